@@ -1,0 +1,8 @@
+"""Command line: `python -m models train …`."""
+
+import sys
+
+from models.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

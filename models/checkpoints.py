@@ -1,0 +1,150 @@
+"""A training's state after each epoch, from which a killed run goes on.
+
+A checkpoint is one safetensors file: the tensors, and in its header the rest as strict JSON with a checksum over both.
+Nothing is pickled. Random numbers need no place in it: each epoch draws its own (see `models.training`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from models.fingerprint import code_fingerprint
+from models.folders import cache_folder
+from models.progress import Progress
+from models.records import Epoch, set_aside, write_atomically
+from models.training import Training
+
+KEEP = 2  # checkpoints: the last one, and one to fall back on
+
+
+class CorruptCheckpoint(Exception):  # noqa: N818 - what it is, rather than that it is one
+    """A checkpoint that cannot be believed: torn, or not what was written."""
+
+
+def folder(key: str) -> Path:
+    """Where a run's checkpoints are."""
+    return cache_folder() / "checkpoints" / key
+
+
+def store(training: Training) -> Path:
+    """Writes the state after the last finished epoch, whole or not at all; drops the ones before the last two."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in _tensors(training).items()}
+    state = json.dumps(_state(training), sort_keys=True, allow_nan=False)
+    content = save(tensors, metadata={"state": state, "sha256": _checksum(state, tensors)})
+    home = folder(training.spec.key)
+    path = home / f"epoch-{len(training.history):06}.safetensors"
+    write_atomically(path, content)
+    for old in _newest_first(home)[KEEP:]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def resume(training: Training, progress: Progress) -> int | None:
+    """Puts a new training where its run's newest good checkpoint left off; returns the last finished epoch.
+
+    Corrupt checkpoints are named, set aside and passed over; those of other training code are passed over.
+    None: there is nothing to go on from.
+    """
+    for path in _newest_first(folder(training.spec.key)):
+        try:
+            tensors, state = _read(path)
+        except CorruptCheckpoint as error:
+            progress.note(f"set aside a corrupt checkpoint: {error} (now {set_aside(path).name})")
+            continue
+        if state["code_fingerprint"] != code_fingerprint():
+            progress.note(f"passed over {path.name}: it was made by other training code")
+            continue
+        _restore(training, tensors, state)
+        return len(training.history)
+    return None
+
+
+def drop(key: str) -> None:
+    """Removes a run's checkpoints."""
+    shutil.rmtree(folder(key), ignore_errors=True)
+
+
+def last_epoch(key: str) -> int:
+    """The number of the last finished epoch that a run left a checkpoint of; 0 without one."""
+    paths = _newest_first(folder(key))
+    return int(paths[0].stem.removeprefix("epoch-")) if paths else 0
+
+
+def _newest_first(home: Path) -> list[Path]:
+    return sorted(home.glob("epoch-*.safetensors"), reverse=True)
+
+
+def _tensors(training: Training) -> dict[str, Tensor]:
+    """Weights and buffers, and the optimizer's tensors by the number of their parameter."""
+    tensors = {f"network.{name}": tensor for name, tensor in training.network.state_dict().items()}
+    for number, slots in training.optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{number}.{name}": slot for name, slot in slots.items() if isinstance(slot, Tensor)}
+    return tensors
+
+
+def _state(training: Training) -> dict[str, Any]:
+    return {
+        "code_fingerprint": code_fingerprint(),
+        "history": [epoch.model_dump(mode="json", exclude_unset=True) for epoch in training.history],
+        "epoch_seconds": training.epoch_seconds,
+        "iteration": training.iteration,
+        "lr": [group["lr"] for group in training.optimizer.param_groups],
+    }
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except (SafetensorError, OSError) as error:
+        raise CorruptCheckpoint(f"{path}: {error}") from None
+    if metadata.get("sha256") != _checksum(metadata.get("state", ""), tensors):
+        raise CorruptCheckpoint(f"{path}: its checksum does not fit its content")
+    return tensors, json.loads(metadata["state"])
+
+
+def _checksum(state: str, tensors: dict[str, Tensor]) -> str:
+    """sha256 (hexadecimal) over the state and every tensor's name, type, shape and bytes."""
+    whole = hashlib.sha256(state.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        whole.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        whole.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return whole.hexdigest()
+
+
+def _restore(training: Training, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+    weights = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
+    training.network.load_state_dict(weights)
+    training.optimizer.load_state_dict(_optimizer_state(training, tensors))
+    for group, lr in zip(training.optimizer.param_groups, state["lr"], strict=True):
+        group["lr"] = lr
+    training.schedule.last_epoch = state["iteration"]  # torch's name for the number of steps taken
+    training.iteration = state["iteration"]
+    training.history = [Epoch(**epoch) for epoch in state["history"]]
+    training.epoch_seconds = state["epoch_seconds"]
+
+
+def _optimizer_state(training: Training, tensors: dict[str, Tensor]) -> dict[str, Any]:
+    """What the optimizer's `load_state_dict` takes; each tensor laid out in memory as its parameter."""
+    parameters = [parameter for group in training.optimizer.param_groups for parameter in group["params"]]
+    slots: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        kind, _, rest = name.partition(".")
+        if kind == "optimizer":
+            number, slot = rest.split(".", 1)
+            like = parameters[int(number)]
+            if tensor.shape == like.shape:
+                tensor = torch.empty_like(like, requires_grad=False).copy_(tensor)
+            slots.setdefault(int(number), {})[slot] = tensor
+    return {**training.optimizer.state_dict(), "state": slots}

@@ -1,0 +1,134 @@
+"""Making one record: train from the last checkpoint on, judge, and write down."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+
+from models import checkpoints, records
+from models.data import DataError, Dataset, load
+from models.fingerprint import code_fingerprint
+from models.networks import learned_normalization
+from models.progress import Progress
+from models.records import Provenance, Record
+from models.schedules import batch_size_at
+from models.specs import RunSpec
+from models.training import Training
+
+PACKAGES = ("convbook", "torch", "torchvision", "numpy", "safetensors")
+
+
+def make(spec: RunSpec, folder: Path, progress: Progress, device: str | None = None) -> Record:
+    """Trains the run and writes `<key>.safetensors` (its weights) and `<key>.json` (its record) into `folder`.
+
+    The caller holds the run's lock. Raises `models.data.DataError` when the data are missing or damaged.
+    """
+    dataset = load(spec.dataset)
+    if dataset.digest != spec.dataset_digest:
+        raise DataError(f"{spec.dataset}: expected the digest {spec.dataset_digest}, got {dataset.digest}")
+    training = Training(spec, dataset, device or default_device(), progress)
+    resumed = checkpoints.resume(training, progress)
+    if spec.batch_size > len(training.train):
+        progress.note(clipped(spec.batch_size, len(training.train)))
+    progress.start(spec, resumed or 0)
+    try:
+        for _ in training.epochs():
+            if not training.diverged:
+                checkpoints.store(training)
+    finally:
+        progress.close()
+    record = to_record(training, dataset, resumed)
+    weights = {name: tensor.cpu().contiguous() for name, tensor in training.network.state_dict().items()}
+    records.write_atomically(folder / f"{spec.key}.safetensors", safetensors.torch.save(weights))
+    records.write(record, folder)
+    checkpoints.drop(spec.key)
+    return record
+
+
+def default_device() -> str:
+    """`cuda` when there is one, else `cpu`."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def clipped(asked: int, examples: int) -> str:
+    """What is said of a batch larger than the training set."""
+    return f"batch size {asked} clipped to the {examples} training examples"
+
+
+def to_record(training: Training, dataset: Dataset, resumed: int | None = None) -> Record:
+    """The record of a training that has ended."""
+    spec = training.spec
+    return Record(
+        key=spec.key,
+        spec=spec,
+        diverged=training.diverged,
+        history=tuple(training.history),
+        parameters=records.strict(learned_normalization(training.network)),
+        diagnostics=records.strict(diagnostics(training)),
+        provenance=provenance(training, dataset.source_kind, resumed),
+    )
+
+
+def diagnostics(training: Training) -> dict[str, Any]:
+    """The finished network in eval mode: losses, accuracies, confusion[truth][answer] on test, sizes; notes."""
+    train, test = training.evaluate(training.train), training.evaluate(training.test)
+    parameters = list(training.network.parameters())
+    asked = batch_size_at(training.spec, len(training.history), training.iteration - 1)
+    examples = len(training.train)
+    return {
+        "train_loss": train.loss,
+        "train_accuracy": train.accuracy,
+        "train_examples": examples,
+        "test_loss": test.loss,
+        "test_accuracy": test.accuracy,
+        "confusion": test.confusion,
+        "parameter_count": sum(parameter.numel() for parameter in parameters),
+        "notes": [clipped(asked, examples)] if asked > examples else [],
+    }
+
+
+def provenance(training: Training, data_source: str, resumed: int | None) -> Provenance:
+    """Where, when and with what the training was done."""
+    seconds = sum(training.epoch_seconds)
+    versions: dict[str, str | None] = {name: version(name) for name in PACKAGES}
+    return Provenance(
+        code_fingerprint=code_fingerprint(),
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        device=training.device.type,
+        device_name=device_name(training.device),
+        threads=torch.get_num_threads(),
+        platform=f"{platform.system()} {platform.machine()}",
+        versions=versions | {"python": platform.python_version()},
+        data_source=data_source,
+        seconds=seconds,
+        epoch_seconds=tuple(training.epoch_seconds),
+        examples_per_second=len(training.history) * len(training.train) / seconds,
+        resumed_from_epoch=resumed,
+    )
+
+
+def version(package: str) -> str | None:
+    """An installed package's version; None when it is not installed (as convbook in a bare checkout)."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def device_name(device: torch.device) -> str:
+    """The processor's or the GPU's marketing name."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        lines: Sequence[str] = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

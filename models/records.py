@@ -1,0 +1,198 @@
+"""A finished run on disk: one strict-JSON file, `<key>.json`, that git can hold and a person can read.
+
+`history`, `parameters` and `diagnostics` follow from the spec; everything that depends on the machine and the day
+(versions, durations, date) stands in `provenance`. So two trainings of one spec compare equal where they should.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from models.fingerprint import code_fingerprint
+from models.specs import RunSpec
+
+
+class CorruptRecord(Exception):  # noqa: N818 - what it is, rather than that it is one
+    """A record file that cannot be believed: torn, not strict JSON, incomplete, or under another run's name."""
+
+
+class Epoch(BaseModel):
+    """What one pass over the training set gave. A loss that is no finite number is None.
+
+    Training loss and accuracy are running ones (train mode, weights changing); the held-out ones are taken at the
+    epoch's end in eval mode: on the validation set where the spec has one, else on the test set.
+    `lr` and `batch_size` are those of the epoch's last step.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    epoch: int = Field(ge=1)
+    train_loss: float | None
+    train_accuracy: float
+    test_loss: float | None = None
+    test_accuracy: float | None = None
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
+    lr: float
+    batch_size: int
+    iterations: int
+
+
+class Provenance(BaseModel):
+    """Where, when and with what a run was trained. `seconds` and `examples_per_second` count training only."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
+
+    code_fingerprint: str
+    date: str
+    device: str
+    device_name: str
+    threads: int
+    platform: str
+    versions: dict[str, str | None]
+    data_source: str
+    seconds: float
+    epoch_seconds: tuple[float, ...]
+    examples_per_second: float
+    resumed_from_epoch: int | None = None
+
+
+class Record(BaseModel):
+    """A run and what came of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    key: str
+    spec: RunSpec
+    diverged: bool = False
+    history: tuple[Epoch, ...] = Field(min_length=1)
+    parameters: dict[str, Any]
+    diagnostics: dict[str, Any]
+    provenance: Provenance
+
+    @model_validator(mode="after")
+    def _complete(self) -> Record:
+        if self.key != self.spec.key:
+            raise ValueError(f"key {self.key} does not belong to its spec, whose key is {self.spec.key}")
+        if [epoch.epoch for epoch in self.history] != list(range(1, len(self.history) + 1)):
+            raise ValueError("the history's epochs are not 1, 2, 3 …")
+        if len(self.history) != self.spec.epochs and not self.diverged:
+            raise ValueError(f"the history has {len(self.history)} of {self.spec.epochs} epochs")
+        return self
+
+    def curve(self, name: str) -> list[Any]:
+        """One column of the history, epoch by epoch, such as `test_accuracy`."""
+        return [getattr(epoch, name) for epoch in self.history]
+
+    @property
+    def final(self) -> Epoch:
+        """The last epoch."""
+        return self.history[-1]
+
+
+def is_current(record: Record) -> bool:
+    """Whether today's training code is the code that made the record."""
+    return record.provenance.code_fingerprint == code_fingerprint()
+
+
+def strict(value: Any) -> Any:
+    """The value with None for every number that strict JSON cannot write.
+
+    >>> strict({"loss": float("nan"), "shape": (1, 2)})
+    {'loss': None, 'shape': [1, 2]}
+    """
+    if isinstance(value, dict):
+        return {str(name): strict(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [strict(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def dumps(record: Record) -> str:
+    """The record's text: keys sorted, one field, one epoch or one list of numbers a line."""
+    content = record.model_dump(mode="json", exclude={"spec", "history"})
+    content["spec"] = record.spec.model_dump(mode="json")
+    content["history"] = [epoch.model_dump(mode="json", exclude_unset=True) for epoch in record.history]
+    return _lines(strict(content)) + "\n"
+
+
+def _lines(value: Any, indent: str = "") -> str:
+    """JSON in which a container of plain values inside a list, and a list of plain values, is a single line."""
+    plain = not isinstance(value, dict | list) or not any(isinstance(item, dict | list) for item in _items(value))
+    if plain and not (isinstance(value, dict) and value):
+        return json.dumps(value, sort_keys=True, allow_nan=False)
+    deeper = indent + " "
+    if isinstance(value, list):
+        body = [json.dumps(item, sort_keys=True, allow_nan=False) for item in value]
+        return "[\n" + ",\n".join(deeper + line for line in body) + f"\n{indent}]"
+    body = [f"{json.dumps(name)}: {_lines(value[name], deeper)}" for name in sorted(value)]
+    return "{\n" + ",\n".join(deeper + line for line in body) + f"\n{indent}}}"
+
+
+def _items(value: Any) -> list[Any]:
+    return list(value.values()) if isinstance(value, dict) else list(value)
+
+
+def write(record: Record, folder: Path) -> Path:
+    """Writes `<key>.json` whole or not at all; returns its path."""
+    path = folder / f"{record.key}.json"
+    write_atomically(path, dumps(record).encode())
+    return path
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Puts the content under `path` in one step: readers see the old file or the new one, after a crash too.
+
+    Raises:
+        OSError: the folder cannot be made or written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read(path: Path) -> Record:
+    """The record of a file called `<key>.json`.
+
+    Raises:
+        CorruptRecord: the file is torn, not strict JSON, incomplete, or does not belong under its name.
+        FileNotFoundError: there is none.
+    """
+    try:
+        record = Record.model_validate(json.loads(path.read_bytes(), parse_constant=_refuse))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "record"
+        raise CorruptRecord(f"{path}: {place}: {first['msg']}") from None
+    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
+        raise CorruptRecord(f"{path}: no strict JSON ({error})") from None
+    if record.key != path.stem:
+        raise CorruptRecord(f"{path}: holds the record {record.key}")
+    return record
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not strict JSON")
+
+
+def set_aside(path: Path) -> Path:
+    """Renames a file that cannot be believed to `*.corrupt`, so that it is never used and still can be looked at."""
+    aside = path.with_name(path.name + ".corrupt")
+    os.replace(path, aside)
+    return aside

@@ -1,0 +1,107 @@
+"""Asking for runs: a finished one comes from the published records or the cache, a new one is trained, once.
+
+Nothing else may train. Two processes that ask for the same run train it once; a killed run goes on from its last
+finished epoch. Looking a run up imports no torch.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import overload
+
+from models import records
+from models.folders import absolute, cache_folder
+from models.locking import locked
+from models.progress import Progress, live
+from models.records import CorruptRecord, Record
+from models.specs import RunSpec
+
+
+@dataclass(frozen=True)
+class Found:
+    """A record, the file it is in, and whether it was there before it was asked for."""
+
+    record: Record
+    path: Path
+    cached: bool
+
+
+def published_folder() -> Path:
+    """Folder of the published records: `CONVBOOK_RUNS`, else `book/runs` beside this package."""
+    chosen = os.environ.get("CONVBOOK_RUNS")
+    return absolute(chosen) if chosen else Path(__file__).resolve().parents[1] / "book" / "runs"
+
+
+def locate(key: str) -> Path | None:
+    """The file of a finished run, published or the user's own; None when there is none."""
+    paths = (folder / f"{key}.json" for folder in (published_folder(), own_folder()))
+    return next((path for path in paths if path.is_file()), None)
+
+
+def own_folder() -> Path:
+    """Folder of the user's own records and weights, in the cache folder."""
+    return cache_folder() / "runs"
+
+
+def find(spec: RunSpec) -> Found | None:
+    """The spec's finished run, published or the user's own, without training anything.
+
+    A corrupt record is named in a warning, set aside, and counts as absent.
+    """
+    for folder in (published_folder(), own_folder()):
+        path = folder / f"{spec.key}.json"
+        try:
+            return Found(records.read(path), path, cached=True)
+        except FileNotFoundError:
+            continue
+        except CorruptRecord as error:
+            warnings.warn(f"set aside a corrupt record: {error} (now {_set_aside(path)})", stacklevel=2)
+    return None
+
+
+def _set_aside(path: Path) -> str:
+    try:
+        return records.set_aside(path).name
+    except OSError as error:  # such as a read-only installation
+        return f"still there: {error.strerror}"
+
+
+@overload
+def ask(spec: RunSpec, *, progress: Progress | None = None, device: str | None = None) -> Record: ...
+@overload
+def ask(spec: Iterable[RunSpec], *, progress: Progress | None = None, device: str | None = None) -> list[Record]: ...
+def ask(
+    spec: RunSpec | Iterable[RunSpec], *, progress: Progress | None = None, device: str | None = None
+) -> Record | list[Record]:
+    """The record of a run, or of each of several in their order: found, or else trained now.
+
+    `device` is where to train (`cpu`, `cuda`); CUDA when there is one, by default.
+
+    Raises:
+        models.data.DataError: training needs data that are missing or damaged.
+    """
+    if isinstance(spec, RunSpec):
+        return obtain(spec, progress=progress, device=device).record
+    return [obtain(one, progress=progress, device=device).record for one in spec]
+
+
+def obtain(spec: RunSpec, *, progress: Progress | None = None, device: str | None = None) -> Found:
+    """As `ask` for one run, but tells also where the record is and whether it was there."""
+    if found := find(spec):
+        return found
+    progress = progress or live()
+
+    def waiting() -> None:
+        progress.note(f"another process is training the run {spec.key}: waiting for it")
+
+    with locked(own_folder() / f"{spec.key}.lock", waiting):
+        if found := find(spec):  # the process that held the lock has trained it
+            return found
+        from models.making import make  # brings torch along, which a lookup does not need
+
+        record = make(spec, own_folder(), progress, device)
+        return Found(record, own_folder() / f"{spec.key}.json", cached=False)

@@ -1,0 +1,200 @@
+"""The training loop: the one place where weights change.
+
+The images stay uint8 in memory; a batch is picked from a random permutation, put on the scale 0..1, and used.
+Every epoch starts its random numbers anew from (seed, epoch), so a run that resumes after any finished epoch goes on
+exactly as if it had never stopped: only weights, optimizer and schedule need to be carried over.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.augmentation import augment
+from models.data import Dataset, split_validation, subset
+from models.networks import build
+from models.progress import Progress, Silent
+from models.records import Epoch, strict
+from models.schedules import batch_size_at, iterations_per_epoch, make_schedule, piece, pieces
+from models.specs import RunSpec
+
+EVALUATION_BATCH = 500  # examples; measures only, so any size gives the same result
+CUT_SEED = 0  # which examples train_size and validation_size choose: the same ones for every seed of a run
+LOOK_EVERY = 50  # iterations between two looks at whether the loss is still a number
+LOST = 100.0  # an epoch whose mean loss exceeds this many times that of guessing has diverged
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A network judged in eval mode: mean cross-entropy (nats), accuracy, and confusion[truth][answer]."""
+
+    loss: float
+    accuracy: float
+    confusion: list[list[int]]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Images uint8 (N, C, H, W) and labels int64 (N,) on the training's device."""
+
+    images: Tensor
+    labels: Tensor
+
+    def to(self, device: torch.device) -> Examples:
+        return Examples(self.images.to(device), self.labels.to(device))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+class Training:
+    """One training in progress: network, optimizer, schedule and the history so far.
+
+    `epochs()` trains; between two epochs everything may be read. Raises `models.data.DataError` where the spec's
+    sizes do not fit the data set.
+    """
+
+    def __init__(
+        self, spec: RunSpec, dataset: Dataset, device: torch.device | str = "cpu", progress: Progress | None = None
+    ) -> None:
+        self.spec, self.device, self.progress = spec, torch.device(device), progress or Silent()
+        self._place(dataset)
+        with reproducible(random_seed(spec.seed, epoch=0), self.device):
+            self.network = build(spec).to(self.device, memory_format=torch.channels_last)
+        self.optimizer = make_optimizer(spec, self.network)
+        size = min(spec.batch_size, len(self.train))
+        self.schedule = make_schedule(spec, self.optimizer, iterations_per_epoch(len(self.train), size))
+        self.history: list[Epoch] = []
+        self.epoch_seconds: list[float] = []
+        self.iteration = 0
+        self.diverged = False
+
+    def _place(self, dataset: Dataset) -> None:
+        """Cuts the data set as the spec says and moves it to the device."""
+        self.classes = len(dataset.classes)
+        self.validation = None
+        dataset = subset(dataset, self.spec.train_size, CUT_SEED)
+        if self.spec.validation_size:
+            dataset, images, labels = split_validation(dataset, self.spec.validation_size, CUT_SEED)
+            self.validation = Examples(images, labels).to(self.device)
+        self.train = Examples(dataset.train_images, dataset.train_labels).to(self.device)
+        self.test = Examples(dataset.test_images, dataset.test_labels).to(self.device)
+
+    def epochs(self) -> Iterator[Epoch]:
+        """Trains, and yields each epoch as it ends; stops early when the loss is lost."""
+        while len(self.history) < self.spec.epochs and not self.diverged:
+            number = len(self.history) + 1
+            with reproducible(random_seed(self.spec.seed, number), self.device) as generator:
+                trained = self._train_epoch(number, generator)
+                held_out = self._judge()
+            self.history.append(Epoch(**strict({"epoch": number, **trained, **held_out})))
+            self.progress.epoch(self.history[-1])
+            yield self.history[-1]
+
+    def _train_epoch(self, number: int, generator: torch.Generator) -> dict[str, Any]:
+        started = time.perf_counter()
+        self.network.train()
+        order = torch.randperm(len(self.train), generator=generator)
+        totals = torch.zeros(2, dtype=torch.float64, device=self.device)  # sum of losses, right answers
+        first, done, lr = self.iteration, 0, math.nan
+        while done < len(order) and not self.diverged:
+            size = piece(len(order) - done, batch_size_at(self.spec, number, self.iteration))
+            chosen = order[done : done + size].to(self.device)  # (B,)
+            images = augment(self.train.images[chosen], self.spec.augmentation, generator)  # (B, C, H, W)
+            lr = self.optimizer.param_groups[0]["lr"]
+            totals += self._step(images, self.train.labels[chosen])
+            done, self.iteration = done + size, self.iteration + 1
+            if self.iteration % LOOK_EVERY == 0 or done == len(order):
+                self.diverged = not math.isfinite(totals[0].item())
+            self.progress.batch(number, done, len(order))
+        loss, accuracy = (totals / done).tolist()
+        self.diverged = self.diverged or loss > LOST * math.log(self.classes)
+        self.epoch_seconds.append(time.perf_counter() - started)
+        last = {"lr": lr, "batch_size": size, "iterations": self.iteration - first}
+        return {"train_loss": loss, "train_accuracy": accuracy, **last}
+
+    def _step(self, images: Tensor, labels: Tensor) -> Tensor:
+        """One step of the optimizer on a batch (B, C, H, W), (B,): returns its (sum of losses, right answers)."""
+        totals = torch.zeros(2, dtype=torch.float64, device=self.device)
+        self.optimizer.zero_grad(set_to_none=True)
+        for part in pieces(len(labels), self.spec.micro_batch or len(labels)):
+            with self._autocast():
+                logits = self.network(scaled(images[part]))  # (b, classes)
+            losses = F.cross_entropy(logits.float(), labels[part], reduction="sum")
+            (losses / len(labels)).backward()
+            hits = (logits.argmax(1) == labels[part]).sum()
+            totals += torch.stack((losses.detach(), hits))
+        self.optimizer.step()
+        self.schedule.step()
+        return totals
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.spec.precision == "bf16")
+
+    def _judge(self) -> dict[str, float]:
+        """The epoch's held-out loss and accuracy: the validation set's where there is one, else the test set's."""
+        name, examples = ("validation", self.validation) if self.validation else ("test", self.test)
+        judged = self.evaluate(examples)
+        return {f"{name}_loss": judged.loss, f"{name}_accuracy": judged.accuracy}
+
+    @torch.inference_mode()
+    def evaluate(self, examples: Examples) -> Evaluation:
+        """Judges the network as it is now, in eval mode."""
+        self.network.eval()
+        classes = self.classes
+        loss, confusion = 0.0, torch.zeros(classes * classes, dtype=torch.int64)
+        for part in pieces(len(examples), EVALUATION_BATCH):
+            labels = examples.labels[part]
+            with self._autocast():
+                logits = self.network(scaled(examples.images[part])).float()  # (b, classes)
+            loss += F.cross_entropy(logits, labels, reduction="sum").item()
+            cells = labels.cpu() * classes + logits.argmax(1).cpu()  # (b,) truth and answer in one number
+            confusion += torch.bincount(cells, minlength=classes * classes)
+        table = confusion.view(classes, classes)  # (truth, answer)
+        return Evaluation(loss / len(examples), table.trace().item() / len(examples), table.tolist())
+
+
+def scaled(images: Tensor) -> Tensor:
+    """uint8 images (B, C, H, W) as float32 on the scale 0..1, channels last in memory."""
+    return images.to(torch.float32, memory_format=torch.channels_last).div_(255)
+
+
+def make_optimizer(spec: RunSpec, network: nn.Module) -> torch.optim.Optimizer:
+    """The spec's optimizer over all parameters; adam and adamw keep torch's betas (0.9, 0.999)."""
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    if spec.optimizer == "sgd":
+        return torch.optim.SGD(parameters, spec.lr, momentum=spec.momentum, weight_decay=spec.weight_decay)
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[spec.optimizer]
+    return kind(parameters, spec.lr, weight_decay=spec.weight_decay)
+
+
+def random_seed(seed: int, epoch: int) -> int:
+    """The seed of one epoch's random numbers (of the initial weights: epoch 0), different for every pair."""
+    return seed * 1_000_003 + epoch
+
+
+@contextmanager
+def reproducible(seed: int, device: torch.device) -> Iterator[torch.Generator]:
+    """Random numbers from `seed` and deterministic algorithms inside; outside, everything as it was."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # asked for by deterministic cuBLAS
+    enabled = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    fill = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        torch.use_deterministic_algorithms(True)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, only
+        try:
+            yield torch.Generator().manual_seed(seed)
+        finally:
+            torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
+            torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
