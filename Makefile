@@ -1,0 +1,47 @@
+# Each target creates .venv when it is missing; nothing else needs to be installed by hand.
+PYTHON ?= python3
+VENV   := .venv
+RUN    := $(VENV)/bin/python -m
+PATH   := $(CURDIR)/$(VENV)/bin:$(PATH)
+LIVE   := _build/live
+export PATH
+
+.PHONY: help book pdf live test quick lint format clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(RUN) pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+book: $(VENV)/installed ## the site: _build/html/index.html
+	jupyter-book build .
+
+pdf: $(VENV)/installed ## the same as a PDF: _build/latex/convbook.pdf (needs TeX Live)
+	$(RUN) book.builder.tex
+	jupyter-book build . --builder pdflatex
+
+live: $(VENV)/installed ## train every chapter from nothing, small and now: _build/live/_build/html/index.html
+	rm -rf $(LIVE)
+	CONVBOOK_PROFILE=live CONVBOOK_RUNS=$(CURDIR)/$(LIVE)/published CONVBOOK_CACHE=$(CURDIR)/$(LIVE)/cache \
+		jupyter-book build . --path-output $(LIVE)
+
+test: $(VENV)/installed lint ## everything that must hold
+	$(RUN) pytest -n 2 --dist worksteal
+
+quick: $(VENV)/installed ## the tests that take seconds
+	$(RUN) pytest -m 'not slow'
+
+lint: $(VENV)/installed ## style and types
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
+
+format: $(VENV)/installed ## put the code in order
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
+
+clean: ## everything that was built; not .venv, not the user's own records
+	rm -rf _build
