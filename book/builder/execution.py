@@ -1,0 +1,136 @@
+"""Executing one chapter with papermill, whole or not at all, in a process of its own."""
+
+import os
+import sys
+import time
+import traceback
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import nbformat
+import papermill
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NBClientEngine, papermill_engines
+from papermill.exceptions import PapermillExecutionError
+
+from book.builder import staleness
+
+LAST_CELL = "from book.builder import trace\n\ntrace.show_imports()"
+TICK = 5.0  # seconds between two lines of progress
+
+
+@dataclass(frozen=True)
+class Job:
+    """One chapter to execute."""
+
+    docname: str
+    source: Path
+    build: Path  # the build folder
+    root: Path  # the kernel's working directory
+    parameters: dict[str, Any] = field(default_factory=dict)
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an execution ended: after `seconds`, with the error's last line if it failed."""
+
+    docname: str
+    seconds: float
+    error: str | None = None
+
+
+def execute(job: Job) -> Outcome:
+    """Execute a chapter; its executed copy appears whole, with the stamp of what it depends on, or not at all.
+
+    A failed execution is kept beside it with its traceback, and reported in the outcome, never raised.
+    """
+    os.environ |= {"OMP_NUM_THREADS": str(job.threads), "MKL_NUM_THREADS": str(job.threads)}
+    started = time.perf_counter()
+    good, failed = (place(job.build, job.docname) for place in (staleness.executed_path, staleness.failed_path))
+    good.parent.mkdir(parents=True, exist_ok=True)
+    source = nbformat.read(job.source, as_version=4)
+    with TemporaryDirectory(dir=good.parent, prefix=".") as folder:
+        draft = Path(folder, good.name)
+        error = _run(source, draft, job)
+        seconds = time.perf_counter() - started
+        executed = nbformat.read(draft if draft.exists() else job.source, as_version=4)
+        executed.metadata[staleness.STAMP] = {
+            **staleness.stamp(source, executed, job.parameters, job.root),
+            "seconds": round(seconds, 1),
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "error": error,
+        }
+        nbformat.write(executed, draft)
+        os.replace(draft, failed if error else good)
+    if error is None:
+        failed.unlink(missing_ok=True)
+    return Outcome(job.docname, seconds, error.strip().splitlines()[-1] if error else None)
+
+
+def _run(source: Any, draft: Path, job: Job) -> str | None:
+    """Execute into `draft`; the error's text if that failed."""
+    notebook = nbformat.from_dict(source)
+    notebook.cells.append(nbformat.v4.new_code_cell(LAST_CELL, id="convbook-trace"))
+    prepared = draft.with_suffix(".source.ipynb")
+    nbformat.write(notebook, prepared)
+    try:
+        papermill.execute_notebook(
+            prepared,
+            draft,
+            parameters=job.parameters,
+            cwd=job.root,
+            engine_name="convbook",
+            kernel_name="python3",
+            progress_bar=False,
+            progress=Progress(job.docname),
+            extra_arguments=["--log-level=CRITICAL"],  # ipykernel 7 warns of an encryption that nobody asked for
+        )
+    except PapermillExecutionError as error:
+        return "\n".join([*error.traceback, f"{error.ename}: {error.evalue}"])
+    except Exception as error:  # a dead kernel, no kernel at all …: the rest of the book is built all the same
+        return "".join(traceback.format_exception_only(error))
+    return None
+
+
+class Progress:
+    """Says on stderr, in lines that start with the chapter's name, what a chapter's training prints."""
+
+    def __init__(self, docname: str) -> None:
+        self.docname = docname
+        self.last = 0.0
+
+    def show(self, text: str) -> None:
+        lines = text.replace("\r", "\n").strip().splitlines()
+        if lines and time.monotonic() - self.last > TICK:
+            self.last = time.monotonic()
+            print(f"{self.docname}: {lines[-1]}", file=sys.stderr, flush=True)
+
+
+class ChapterClient(PapermillNotebookClient):
+    """papermill's client, which also passes on what a running cell prints."""
+
+    def __init__(self, manager: Any, progress: Progress, **arguments: Any) -> None:
+        super().__init__(manager, **arguments)
+        self.progress = progress
+
+    def process_message(self, message: Any, cell: Any, cell_index: int) -> Any:
+        if message["msg_type"] == "stream":
+            self.progress.show(message["content"]["text"])
+        return super().process_message(message, cell, cell_index)
+
+
+class ChapterEngine(NBClientEngine):
+    """papermill's engine with that client, and no time limit on a cell."""
+
+    @classmethod
+    def execute_managed_notebook(cls, manager: Any, kernel_name: str, **options: Any) -> Any:
+        progress, arguments = options["progress"], options["extra_arguments"]
+        client = ChapterClient(manager, progress, kernel_name=kernel_name, extra_arguments=arguments, timeout=None)
+        return client.execute()
+
+
+papermill_engines.register("convbook", ChapterEngine)
