@@ -1,0 +1,146 @@
+"""Chapter parameters: declared in a notebook's first code cell, checked before any work.
+
+papermill injects whatever it is given, known or not, of any type. A chapter therefore begins its second
+code cell with :func:`check`, which compares what came with what the ``parameters`` cell declares.
+"""
+
+import ast
+import difflib
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from models.datasets import DATASETS
+
+
+class ParameterError(ValueError):
+    """A chapter parameter that is unknown or has an impossible value."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a parameter accepts: the words for it, and the test."""
+
+    expected: str
+    accepts: Callable[[Any], bool]
+
+
+def whole(minimum: int) -> Kind:
+    """Whole numbers from `minimum` on."""
+
+    def accepts(value: Any) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool) and value >= minimum
+
+    return Kind(f"a whole number of at least {minimum}", accepts)
+
+
+def number(minimum: float, below: float = math.inf, *, inclusive: bool = True) -> Kind:
+    """Finite numbers from `minimum` (itself included or not) up to but not including `below`."""
+    bounds = f"{'at least' if inclusive else 'above'} {minimum:g}" + (
+        f" and below {below:g}" if below < math.inf else ""
+    )
+
+    def accepts(value: Any) -> bool:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            return False
+        return (value >= minimum if inclusive else value > minimum) and value < below
+
+    return Kind(f"a number {bounds}", accepts)
+
+
+def one_of(names: Iterable[str]) -> Kind:
+    """One of some names."""
+    known = tuple(names)
+    return Kind(f"one of {', '.join(known)}", lambda v: v in known)
+
+
+def or_none(kind: Kind) -> Kind:
+    """What `kind` accepts, or None."""
+    return Kind(f"{kind.expected}, or None", lambda v: v is None or kind.accepts(v))
+
+
+SIZE = whole(1)
+RATE = number(0, inclusive=False)
+PROBABILITY = number(0, below=1)
+
+#: One vocabulary for the whole book: a parameter of this name means the same in every chapter.
+VOCABULARY: Mapping[str, Kind] = {
+    "dataset": one_of(DATASETS),
+    "epochs": SIZE,
+    "seeds": SIZE,
+    "train_size": or_none(whole(10)),
+    "batch_size": SIZE,
+    "lr": RATE,
+    "dropout": PROBABILITY,
+    "input_dropout": PROBABILITY,
+    "batch": SIZE,
+    "height": SIZE,
+    "width": SIZE,
+    "channels": SIZE,
+    "classes": SIZE,
+    "kernel": SIZE,
+    "layers": SIZE,
+    "filters": SIZE,
+}
+
+
+def assignments(source: str) -> Iterator[tuple[str, ast.expr]]:
+    """Names and value expressions of a cell's plain or annotated assignments, in order."""
+    for node in ast.parse(source).body:
+        match node:
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                yield name, value
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                yield name, value
+
+
+def declared(source: str) -> dict[str, Any]:
+    """Names and default values that a ``parameters`` cell declares, in order.
+
+    >>> declared("epochs: int = 20  # passes over the training set")
+    {'epochs': 20}
+    """
+    return {name: ast.literal_eval(value) for name, value in assignments(source)}
+
+
+def validate(defaults: Mapping[str, Any], given: Mapping[str, Any], kinds: Mapping[str, Kind]) -> None:
+    """Compare the values `given` with the declared `defaults` and the `kinds` accepted.
+
+    Raises
+    ------
+    ParameterError
+        Names the parameter, what was expected and what came.
+    """
+    for name, value in given.items():
+        if name not in defaults:
+            close = difflib.get_close_matches(name, defaults, n=1)
+            hint = f" did you mean {close[0]!r}?" if close else ""
+            raise ParameterError(f"unknown parameter {name!r};{hint} this chapter accepts {', '.join(defaults)}")
+        kind = kinds.get(name) or VOCABULARY.get(name)
+        if kind is None:
+            raise TypeError(f"the chapter declares {name!r} without saying what it accepts: check({name}=…)")
+        if not kind.accepts(value):
+            raise ParameterError(f"{name} must be {kind.expected}; got {value!r}")
+
+
+def check(**kinds: Kind) -> None:
+    """Check this chapter's parameters; call it in the first cell after the one tagged ``parameters``.
+
+    `kinds` says what the chapter's own parameters accept, beside the book's :data:`VOCABULARY`.
+
+    Raises
+    ------
+    ParameterError
+        Names the parameter, what was expected and what came.
+    """
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    if shell is None:
+        raise RuntimeError("check() belongs in a notebook: it compares its cells; outside one call validate()")
+    namespace = shell.user_ns
+    declaration, *injected = namespace["In"][1:-1]  # the first cell that ran, and papermill's own
+    defaults = declared(declaration)
+    given = [name for source in injected for name in declared(source)]
+    validate(defaults, {name: namespace[name] for name in [*defaults, *given]}, kinds)

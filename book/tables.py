@@ -1,0 +1,55 @@
+"""Tables as Markdown with a caption and a name, which HTML and PDF both render."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from tabulate import tabulate
+
+
+def show(
+    rows: Iterable[Sequence[Any]],
+    headers: Sequence[str],
+    *,
+    name: str,
+    caption: str,
+    align: str | None = None,
+) -> None:
+    """Display a table with its caption; `name` is what ``{numref}`` refers to.
+
+    `align` has a letter a column: ``l``, ``r`` or ``c``; by default the first is left and the others are right.
+    Whole numbers get thousands separators, None is shown as a dash.
+    """
+    from IPython.display import display
+
+    text = markdown(rows, headers, align=align)
+    fenced = f"::::{{table}} {caption}\n:name: {name}\n:align: center\n\n{text}\n::::"
+    display({"text/markdown": fenced, "text/plain": text}, raw=True)
+
+
+def markdown(rows: Iterable[Sequence[Any]], headers: Sequence[str], *, align: str | None = None) -> str:
+    """A GitHub pipe table.
+
+    >>> print(markdown([["conv1", 34848]], ["layer", "weights"]))
+    | layer   |   weights |
+    |:--------|----------:|
+    | conv1   |    34,848 |
+    """
+    words = {"l": "left", "r": "right", "c": "center"}
+    columns = align or "l" + "r" * (len(headers) - 1)
+    cells = [[cell(value) for value in row] for row in rows]
+    return tabulate(cells, headers, tablefmt="pipe", colalign=[words[c] for c in columns], disable_numparse=True)
+
+
+def cell(value: Any) -> str:
+    """A value as a table shows it.
+
+    >>> cell(16777216), cell(None), cell((55, 55, 96))
+    ('16,777,216', '–', '55 × 55 × 96')
+    """
+    if value is None:
+        return "–"
+    if isinstance(value, tuple | list):
+        return " × ".join(cell(part) for part in value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return str(value)
