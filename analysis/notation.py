@@ -1,0 +1,171 @@
+"""Numbers, closed forms and their calculations, written for a reader: as text and as LaTeX.
+
+The text form uses ``·`` for products, ``⌊ ⌋`` for floors and a comma between thousands.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from operator import index
+from typing import Any, TypeAlias
+
+from sympy import Expr, Integer, Mul, Symbol, factor_terms, sympify
+from sympy.printing.latex import LatexPrinter
+from sympy.printing.str import StrPrinter
+
+from analysis.errors import AnalysisError
+
+Dimension: TypeAlias = int | Expr
+"""A positive integer, or a sympy expression that stands for one: what goes into a network."""
+
+Number: TypeAlias = int | Expr
+"""A plain integer wherever the value is known, a sympy expression otherwise: what comes out."""
+
+Factor: TypeAlias = Dimension | tuple[Dimension, ...]
+
+_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+_LATEX_GLYPHS = {"·": r" \cdot ", "−": "-", "⌊": r"\left\lfloor ", "⌋": r" \right\rfloor", "max": r"\max", "∪": r"\cup"}
+
+B, H, W, C = (Symbol(name, integer=True, positive=True) for name in "BHWC")
+SYMBOLS: dict[str, Symbol] = {"batch": B, "height": H, "width": W, "channels": C}
+"""Keyword arguments that make any network derive its closed forms: ``analysis.vgg19(**analysis.SYMBOLS)``."""
+
+
+class _TextPrinter(StrPrinter):
+    def _print_Integer(self, expr: Any) -> str:  # noqa: N802 (sympy looks it up by this name)
+        return f"{int(expr):,}"
+
+    def _print_floor(self, expr: Any) -> str:
+        return f"⌊{self._print(factor_terms(expr.args[0]))}⌋"
+
+
+class _LatexPrinter(LatexPrinter):
+    def _print_Integer(self, expr: Any) -> str:  # noqa: N802 (sympy looks it up by this name)
+        return f"{int(expr):,}".replace(",", "{,}")
+
+    def _print_floor(self, expr: Any, exp: str | None = None) -> str:
+        inner = self._print(factor_terms(expr.args[0]))
+        power = "" if exp is None else f"^{{{exp}}}"
+        return rf"\left\lfloor {inner} \right\rfloor{power}"
+
+
+def text(value: Number) -> str:
+    """A number or closed form as plain text.
+
+    >>> text(34848), text(64 * B * H**2)
+    ('34,848', '64·B·H²')
+    """
+    written = _TextPrinter().doprint(sympify(value))
+    written = re.sub(r"\*\*(\d+)", lambda power: power[1].translate(_SUPERSCRIPTS), written)
+    return written.replace("**", "^").replace("*", "·").replace(" - ", " − ")
+
+
+def latex(value: Number) -> str:
+    r"""A number or closed form as LaTeX, for math mode.
+
+    >>> latex(34848), latex(64 * B * H**2)
+    ('34{,}848', '64 B H^{2}')
+    """
+    return str(_LatexPrinter().doprint(sympify(value)))
+
+
+def plain(value: Number) -> Number:
+    """A Python integer if the value is one, else the expression as it is.
+
+    >>> plain(Integer(3)) + 1, plain(H)
+    (4, H)
+    """
+    return int(value) if isinstance(value, int | Integer) else value
+
+
+def whole(name: str, value: Dimension, at_least: int = 1) -> Expr:
+    """Check that a layer's or network's size is a whole number, or can be one; return it as a sympy expression.
+
+    Raises:
+        AnalysisError: if it is no integer (a bool is none), or below ``at_least``.
+
+    >>> whole("kernel", 3)
+    3
+    """
+    expected = f"{name} must be a whole number from {at_least} up"
+    if isinstance(value, bool):
+        raise AnalysisError(f"{expected}, not {value}")
+    try:
+        size = value if isinstance(value, Expr) else Integer(index(value))
+    except TypeError:
+        raise AnalysisError(f"{expected}, not {value!r}") from None
+    if size.is_integer is False or (size - at_least).is_negative:
+        raise AnalysisError(f"{expected}, not {size}")
+    return size
+
+
+@dataclass(frozen=True)
+class Calculation:
+    r"""A number and how it came about.
+
+    >>> weights = product((11, 11, 3), 96)
+    >>> weights.value, weights.text
+    (34848, '(11·11·3)·96 = 34,848')
+    >>> print(weights.latex)
+    (11 \cdot 11 \cdot 3) \cdot 96 = 34{,}848
+    """
+
+    value: Number
+    text: str
+    latex: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def parenthesized(written: str, value: Number) -> str:
+    """A written sum of symbols in parentheses, anything else as it is, to stand in a product.
+
+    >>> parenthesized("H − 4", H - 4)
+    '(H − 4)'
+    """
+    return f"({written})" if getattr(value, "is_Add", False) else written
+
+
+def calculation(value: Number, template: str = "{}", *operands: Number) -> Calculation:
+    """Write ``template = value``, the operands in the template's places (sums of symbols in parentheses).
+
+    >>> calculation(13, "{} + ({} − 1)·{}", 9, 5, 1).text
+    '9 + (5 − 1)·1 = 13'
+    """
+    value = plain(factor_terms(value)) if isinstance(value, Expr) else value
+    operands = operands or (value,)
+    latex_template = template
+    for glyph, command in _LATEX_GLYPHS.items():
+        latex_template = latex_template.replace(glyph, command)
+    return Calculation(
+        value,
+        _equation(template.format(*(parenthesized(text(x), x) for x in operands)), text(value)),
+        _equation(latex_template.format(*(parenthesized(latex(x), x) for x in operands)), latex(value)),
+    )
+
+
+def _equation(left: str, right: str) -> str:
+    return right if left in (right, f"({right})") else f"{left} = {right}"
+
+
+def product(*factors: Factor) -> Calculation:
+    """Multiply; a tuple of factors is multiplied in parentheses, as a reader groups them.
+
+    >>> product(2, (5, 5, 48), 128).text
+    '2·(5·5·48)·128 = 307,200'
+    """
+    groups = [f"({'·'.join('{}' for _ in factor)})" if isinstance(factor, tuple) else "{}" for factor in factors]
+    operands = list(_flat(factors))
+    return calculation(Mul(*map(sympify, operands)), "·".join(groups), *operands)
+
+
+def _flat(factors: tuple[Factor, ...]) -> Iterator[Dimension]:
+    for factor in factors:
+        if isinstance(factor, tuple):
+            yield from factor
+        else:
+            yield factor
+
+
+ZERO = calculation(0)

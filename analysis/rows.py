@@ -1,0 +1,150 @@
+"""What a derivation holds: rows, their total, and the way to them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Literal, TypeAlias
+
+from sympy import Add, sympify
+
+from analysis.errors import AnalysisError
+from analysis.layers import Network
+from analysis.notation import ZERO, Calculation, Number, plain
+
+Kind: TypeAlias = Literal["input", "conv", "pool", "fc", "norm", "concat"]
+Axes: TypeAlias = Number | tuple[Number, Number]
+Shown: TypeAlias = tuple[Calculation, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer's numbers, each a `Calculation`; the properties of the same name without ``_shown`` are their values.
+
+    ``output`` is (height, width, channels) or (units,), without the batch. ``sides_shown``, ``receptive_field_shown``
+    and ``jump_shown`` hold one calculation per axis (height, width); the first is empty where no window slides.
+    """
+
+    layer: str
+    kind: Kind
+    output: tuple[Number, ...]
+    activations_shown: Calculation
+    receptive_field_shown: Shown
+    jump_shown: Shown
+    weights_shown: Calculation = ZERO
+    biases_shown: Calculation = ZERO
+    buffers_shown: Calculation = ZERO
+    macs_shown: Calculation = ZERO
+    sides_shown: Shown = ()
+
+    @property
+    def activations(self) -> Number:
+        """Numbers in the output, for the whole batch."""
+        return self.activations_shown.value
+
+    @property
+    def weights(self) -> Number:
+        """Learned weights without biases; γ of a norm."""
+        return self.weights_shown.value
+
+    @property
+    def biases(self) -> Number:
+        """Learned biases; β of a norm."""
+        return self.biases_shown.value
+
+    @property
+    def parameters(self) -> Number:
+        """Weights and biases."""
+        return plain(sympify(self.weights) + self.biases)
+
+    @property
+    def buffers(self) -> Number:
+        """Moving means and variances of a norm: kept, not learned."""
+        return self.buffers_shown.value
+
+    @property
+    def macs(self) -> Number:
+        """Multiply-accumulates of a convolution or matrix product, for the whole batch."""
+        return self.macs_shown.value
+
+    @property
+    def flops(self) -> Number:
+        """2 × MACs."""
+        return plain(2 * sympify(self.macs))
+
+    @property
+    def receptive_field(self) -> Axes:
+        """Side of what one output position sees, in input pixels; a pair (height, width) where they differ."""
+        return _one_or_pair(self.receptive_field_shown)
+
+    @property
+    def jump(self) -> Axes:
+        """Input pixels between what neighbouring positions see; a pair (height, width) where they differ."""
+        return _one_or_pair(self.jump_shown)
+
+
+@dataclass(frozen=True)
+class Total:
+    """Sums over all rows, the input's and the concatenations' activations included."""
+
+    activations: Number
+    weights: Number
+    biases: Number
+    buffers: Number
+    macs: Number
+
+    @property
+    def parameters(self) -> Number:
+        """Weights and biases: what is learned (Keras: trainable)."""
+        return plain(sympify(self.weights) + self.biases)
+
+    @property
+    def keras_parameters(self) -> Number:
+        """Parameters and buffers: the total of a Keras summary, which counts moving statistics."""
+        return plain(sympify(self.parameters) + self.buffers)
+
+    @property
+    def flops(self) -> Number:
+        """2 × MACs."""
+        return plain(2 * sympify(self.macs))
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """A network and its rows, in the order of computation."""
+
+    network: Network
+    rows: tuple[Row, ...]
+
+    @property
+    def total(self) -> Total:
+        """The sum of each quantity over the rows."""
+        names = ("activations", "weights", "biases", "buffers", "macs")
+        return Total(**{name: _sum(getattr(row, name) for row in self.rows) for name in names})
+
+    @property
+    def neurons(self) -> Number:
+        """Units of the convolutions and fully connected layers, per image (AlexNet paper, section 3.5)."""
+        units = _sum(row.activations for row in self.rows if row.kind in ("conv", "fc"))
+        return plain(sympify(units) / self.network.batch)
+
+    def row(self, layer: str) -> Row:
+        """The row of a layer.
+
+        Raises:
+            AnalysisError: if there is none of that name; it says which is near.
+        """
+        rows = {row.layer: row for row in self.rows}
+        if layer not in rows:
+            near = get_close_matches(layer, rows, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(rows)}"
+            raise AnalysisError(f"{self.network.name} has no layer {layer!r}; {hint}")
+        return rows[layer]
+
+
+def _sum(values: Iterable[Number]) -> Number:
+    return plain(Add(*map(sympify, values)))
+
+
+def _one_or_pair(shown: Shown) -> Axes:
+    height, width = (calculation.value for calculation in shown)
+    return height if height == width else (height, width)
