@@ -26,8 +26,8 @@ def make_norm(kind: str, channels: int, spatial: bool) -> nn.Module | None:
     Raises:
         ValueError: an unknown kind, or an odd number of channels for group norm.
 
-    >>> make_norm("group", 6, spatial=True)
-    GroupNorm(2, 6, eps=1e-05, affine=True)
+    >>> make_norm("group", 6, spatial=True).weight.shape
+    torch.Size([6])
     """
     if kind not in NORMS:
         raise ValueError(f"norm: expected one of {', '.join(NORMS)}, got {kind!r}")
