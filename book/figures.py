@@ -39,6 +39,10 @@ METHOD_COLOURS: Mapping[str, str] = {
 }
 
 
+#: Methods whose lines may lie on another's are dashed, so that both are seen.
+METHOD_LINES: Mapping[str, str] = {"batch norm, input too": "--", "both": "--"}
+
+
 def use_style() -> None:
     """Use the book's style in this kernel; figures come as SVG for the site and PDF for print."""
     from matplotlib_inline.backend_inline import set_matplotlib_formats
@@ -47,31 +51,52 @@ def use_style() -> None:
     set_matplotlib_formats("svg", "pdf")
 
 
-def curves(
-    series: Mapping[str, Sequence[Sequence[float]]], *, ylabel: str, ax: Axes | None = None, log: bool = False
-) -> Figure:
-    """A quantity epoch by epoch: the mean over seeds as a line, its 95 % interval as a band, labels at the ends.
+def new(
+    columns: int = 1, *, rows: int = 1, size: tuple[float, float] = (6.4, 3.2), **options: Any
+) -> tuple[Figure, Any]:
+    """A figure and its axes (rows, columns), for a cell to return: unlike pyplot's own it is not shown a second time.
 
-    `series` maps a method to its histories, one a seed, each a sequence over epochs.
+    `size` is in inches.
     """
-    ax = ax or plt.subplots()[1]
-    ends: list[tuple[float, str, str]] = []
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, **options)
+    plt.close(figure)
+    return figure, axes
+
+
+#: Histories of several methods: each has one a seed, each a sequence over epochs.
+Series = Mapping[str, Sequence[Sequence[float]]]
+
+
+def panels(quantities: Mapping[str, Series]) -> Figure:
+    """Curves of several quantities side by side, labelled in the last; `quantities` maps axis labels to series."""
+    figure, axes = new(len(quantities), size=(6.4, 2.9))
+    for ax, (label, series) in zip(axes[0], quantities.items(), strict=True):
+        ends = curves(ax, series)
+        ax.set(xlabel="epoch", ylabel=label)
+    label_ends(axes[0][-1], ends)
+    return figure
+
+
+def curves(ax: Axes, series: Series) -> list[tuple[float, str, str]]:
+    """Draw each method's mean over seeds as a line, its 95 % interval as a band; of one or two seeds, each as a line.
+
+    Returns the lines' last value, label and colour, for :func:`label_ends`.
+    """
+    ends = []
     for method, histories in series.items():
         epochs = np.arange(1, len(histories[0]) + 1)
         intervals = [mean_interval(values) for values in zip(*histories, strict=True)]
-        colour = METHOD_COLOURS.get(method)
-        (line,) = ax.plot(epochs, [i.mean for i in intervals], color=colour)
-        if len(histories) > 1:
-            ax.fill_between(
-                epochs, [i.low for i in intervals], [i.high for i in intervals], color=line.get_color(), alpha=0.2, lw=0
-            )
-        ends.append((intervals[-1].mean, method, str(line.get_color())))
-    if log:
-        ax.set_yscale("log")
-    ax.set(xlabel="epoch", ylabel=ylabel)
+        means, low, high = ([getattr(i, name) for i in intervals] for name in ("mean", "low", "high"))
+        look: dict[str, Any] = {"color": METHOD_COLOURS.get(method), "ls": METHOD_LINES.get(method)}
+        look["marker"] = "." if len(epochs) < 4 else None
+        if len(histories) > 2:
+            (line,) = ax.plot(epochs, means, **look)
+            ax.fill_between(epochs, low, high, color=line.get_color(), alpha=0.2, lw=0)
+        else:
+            line, *_ = ax.plot(epochs, np.transpose(histories), **look)
+        ends.append((means[-1], method, str(line.get_color())))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    label_ends(ax, ends)
-    return _figure(ax)
+    return ends
 
 
 def label_ends(ax: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
@@ -96,7 +121,7 @@ def violins(
 
     `groups` maps a method to its layers, each with its values; `reference` is drawn as a thin line (the initial value).
     """
-    figure, axes = plt.subplots(1, len(groups), figsize=(6.4, 3.2), sharey=True, squeeze=False)
+    figure, axes = new(len(groups), sharey=True)
     for ax, (method, layers) in zip(axes[0], groups.items(), strict=True):
         colour = METHOD_COLOURS.get(method, BLUE)
         if reference is not None:
@@ -118,10 +143,5 @@ def _violin(ax: Axes, position: int, values: np.ndarray, colour: str) -> None:
         for name in ("cmedians", "cmins", "cmaxes", "cbars"):
             body[name].set(color=colour, linewidth=0.8)
     spread = np.linspace(-0.12, 0.12, values.size) if values.size > 1 else np.zeros(1)
-    ax.plot(position + spread, values, ".", color=colour, ms=3, alpha=0.6, mew=0)
-
-
-def _figure(ax: Axes) -> Figure:
-    figure = ax.get_figure()
-    assert isinstance(figure, Figure)
-    return figure
+    size, opacity = (3, 0.6) if values.size > 40 else (6, 0.9)
+    ax.plot(position + spread, values, ".", color=colour, ms=size, alpha=opacity, mew=0)

@@ -1,0 +1,82 @@
+"""What the batch-norm chapters read from their runs: scores, and the learned scales and shifts."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from book.experiments import Results, difference, history, learned, mean
+from book.intervals import Interval, mean_interval
+from models.datasets import DATASETS
+from models.records import Record
+
+#: Columns of a table of scores: what, as a factor of, with so many digits.
+SCORES: Sequence[tuple[str, float, int]] = (
+    ("train_accuracy", 100, 2),
+    ("train_loss", 1, 4),
+    ("test_accuracy", 100, 2),
+    ("test_loss", 1, 4),
+)
+
+
+def scores(records: Sequence[Record]) -> list[str]:
+    """Accuracies (per cent) and losses (nats) at the end, on the training and the test set, in evaluation mode."""
+    return [mean(records, name).text(digits, scale) for name, scale, digits in SCORES]
+
+
+def score_differences(results: Results, first: str, second: str) -> list[str]:
+    """The same columns: `first` − `second`, seed by seed."""
+    return [difference(results, first, second, name).text(digits, scale, sign=True) for name, scale, digits in SCORES]
+
+
+def percent(results: Results, name: str) -> dict[str, list[list[float]]]:
+    """An accuracy epoch by epoch in per cent, by variant and seed."""
+    return {
+        variant: [[100 * value for value in values] for values in history(records, name)]
+        for variant, records in results.items()
+    }
+
+
+def learned_rows(records: Sequence[Record]) -> Iterator[list[object]]:
+    """A row a layer: channels, then mean and range of γ and of β over all channels and seeds."""
+    gammas, betas = learned(records, "gamma"), learned(records, "beta")
+    for layer, values in gammas.items():
+        yield [layer, len(values) // len(records), *_summary(values), *_summary(betas[layer])]
+
+
+def _summary(values: Sequence[float]) -> tuple[str, str]:
+    texts = [f"{value:.3f}".replace("-", "−") for value in (np.mean(values), min(values), max(values))]
+    return texts[0], f"{texts[1]} … {texts[2]}"
+
+
+@dataclass(frozen=True)
+class InputLayer:
+    """What a batch norm on the input learned, mean over channels and seeds, beside the training set's own statistics.
+
+    Means and standard deviations are those of pixels on the scale 0..1.
+    """
+
+    gamma: Interval
+    beta: Interval
+    moving_mean: Interval
+    moving_std: Interval
+    set_mean: float
+    set_std: float
+
+
+def input_layer(records: Sequence[Record]) -> InputLayer:
+    """The input's batch norm of runs that have one; an interval is over seeds."""
+
+    def over_seeds(name: str, power: float = 1.0) -> Interval:
+        layers: list[Mapping[str, Sequence[float]]] = [record.parameters["input"] for record in records]
+        return mean_interval([float(np.mean(np.power(layer[name], power))) for layer in layers])
+
+    info = DATASETS[records[0].spec.dataset]
+    return InputLayer(
+        over_seeds("gamma"),
+        over_seeds("beta"),
+        over_seeds("running_mean"),
+        over_seeds("running_var", 0.5),
+        float(np.mean(info.mean)),
+        float(np.mean(info.std)),
+    )

@@ -1,0 +1,68 @@
+"""Chapters are committed without outputs, with stable ids, parameters first, and words for every picture."""
+
+import ast
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "book").rglob("*.ipynb"))
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def notebook(request):
+    return nbformat.read(request.param, as_version=4)
+
+
+def code(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_there_are_chapters():
+    assert len(NOTEBOOKS) >= 5
+
+
+def test_no_outputs_are_stored(notebook):
+    assert not any(cell.outputs or cell.execution_count for cell in code(notebook))
+
+
+def test_cell_ids_are_readable_and_each_stands_once(notebook):
+    ids = [cell.id for cell in notebook.cells]
+    assert len(set(ids)) == len(ids)
+    assert all(re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) for name in ids), ids
+
+
+def test_the_metadata_are_what_every_machine_writes(notebook):
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    assert notebook.metadata.kernelspec.name == "python3"
+
+
+def test_parameters_come_first_typed_and_commented_and_are_checked_next(notebook):
+    first, second = code(notebook)[:2]
+    assert first.metadata.tags == ["parameters"]
+    for statement, line in zip(ast.parse(first.source).body, first.source.splitlines(), strict=True):
+        assert isinstance(statement, ast.AnnAssign), line
+        assert "  # " in line, f"{line!r} lacks a comment"
+    assert "parameters.check(" in second.source
+
+
+def test_cells_are_short(notebook):
+    assert max(len(cell.source.splitlines()) for cell in code(notebook)) <= 25
+
+
+def test_every_figure_has_a_caption_a_name_and_an_alt_text(notebook):
+    for cell in code(notebook):
+        if not cell.id.startswith("fig-"):
+            continue
+        words = cell.metadata.get("mystnb", {})
+        assert {"caption", "name"} <= set(words.get("figure", {})), cell.id
+        assert words.get("image", {}).get("alt"), cell.id
+
+
+def test_a_chapter_opens_with_a_title_and_ends_with_its_answer(notebook):
+    prose = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    assert prose[0].startswith("# ")
+    assert "?" in prose[0], "a chapter opens with its question"
+    assert any("## The answer" in text for text in prose)
