@@ -6,6 +6,7 @@ reason to look further.
 """
 
 import gzip
+import math
 import os
 import zipfile
 import zlib
@@ -164,7 +165,7 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     if len(content) < header:
         raise DataError(f"{path} is truncated: expected a header of {header} bytes, got {len(content)}")
     shape = tuple(int(side) for side in np.frombuffer(content, dtype=">u4", count=content[3], offset=4))
-    expected = int(np.prod(shape, dtype=np.int64))
+    expected = math.prod(shape)
     if len(content) - header != expected:
         came = len(content) - header
         problem = "is truncated" if came < expected else "is too long"
@@ -187,8 +188,8 @@ def _read_npz(path: Path) -> tuple[Arrays, Path] | None:
     if not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
-            train_images, train_labels, test_images, test_labels = (file[array] for array in NPZ_ARRAYS)
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            train_images, train_labels, test_images, test_labels = (stored[array] for array in NPZ_ARRAYS)
     except (KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         wanted = ", ".join(NPZ_ARRAYS)
         raise DataError(f"{path} is no npz file of the arrays {wanted}: {error}") from error
