@@ -18,9 +18,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 from models.fingerprint import code_fingerprint
-from models.folders import cache_folder
 from models.progress import Progress
 from models.records import Epoch, set_aside, write_atomically
+from models.runs import checkpoint_files, checkpoint_folder
 from models.training import Training
 
 KEEP = 2  # checkpoints: the last one, and one to fall back on
@@ -30,20 +30,14 @@ class CorruptCheckpoint(Exception):  # noqa: N818 - what it is, rather than that
     """A checkpoint that cannot be believed: torn, or not what was written."""
 
 
-def folder(key: str) -> Path:
-    """Where a run's checkpoints are."""
-    return cache_folder() / "checkpoints" / key
-
-
 def store(training: Training) -> Path:
     """Writes the state after the last finished epoch, whole or not at all; drops the ones before the last two."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in _tensors(training).items()}
     state = json.dumps(_state(training), sort_keys=True, allow_nan=False)
     content = save(tensors, metadata={"state": state, "sha256": _checksum(state, tensors)})
-    home = folder(training.spec.key)
-    path = home / f"epoch-{len(training.history):06}.safetensors"
+    path = checkpoint_folder(training.spec.key) / f"epoch-{len(training.history):06}.safetensors"
     write_atomically(path, content)
-    for old in _newest_first(home)[KEEP:]:
+    for old in checkpoint_files(training.spec.key)[KEEP:]:
         old.unlink(missing_ok=True)
     return path
 
@@ -54,7 +48,7 @@ def resume(training: Training, progress: Progress) -> int | None:
     Corrupt checkpoints are named, set aside and passed over; those of other training code are passed over.
     None: there is nothing to go on from.
     """
-    for path in _newest_first(folder(training.spec.key)):
+    for path in checkpoint_files(training.spec.key):
         try:
             tensors, state = _read(path)
         except CorruptCheckpoint as error:
@@ -70,17 +64,7 @@ def resume(training: Training, progress: Progress) -> int | None:
 
 def drop(key: str) -> None:
     """Removes a run's checkpoints."""
-    shutil.rmtree(folder(key), ignore_errors=True)
-
-
-def last_epoch(key: str) -> int:
-    """The number of the last finished epoch that a run left a checkpoint of; 0 without one."""
-    paths = _newest_first(folder(key))
-    return int(paths[0].stem.removeprefix("epoch-")) if paths else 0
-
-
-def _newest_first(home: Path) -> list[Path]:
-    return sorted(home.glob("epoch-*.safetensors"), reverse=True)
+    shutil.rmtree(checkpoint_folder(key), ignore_errors=True)
 
 
 def _tensors(training: Training) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from models.runs import obtain
+from models.runs import last_epoch, obtain
 from models.sources import DataError
 from models.specs import RunSpec, SpecError, leaves
 
@@ -73,11 +73,14 @@ def metavar(annotation: Any) -> str:
 
 def train(spec: RunSpec, device: str | None) -> int:
     """Asks for the run and prints its outcome as the last line of stdout."""
-    warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
     try:
-        found = obtain(spec, device=device)
-    except DataError as error:
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
+            found = obtain(spec, device=device)
+    except (DataError, SpecError) as error:
         return fail(str(error))
+    except OSError as error:
+        return fail(f"cannot read or write {error.filename or 'a file'}: {error.strerror or error}")
     record = found.record
     outcome = {
         "key": record.key,
@@ -96,8 +99,6 @@ def train(spec: RunSpec, device: str | None) -> int:
 
 def resumption(spec: RunSpec) -> str:
     """From where an interrupted run goes on."""
-    from models.checkpoints import last_epoch
-
     epoch = last_epoch(spec.key)
     return f"resumes from epoch {epoch} of {spec.epochs}" if epoch else "starts from the beginning"
 

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import platform
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
+from safetensors.torch import save
 
 from models import checkpoints, records
 from models.data import DataError, Dataset, load
 from models.fingerprint import code_fingerprint
-from models.networks import learned_normalization
+from models.networks import count_parameters, learned_normalization
 from models.progress import Progress
 from models.records import Provenance, Record
 from models.schedules import batch_size_at
-from models.specs import RunSpec
+from models.specs import RunSpec, SpecError
 from models.training import Training
 
 PACKAGES = ("convbook", "torch", "torchvision", "numpy", "safetensors")
@@ -28,12 +29,16 @@ PACKAGES = ("convbook", "torch", "torchvision", "numpy", "safetensors")
 def make(spec: RunSpec, folder: Path, progress: Progress, device: str | None = None) -> Record:
     """Trains the run and writes `<key>.safetensors` (its weights) and `<key>.json` (its record) into `folder`.
 
-    The caller holds the run's lock. Raises `models.data.DataError` when the data are missing or damaged.
+    The caller holds the run's lock. Raises `models.data.DataError` when the data are missing or damaged,
+    `models.specs.SpecError` when the device is not there or the network cannot be built so.
     """
+    device = device or default_device()
+    if device == "cuda" and not torch.cuda.is_available():
+        raise SpecError("device: expected cpu, for torch finds no CUDA here, got cuda")
     dataset = load(spec.dataset)
     if dataset.digest != spec.dataset_digest:
         raise DataError(f"{spec.dataset}: expected the digest {spec.dataset_digest}, got {dataset.digest}")
-    training = Training(spec, dataset, device or default_device(), progress)
+    training = Training(spec, dataset, device, progress)
     resumed = checkpoints.resume(training, progress)
     if spec.batch_size > len(training.train):
         progress.note(clipped(spec.batch_size, len(training.train)))
@@ -46,7 +51,7 @@ def make(spec: RunSpec, folder: Path, progress: Progress, device: str | None = N
         progress.close()
     record = to_record(training, dataset, resumed)
     weights = {name: tensor.cpu().contiguous() for name, tensor in training.network.state_dict().items()}
-    records.write_atomically(folder / f"{spec.key}.safetensors", safetensors.torch.save(weights))
+    records.write_atomically(folder / f"{spec.key}.safetensors", save(weights))
     records.write(record, folder)
     checkpoints.drop(spec.key)
     return record
@@ -70,16 +75,29 @@ def to_record(training: Training, dataset: Dataset, resumed: int | None = None) 
         spec=spec,
         diverged=training.diverged,
         history=tuple(training.history),
-        parameters=records.strict(learned_normalization(training.network)),
+        parameters=short(learned_normalization(training.network)),
         diagnostics=records.strict(diagnostics(training)),
         provenance=provenance(training, dataset.source_kind, resumed),
     )
 
 
+def short(value: Any) -> Any:
+    """float32 numbers in as many digits as they need, not as a float64 prints them; None for those that are none.
+
+    >>> short({"gamma": [1.100000023841858, float("nan")]})
+    {'gamma': [1.10000002, None]}
+    """
+    if isinstance(value, dict):
+        return {name: short(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [short(item) for item in value]
+    return float(f"{value:.9g}") if isinstance(value, float) and math.isfinite(value) else records.strict(value)
+
+
 def diagnostics(training: Training) -> dict[str, Any]:
     """The finished network in eval mode: losses, accuracies, confusion[truth][answer] on test, sizes; notes."""
     train, test = training.evaluate(training.train), training.evaluate(training.test)
-    parameters = list(training.network.parameters())
+    counted = count_parameters(training.network)
     asked = batch_size_at(training.spec, len(training.history), training.iteration - 1)
     examples = len(training.train)
     return {
@@ -89,7 +107,8 @@ def diagnostics(training: Training) -> dict[str, Any]:
         "test_loss": test.loss,
         "test_accuracy": test.accuracy,
         "confusion": test.confusion,
-        "parameter_count": sum(parameter.numel() for parameter in parameters),
+        "parameter_count": counted.total,
+        "trainable_parameter_count": counted.trainable,
         "notes": [clipped(asked, examples)] if asked > examples else [],
     }
 

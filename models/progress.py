@@ -66,10 +66,11 @@ class Lines:
 
     def _tell(self, text: str, share: float) -> None:
         """Writes a line with the time that the rest takes, judged by the time since the start."""
-        self.told = time.monotonic()
+        self.told = now = time.monotonic()
         trained = share - self.first
-        left = (self.told - self.started) / trained * (self.epochs - share) if trained > 0 else 0.0
-        self.note(f"{self.name}  {text}  {clock(left)} left")
+        left = (now - self.started) / trained * (self.epochs - share) if trained > 0 else 0.0
+        rest = f"{clock(left)} left" if share < self.epochs else f"{clock(now - self.started)} in all"
+        self.note(f"{self.name}  {text}  {rest}")
 
     def note(self, message: str) -> None:
         print(message, file=self.stream, flush=True)

@@ -47,6 +47,22 @@ def own_folder() -> Path:
     return cache_folder() / "runs"
 
 
+def checkpoint_folder(key: str) -> Path:
+    """Folder of a run's checkpoints while it has not ended."""
+    return cache_folder() / "checkpoints" / key
+
+
+def checkpoint_files(key: str) -> list[Path]:
+    """A run's checkpoints, the newest first."""
+    return sorted(checkpoint_folder(key).glob("epoch-*.safetensors"), reverse=True)
+
+
+def last_epoch(key: str) -> int:
+    """The number of the last finished epoch that a run left a checkpoint of; 0 without one."""
+    files = checkpoint_files(key)
+    return int(files[0].stem.removeprefix("epoch-")) if files else 0
+
+
 def find(spec: RunSpec) -> Found | None:
     """The spec's finished run, published or the user's own, without training anything.
 

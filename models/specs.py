@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from models.architectures import layer_names
 from models.datasets import DATASETS, DIGESTS
 
 KEY_DIGITS = 20
@@ -185,6 +186,10 @@ class RunSpec(BaseModel):
     def _check_normalization(self) -> None:
         if self.norm == "none" and self.norm_layers is not None:
             raise ValueError(f"norm_layers: expected nothing with norm none, got {','.join(self.norm_layers)}")
+        unknown = sorted(set(self.norm_layers or ()) - set(layer_names(self.network)))
+        if unknown:
+            known = ", ".join(layer_names(self.network))
+            raise ValueError(f"norm_layers: expected some of {self.network}'s {known}, got {', '.join(unknown)}")
         if self.norm == "none" and not self.bias_before_norm:
             raise ValueError("bias_before_norm: expected true with norm none, got false")
         for name in ("batch_size", "micro_batch"):

@@ -69,7 +69,7 @@ class Training:
         self.spec, self.device, self.progress = spec, torch.device(device), progress or Silent()
         self._place(dataset)
         with reproducible(random_seed(spec.seed, epoch=0), self.device):
-            self.network = build(spec).to(self.device, memory_format=torch.channels_last)
+            self.network = build(spec).to(self.device).to(memory_format=torch.channels_last)
         self.optimizer = make_optimizer(spec, self.network)
         size = min(spec.batch_size, len(self.train))
         self.schedule = make_schedule(spec, self.optimizer, iterations_per_epoch(len(self.train), size))
@@ -105,13 +105,14 @@ class Training:
         self.network.train()
         order = torch.randperm(len(self.train), generator=generator)
         totals = torch.zeros(2, dtype=torch.float64, device=self.device)  # sum of losses, right answers
-        first, done, lr = self.iteration, 0, math.nan
+        first, done, lr, asked = self.iteration, 0, math.nan, 0
         while done < len(order) and not self.diverged:
-            size = piece(len(order) - done, batch_size_at(self.spec, number, self.iteration))
+            asked = min(batch_size_at(self.spec, number, self.iteration), len(order))
+            size = piece(len(order) - done, asked)
             chosen = order[done : done + size].to(self.device)  # (B,)
             images = augment(self.train.images[chosen], self.spec.augmentation, generator)  # (B, C, H, W)
             lr = self.optimizer.param_groups[0]["lr"]
-            totals += self._step(images, self.train.labels[chosen])
+            totals += self.step(images, self.train.labels[chosen])
             done, self.iteration = done + size, self.iteration + 1
             if self.iteration % LOOK_EVERY == 0 or done == len(order):
                 self.diverged = not math.isfinite(totals[0].item())
@@ -119,10 +120,10 @@ class Training:
         loss, accuracy = (totals / done).tolist()
         self.diverged = self.diverged or loss > LOST * math.log(self.classes)
         self.epoch_seconds.append(time.perf_counter() - started)
-        last = {"lr": lr, "batch_size": size, "iterations": self.iteration - first}
+        last = {"lr": lr, "batch_size": asked, "iterations": self.iteration - first}
         return {"train_loss": loss, "train_accuracy": accuracy, **last}
 
-    def _step(self, images: Tensor, labels: Tensor) -> Tensor:
+    def step(self, images: Tensor, labels: Tensor) -> Tensor:
         """One step of the optimizer on a batch (B, C, H, W), (B,): returns its (sum of losses, right answers)."""
         totals = torch.zeros(2, dtype=torch.float64, device=self.device)
         self.optimizer.zero_grad(set_to_none=True)
