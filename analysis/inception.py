@@ -1,5 +1,7 @@
 """Inception modules and MiniGoogLeNet, as data."""
 
+from itertools import count
+
 from analysis.derivation import derive
 from analysis.layers import Branches, Conv, GlobalPool, Layer, Linear, Network, Norm, Pool
 from analysis.notation import Dimension
@@ -95,6 +97,13 @@ def minigooglenet(
     """MiniGoogLeNet, padded: 28 → 14 → 7, then a global average pool (Zhang et al. 2017, figure 3).
 
     Each convolution is conv–BN–ReLU; ``bias`` is whether the convolution before the batch norm has its own.
+
+    The paper's table 1 counts 1,649,402 parameters for 3 channels: weights, and one number per channel besides. That
+    is this network without γ and β (or with β alone, and no biases).
+
+    >>> rows = minigooglenet(channels=3).rows
+    >>> sum(row.parameters for row in rows if row.kind != "norm")
+    1649402
     """
     layers = _minigooglenet(padding=1, classes=classes, bias=bias)
     return derive(Network("minigooglenet", layers, height, width, channels, batch))
@@ -109,29 +118,34 @@ def minigooglenet_unpadded(
     classes: Dimension = 10,
     bias: bool = True,
 ) -> Derivation:
-    """MiniGoogLeNet as in the lab's linked tutorial, its downsample modules unpadded: 32 → 15 → 7."""
+    """MiniGoogLeNet as in the lab's linked tutorial, its downsample modules unpadded: 32 → 15 → 7.
+
+    >>> minigooglenet_unpadded().row("downsample1.concat").output
+    (15, 15, 160)
+    """
     layers = _minigooglenet(padding=0, classes=classes, bias=bias)
     return derive(Network("minigooglenet-unpadded", layers, height, width, channels, batch))
 
 
 def _minigooglenet(padding: int, classes: Dimension, bias: bool) -> tuple[Layer, ...]:
     layers: list[Layer] = [*_conv("conv1", 96, kernel=3, padding=1, bias=bias)]
-    for number, filters in enumerate(MINIGOOGLENET, start=1):
+    inceptions, downsamples = count(1), count(1)
+    for filters in MINIGOOGLENET:
         if isinstance(filters, tuple):
-            layers.append(_inception(f"inception{number}", *filters, bias))
+            layers.append(_inception(f"inception{next(inceptions)}", *filters, bias))
         else:
-            layers.append(_downsample(f"downsample{number}", filters, padding, bias))
-    return (*layers, GlobalPool("pool"), Linear("fc", classes))
+            layers.append(_downsample(f"downsample{next(downsamples)}", filters, padding, bias))
+    return (*layers, GlobalPool("pool"), Linear("output", classes))
 
 
 def _inception(name: str, filters_1x1: int, filters_3x3: int, bias: bool) -> Branches:
-    pointwise = _conv(f"{name}.1x1", filters_1x1, kernel=1, bias=bias)
-    spatial = _conv(f"{name}.3x3", filters_3x3, kernel=3, padding=1, bias=bias)
+    pointwise = _conv(f"{name}.conv1x1", filters_1x1, kernel=1, bias=bias)
+    spatial = _conv(f"{name}.conv3x3", filters_3x3, kernel=3, padding=1, bias=bias)
     return Branches(f"{name}.concat", (pointwise, spatial))
 
 
 def _downsample(name: str, filters: int, padding: int, bias: bool) -> Branches:
-    strided = _conv(f"{name}.3x3", filters, kernel=3, stride=2, padding=padding, bias=bias)
+    strided = _conv(f"{name}.conv3x3", filters, kernel=3, stride=2, padding=padding, bias=bias)
     return Branches(f"{name}.concat", (strided, (Pool(f"{name}.pool", kernel=3, stride=2, padding=padding),)))
 
 

@@ -35,18 +35,18 @@ def lenet5(
     61706
     """
     layers = (
-        Norm("norm0"),
+        Norm("input.norm"),
         Conv("conv1", 6, kernel=5, padding=2),
-        Norm("norm1"),
+        Norm("conv1.norm"),
         Pool("pool1", kernel=2),
         Conv("conv2", 16, kernel=5),
-        Norm("norm2"),
+        Norm("conv2.norm"),
         Pool("pool2", kernel=2),
-        Conv("conv3", 120, kernel=5),
-        Norm("norm3"),
-        Linear("fc1", 84),
-        Norm("norm4"),
-        Linear("fc2", classes),
+        Linear("fc1", 120),
+        Norm("fc1.norm"),
+        Linear("fc2", 84),
+        Norm("fc2.norm"),
+        Linear("output", classes),
     )
     return derive(Network("lenet5", _placed(layers, normalization), height, width, channels, batch))
 
@@ -69,20 +69,20 @@ def lenet_stride1(
     (546538, 546042)
     """
     layers = (
-        Norm("norm0"),
+        Norm("input.norm"),
         Conv("conv1", 6, kernel=5, padding=2),
-        Norm("norm1"),
+        Norm("conv1.norm"),
         Pool("pool1", kernel=2, stride=1),
-        Norm("norm2"),
+        Norm("pool1.norm"),
         Conv("conv2", 16, kernel=5),
-        Norm("norm3"),
+        Norm("conv2.norm"),
         Pool("pool2", kernel=2, stride=2),
-        Norm("norm4"),
+        Norm("pool2.norm"),
         Conv("conv3", 120, kernel=5),
-        Norm("norm5"),
+        Norm("conv3.norm"),
         Linear("fc1", 84),
-        Norm("norm6"),
-        Linear("fc2", classes),
+        Norm("fc1.norm"),
+        Linear("output", classes),
     )
     return derive(Network("lenet-stride1", _placed(layers, normalization), height, width, channels, batch))
 
@@ -107,19 +107,20 @@ def lenet5_norm(
     _check("norm", norm, get_args(NormName))
     layers: tuple[Layer, ...] = (
         Conv("conv1", 6, kernel=5, padding=2),
-        Norm("norm1", tracked=norm == "batch"),
+        Norm("conv1.norm", tracked=norm == "batch"),
         Pool("pool1", kernel=2),
         Conv("conv2", 16, kernel=5, padding=2),
-        Norm("norm2", tracked=norm == "batch"),
+        Norm("conv2.norm", tracked=norm == "batch"),
         Pool("pool2", kernel=2),
         Linear("fc1", 120),
-        Norm("norm3", tracked=norm == "batch"),
+        Norm("fc1.norm", tracked=norm == "batch"),
         Linear("fc2", 84),
-        Norm("norm4", tracked=norm == "batch"),
-        Linear("fc3", classes),
+        Norm("fc2.norm", tracked=norm == "batch"),
+        Linear("output", classes),
     )
-    left_out = {"none": ("norm1", "norm2", "norm3", "norm4"), "instance": ("norm3", "norm4")}.get(norm, ())
-    layers = tuple(layer for layer in layers if not (isinstance(layer, Norm) and layer.name in left_out))
+    kept = {"none": (), "instance": ("conv1.norm", "conv2.norm")}.get(norm)
+    if kept is not None:
+        layers = tuple(layer for layer in layers if not isinstance(layer, Norm) or layer.name in kept)
     return derive(Network("lenet5-norm", layers, height, width, channels, batch))
 
 
@@ -138,30 +139,30 @@ def cifar_note(
     [12, 896, 128, 9248]
     """
     layers = (
-        Norm("norm0"),
+        Norm("input.norm"),
         Conv("conv1", 32, kernel=3),
-        Norm("norm1"),
+        Norm("conv1.norm"),
         Conv("conv2", 32, kernel=3, padding=1),
         Pool("pool1", kernel=2),
-        Norm("norm2"),
+        Norm("pool1.norm"),
         Conv("conv3", 64, kernel=3, padding=1),
         Pool("pool2", kernel=2),
         Flatten(),
-        Norm("norm3"),
+        Norm("pool2.norm"),
         Linear("fc1", 512),
-        Norm("norm4"),
-        Linear("fc2", classes),
+        Norm("fc1.norm"),
+        Linear("output", classes),
     )
     return derive(Network("cifar-note", _placed(layers, normalization), height, width, channels, batch))
 
 
 def _placed(layers: tuple[Layer, ...], placement: str) -> tuple[Layer, ...]:
-    """Keep the norms that the placement asks for; ``norm0`` is the input's."""
+    """Keep the norms that the placement asks for; ``input.norm`` is the input's."""
     _check("normalization", placement, get_args(Placement))
     if placement == "none":
         return tuple(layer for layer in layers if not isinstance(layer, Norm))
     if placement == "hidden":
-        return tuple(layer for layer in layers if not (isinstance(layer, Norm) and layer.name == "norm0"))
+        return tuple(layer for layer in layers if not (isinstance(layer, Norm) and layer.name == "input.norm"))
     return layers
 
 
