@@ -14,6 +14,7 @@ import nbformat
 import yaml
 from sphinx.application import Sphinx
 from sphinx.builders.html import StandaloneHTMLBuilder
+from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
@@ -22,7 +23,8 @@ from book.parameters import declared
 
 logger = logging.getLogger(__name__)
 
-PROFILES = Path(__file__).resolve().parents[1] / "profiles"
+HERE = Path(__file__).resolve().parent
+PROFILES = HERE.parent / "profiles"
 
 
 class Chapters:
@@ -123,6 +125,11 @@ def load_profile(name: str, folder: Path) -> dict[str, dict[str, Any]]:
     return yaml.safe_load(path.read_text()) or {}
 
 
+def add_style(app: Sphinx, config: Config) -> None:
+    config.html_static_path.append(str(HERE / "static"))
+    app.add_css_file("book.css")
+
+
 def find_outdated(app: Sphinx, env: BuildEnvironment, *_: Any) -> list[str]:
     if not hasattr(app, "chapters"):
         app.chapters = Chapters(app)  # type: ignore[attr-defined]
@@ -196,6 +203,7 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("convbook_profile", os.environ.get("CONVBOOK_PROFILE", ""), "env")
+    app.connect("config-inited", add_style)
     app.connect("env-get-outdated", find_outdated)
     app.connect("env-before-read-docs", execute_stale)
     app.connect("source-read", read_executed)
