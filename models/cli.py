@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from models.records import is_current
 from models.runs import last_epoch, obtain
 from models.sources import DataError
 from models.specs import RunSpec, SpecError, leaves
@@ -82,6 +83,8 @@ def train(spec: RunSpec, device: str | None) -> int:
     except OSError as error:
         return fail(f"cannot read or write {error.filename or 'a file'}: {error.strerror or error}")
     record = found.record
+    if not is_current(record):
+        print("warning: this record was made by other training code than today's", file=sys.stderr)
     outcome = {
         "key": record.key,
         "history": [epoch.model_dump(mode="json", exclude_unset=True) for epoch in record.history],

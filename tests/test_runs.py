@@ -175,7 +175,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
 @pytest.mark.parametrize("optimizer", [{"momentum": 0.9}, {"momentum": 0.0, "optimizer": "adam", "lr": 0.003}])
 def test_a_killed_run_resumes_with_the_same_history_bit_for_bit(optimizer, tmp_path, monkeypatch):
     cycle = {"schedule": "triangular2", "max_lr": 0.2, "step_size_up": 7}
-    spec = SPEC.with_(train_size=2000, epochs=6, dropout=0.2, augmentation="shift", **cycle, **optimizer)
+    spec = SPEC.with_(train_size=1000, epochs=6, dropout=0.2, augmentation="shift", **cycle, **optimizer)
     process = ask_in_a_process(spec)
     wait_for(lambda: last_epoch(spec.key) >= 2)
     process.kill()

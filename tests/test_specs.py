@@ -54,6 +54,20 @@ def test_the_key_is_the_same_in_another_process():
     assert printed == [RunSpec(norm="batch", norm_layers=["fc1", "conv1"], lr=0.3).key] * 2
 
 
+def test_no_default_ever_changes_and_no_key_either():
+    """A key leaves out what stands at its default: to change one would give old records another meaning."""
+    defaults = {name: field.default for name, field in RunSpec.model_fields.items()}
+    assert defaults == {
+        "network": "lenet5", "dataset": "mnist5k", "dataset_digest": "", "train_size": None, "validation_size": 0,
+        "width": 1, "activation": None, "norm": "none", "norm_layers": None, "order": None, "input_norm": "standard",
+        "dropout": 0.0, "input_dropout": 0.0, "bias_before_norm": True, "augmentation": "none", "optimizer": "sgd",
+        "lr": 0.1, "momentum": 0.0, "weight_decay": 0.0, "schedule": "constant", "max_lr": None, "step_size_up": None,
+        "gamma": None, "milestones": None, "growth_step": None, "max_batch_size": None, "epochs": 10,
+        "batch_size": 128, "micro_batch": None, "precision": "fp32", "seed": 0,
+    }  # fmt: skip
+    assert RunSpec(dataset_digest="0" * 64, lr=0.05, norm="batch").key == "24a3e81087d741e8c3a8"
+
+
 def test_a_spec_loads_no_torch():
     program = "import sys, models.specs, models.records, models.runs; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
