@@ -1,6 +1,7 @@
 """The command line of `analysis`: reads arguments, prints what the package derives. No logic here."""
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -79,4 +80,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that cannot write × or ⌊ gets a question mark
     sys.exit(main())

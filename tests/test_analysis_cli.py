@@ -41,6 +41,17 @@ def test_a_mistake_exits_2_without_a_traceback():
     assert not done.stdout
 
 
+def test_a_terminal_without_unicode_still_gets_its_table():
+    done = subprocess.run(
+        [sys.executable, "-m", "analysis", "lenet5"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    assert b"28 ? 28 ? 6" in done.stdout
+
+
 def test_it_never_imports_models_or_torch():
     code = "import sys, analysis.__main__; assert not {'torch', 'models', 'book'} & {*sys.modules}"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, env={**os.environ, "PYTHONPATH": ""})
