@@ -80,6 +80,8 @@ def train(spec: RunSpec, device: str | None) -> int:
             found = obtain(spec, device=device)
     except (DataError, SpecError) as error:
         return fail(str(error))
+    except ModuleNotFoundError as error:
+        return fail(f"training needs the package {error.name}, which is not installed: pip install {error.name}")
     except OSError as error:
         return fail(f"cannot read or write {error.filename or 'a file'}: {error.strerror or error}")
     record = found.record

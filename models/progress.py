@@ -87,7 +87,7 @@ class Bar:
     def start(self, spec: RunSpec, finished: int) -> None:
         from tqdm import tqdm
 
-        layout = "{desc} {percentage:3.0f}%|{bar}| {postfix} [{elapsed}<{remaining}]"
+        layout = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
         self.name, self.epochs = title(spec), spec.epochs
         self.bar = tqdm(total=spec.epochs, initial=finished, bar_format=layout, file=sys.stderr, dynamic_ncols=True)
         self.bar.set_description_str(f"{self.name} epoch {finished + 1}/{self.epochs}")
