@@ -1,151 +1,79 @@
-"""Diagrams drawn from derivations: nothing in them is placed or labelled by hand."""
+"""Diagrams of modules, drawn from their derivations: nothing is placed or labelled by hand."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from analysis.layers import Branches, Conv, Layer, Pool, windows
-from analysis.rows import Derivation, Row
-from book.figures import BLACK, BLUE, GREY, ORANGE
+from analysis import Branches, Conv, Derivation, Pool, Row
+from analysis.layers import Layer, windows
+from book.figures import BLUE, GREY, ORANGE, new
+from book.tables import cell
 
-
-@dataclass(frozen=True)
-class _Level:
-    """Positions of one map that the top position sees, and where they lie, in input pixels."""
-
-    places: dict[int, float]
-    links: tuple[tuple[int, int], ...] = ()
-
-
-def cone(layers: Sequence[Conv | Pool], ax: Axes | None = None) -> Figure:
-    """Everything that one output position sees along one axis, down to the pixels; the input is the lowest row.
-
-    A pixel inside the field that no path reaches (dilation leaves such gaps) is drawn hollow.
-    """
-    ax = ax or plt.subplots(figsize=(6.4, 0.9 + 0.65 * len(layers)))[1]
-    levels = _levels(layers)
-    names = ["input", *(layer.name for layer in layers)]
-    size = min(7.0, 300 / len(levels[0].places))
-    for height, (level, name) in enumerate(zip(levels, names, strict=True)):
-        lines = [[(levels[height - 1].places[low], height - 1), (level.places[top], height)] for top, low in level.links]
-        ax.add_collection(LineCollection(lines, colors=BLUE, linewidths=0.8, alpha=0.45, zorder=1))
-        ax.plot(list(level.places.values()), [height] * len(level.places), "s", color=BLUE, ms=size)
-        _name_level(ax, height, name, len(level.places), levels[0])
-    first, last = min(levels[0].places), max(levels[0].places)
-    unseen = sorted(set(range(first, last + 1)) - set(levels[0].places))
-    ax.plot(unseen, [0] * len(unseen), "s", color="white", mec=GREY, ms=size)
-    ax.set(ylim=(-0.4, len(layers) + 0.4))
-    ax.set_axis_off()
-    return _figure(ax)
-
-
-def _levels(layers: Sequence[Conv | Pool]) -> list[_Level]:
-    """From the input up: which positions of each map the top position sees (the top one is position 0)."""
-    positions, links, offsets, jumps = {0}, [], [0.0], [1]
-    along = [windows(layer)[1] for layer in layers]
-    for window in along:
-        offsets.append(offsets[-1] + float(window.dilation * (window.kernel - 1)) / 2 * jumps[-1])
-        jumps.append(jumps[-1] * int(window.stride))
-    seen = [positions]
-    for window in reversed(along):
-        reach = range(0, int(window.dilation * window.kernel), int(window.dilation))
-        down = tuple((top, top * int(window.stride) + step) for top in sorted(positions) for step in reach)
-        positions = {low for _, low in down}
-        links.append(down)
-        seen.append(positions)
-    places = [
-        {position: offset + jump * position for position in level}
-        for level, offset, jump in zip(reversed(seen), offsets, jumps, strict=True)
-    ]
-    return [_Level(*level) for level in zip(places, ((), *reversed(links)), strict=True)]
-
-
-def _name_level(ax: Axes, height: int, name: str, count: int, bottom: _Level) -> None:
-    left, right = min(bottom.places.values()), max(bottom.places.values())
-    margin = 0.04 * max(right - left, 1)
-    ax.text(left - margin, height, name, ha="right", va="center")
-    ax.text(right + margin, height, f"{count:,}", ha="left", va="center", color=BLUE)
-
-
-_BOX = {"conv": BLUE, "1x1": ORANGE, "pool": GREY, "ends": BLACK}
+PALE = "#E8F1F8"
 
 
 def branches(derivation: Derivation) -> Figure:
     """A module of branches, from its input at the bottom to its concatenation at the top.
 
-    Every box says what it is and what it costs, every arrow how many channels it carries.
+    Each box says what it is and what it costs, each arrow how many channels it carries.
 
     Raises
     ------
     ValueError
-        If the network is more than one module of branches.
+        If the network is anything but one module of convolutions and pools.
     """
     match derivation.network.layers:
         case (Branches(name=name, branches=chains),):
             pass
         case _:
-            raise ValueError(f"{derivation.network.name} is no single module of branches: nothing to draw")
-    depth = max(len(chain) for chain in chains)
-    _, ax = plt.subplots(figsize=(6.4, 1.9 + 0.85 * depth))
-    middle, top = (len(chains) - 1) / 2, depth + 1.0
-    _box(ax, (middle, 0), f"input {_size(derivation.rows[0])}", "ends")
-    _box(ax, (middle, top), f"concatenation {_size(derivation.row(name))}", "ends")
+            raise ValueError(f"{derivation.network.name} is no single module of branches; nothing to draw")
+    top = 1 + max(len(chain) for chain in chains)
+    figure, axes = new(size=(6.4, 0.8 + 0.75 * top))
+    ax = axes[0][0]
+    _bar(ax, 0, len(chains), f"input {cell(derivation.rows[0].output)}")
+    _bar(ax, top, len(chains), f"concatenation {cell(derivation.row(name).output)}")
     for column, chain in enumerate(chains):
-        _draw_chain(ax, derivation, chain, column, middle, top)
-    ax.set(xlim=(-0.55, len(chains) - 0.45), ylim=(-0.35, top + 0.35))
+        _chain(ax, derivation, chain, column, top)
+    ax.set(xlim=(-0.5, len(chains) - 0.5), ylim=(-0.25, top + 0.25))
     ax.set_axis_off()
-    return _figure(ax)
-
-
-def _draw_chain(
-    ax: Axes, derivation: Derivation, chain: Sequence[Layer], column: float, middle: float, top: float
-) -> None:
-    """One branch upwards; a shorter one than the longest stands on the lowest level."""
-    below, channels = (middle, 0.0), derivation.rows[0].output[-1]
-    for height, layer in enumerate(chain, start=1):
-        place = (column, float(height))
-        _arrow(ax, below, place, channels)
-        row = derivation.row(layer.name)  # type: ignore[union-attr]
-        _box(ax, place, *_described(layer, row))
-        below, channels = place, row.output[-1]
-    _arrow(ax, below, (middle, top), channels)
-
-
-def _described(layer: Layer, row: Row) -> tuple[str, str]:
-    """The words in a layer's box, and its colour's name."""
-    if isinstance(layer, Pool):
-        return f"{_window(layer)} pool", "pool"
-    if isinstance(layer, Conv):
-        return f"{_window(layer)} conv\n{row.macs / 1e6:,.1f}M MACs", "1x1" if _window(layer) == "1×1" else "conv"
-    raise ValueError(f"{row.layer} is neither a convolution nor a pool: no picture for it")
-
-
-def _window(layer: Conv | Pool) -> str:
-    return "×".join(str(window.kernel) for window in windows(layer))
-
-
-def _size(row: Row) -> str:
-    return " × ".join(f"{side:,}" for side in row.output)
-
-
-def _box(ax: Axes, place: tuple[float, float], words: str, colour: str) -> None:
-    frame = {"boxstyle": "round,pad=0.35", "facecolor": "white", "edgecolor": _BOX[colour], "linewidth": 1.4}
-    ax.text(*place, words, ha="center", va="center", fontsize=9, bbox=frame, zorder=3)
-
-
-def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], channels: object) -> None:
-    """An arrow from box to box, the channels it carries beside its middle."""
-    ax.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": GREY, "shrinkA": 14, "shrinkB": 17, "lw": 1})
-    middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
-    label = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
-    ax.text(*middle, f"{channels:,}", ha="center", va="center", fontsize=9, bbox=label, zorder=2)
-
-
-def _figure(ax: Axes) -> Figure:
-    figure = ax.get_figure()
-    assert isinstance(figure, Figure)
     return figure
+
+
+def _bar(ax: Axes, height: float, columns: int, written: str) -> None:
+    ax.add_patch(plt.Rectangle((-0.45, height - 0.2), columns - 0.1, 0.4, facecolor=PALE, edgecolor=GREY, lw=0.8))
+    ax.text((columns - 1) / 2, height, written, ha="center", va="center", fontsize=9)
+
+
+def _chain(ax: Axes, derivation: Derivation, chain: Sequence[Layer], column: int, top: int) -> None:
+    """One branch, upwards: an arrow into each box, and one into the concatenation."""
+    below, channels = 0.2, derivation.rows[0].output[-1]
+    for height, layer in enumerate(chain, start=1):
+        if not isinstance(layer, Conv | Pool):
+            raise ValueError(f"{layer} is neither a convolution nor a pool; there is no picture for it")
+        row = derivation.row(layer.name)
+        _arrow(ax, column, (below, height - 0.23), cell(channels))
+        _labelled(ax, (column, height), layer, row)
+        below, channels = height + 0.23, row.output[-1]
+    _arrow(ax, column, (below, top - 0.2), cell(channels))
+
+
+def _labelled(ax: Axes, place: tuple[float, float], layer: Conv | Pool, row: Row) -> None:
+    """A layer's box: its window, and its MACs in millions if it has any."""
+    window = "×".join(str(along.kernel) for along in windows(layer))
+    written, colour = f"{window} pool", GREY
+    if isinstance(layer, Conv):
+        colour = ORANGE if window == "1×1" else BLUE
+        written = f"{window} conv\n{row.macs / 1e6:,.1f}M MACs"
+    ax.add_patch(
+        plt.Rectangle((place[0] - 0.42, place[1] - 0.23), 0.84, 0.46, facecolor="white", edgecolor=colour, lw=1.4)
+    )
+    ax.text(*place, written, ha="center", va="center", fontsize=9, linespacing=1.3)
+
+
+def _arrow(ax: Axes, column: float, between: tuple[float, float], written: str) -> None:
+    low, high = between
+    shape = {"arrowstyle": "-|>", "color": GREY, "shrinkA": 0, "shrinkB": 0}
+    ax.annotate("", (column, high), (column, low), arrowprops=shape)
+    ax.text(column + 0.05, (low + high) / 2, written, ha="left", va="center", fontsize=9)
