@@ -35,9 +35,12 @@ def _number(value: Any) -> float:
     return float("nan") if value is None else float(value)
 
 
-def history(records: Sequence[Record], name: str) -> list[list[float]]:
-    """A quantity epoch by epoch, one history a seed."""
-    return [[_number(value) for value in record.curve(name)] for record in records]
+def histories(results: Results, name: str, *, scale: float = 1.0) -> dict[str, list[list[float]]]:
+    """A quantity epoch by epoch, by variant and seed, times `scale` (100 gives per cent)."""
+    return {
+        variant: [[scale * _number(value) for value in record.curve(name)] for record in records]
+        for variant, records in results.items()
+    }
 
 
 def mean(records: Sequence[Record], name: str) -> Interval:
@@ -51,6 +54,6 @@ def difference(results: Results, first: str, second: str, name: str) -> Interval
 
 
 def learned(records: Sequence[Record], name: str) -> dict[str, list[float]]:
-    """Learned normalization parameters (``gamma``, ``beta``) by layer: all channels of all seeds."""
-    layers = records[0].parameters
+    """Learned normalization parameters (``gamma``, ``beta``) by layer, the input first: all channels of all seeds."""
+    layers = sorted(records[0].parameters, key=lambda layer: layer != "input")  # a stable sort keeps the others' order
     return {layer: [value for record in records for value in record.parameters[layer][name]] for layer in layers}

@@ -101,6 +101,7 @@ def curves(ax: Axes, series: Series) -> list[tuple[float, str, str]]:
 
 def label_ends(ax: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
     """Write each line's label beside its end, moved apart where they would overlap."""
+    ax.autoscale_view()  # else the limits are not known yet
     to_axes = ax.transAxes.inverted()
     places = [to_axes.transform(ax.transData.transform((0, value)))[1] for value, _, _ in ends]
     order = np.argsort(places)

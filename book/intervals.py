@@ -7,6 +7,7 @@ import numpy as np
 from scipy import stats
 
 LEVEL = 0.95
+NBSP = "\N{NO-BREAK SPACE}"
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,11 @@ class Interval:
     def text(self, digits: int = 2, scale: float = 1.0, *, sign: bool = False) -> str:
         """The mean and the half width, such as ``99.12 ± 0.05``; `scale` 100 gives per cent.
 
-        >>> Interval(0.9912, 0.0005, 5).text(scale=100)
+        >>> Interval(0.9912, 0.0005, 5).text(scale=100).replace(NBSP, " ")
         '99.12 ± 0.05'
         """
         mean = f"{self.mean * scale:{'+' if sign else ''}.{digits}f}".replace("-", "−")
-        return mean if self.half_width is None else f"{mean} ± {self.half_width * scale:.{digits}f}"
+        return mean if self.half_width is None else f"{mean}{NBSP}±{NBSP}{self.half_width * scale:.{digits}f}"
 
 
 def mean_interval(values: Sequence[float], level: float = LEVEL) -> Interval:

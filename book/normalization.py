@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from book.experiments import Results, difference, history, learned, mean
-from book.intervals import Interval, mean_interval
+from book.experiments import Results, difference, learned, mean
+from book.intervals import NBSP, Interval, mean_interval
 from models.datasets import DATASETS
 from models.records import Record
 
@@ -29,14 +29,6 @@ def score_differences(results: Results, first: str, second: str) -> list[str]:
     return [difference(results, first, second, name).text(digits, scale, sign=True) for name, scale, digits in SCORES]
 
 
-def percent(results: Results, name: str) -> dict[str, list[list[float]]]:
-    """An accuracy epoch by epoch in per cent, by variant and seed."""
-    return {
-        variant: [[100 * value for value in values] for values in history(records, name)]
-        for variant, records in results.items()
-    }
-
-
 def learned_rows(records: Sequence[Record]) -> Iterator[list[object]]:
     """A row a layer: channels, then mean and range of γ and of β over all channels and seeds."""
     gammas, betas = learned(records, "gamma"), learned(records, "beta")
@@ -46,7 +38,7 @@ def learned_rows(records: Sequence[Record]) -> Iterator[list[object]]:
 
 def _summary(values: Sequence[float]) -> tuple[str, str]:
     texts = [f"{value:.3f}".replace("-", "−") for value in (np.mean(values), min(values), max(values))]
-    return texts[0], f"{texts[1]} … {texts[2]}"
+    return texts[0], f"{texts[1]}{NBSP}…{NBSP}{texts[2]}"
 
 
 @dataclass(frozen=True)

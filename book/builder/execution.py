@@ -36,10 +36,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an execution ended: after `seconds`, with the error's last line if it failed."""
+    """How an execution ended: after `seconds`, with the warnings it gave, and the error's last line if it failed."""
 
     docname: str
     seconds: float
+    warnings: tuple[str, ...] = ()
     error: str | None = None
 
 
@@ -68,7 +69,17 @@ def execute(job: Job) -> Outcome:
         os.replace(draft, failed if error else good)
     if error is None:
         failed.unlink(missing_ok=True)
-    return Outcome(job.docname, seconds, error.strip().splitlines()[-1] if error else None)
+    return Outcome(job.docname, seconds, warnings_in(executed), error.strip().splitlines()[-1] if error else None)
+
+
+def warnings_in(notebook: Any) -> tuple[str, ...]:
+    """Lines on stderr in which Python warns; progress is written there too, and is none of the page's business."""
+    streams = [output.text for cell in notebook.cells for output in cell.get("outputs", []) if _is_stderr(output)]
+    return tuple(line for text in streams for line in text.splitlines() if "Warning: " in line)
+
+
+def _is_stderr(output: Any) -> bool:
+    return bool(output.output_type == "stream" and output.name == "stderr")
 
 
 def _run(source: Any, draft: Path, job: Job) -> str | None:

@@ -43,7 +43,7 @@ class Chapters:
 
     def key(self, docname: str) -> str:
         """A chapter's name from the book's root, whatever folder Sphinx was started in."""
-        return self.source(docname).resolve().relative_to(self.root).with_suffix("").as_posix()
+        return (Path(self.app.srcdir).resolve() / docname).relative_to(self.root).as_posix()
 
     def parameters(self, docname: str) -> dict[str, Any]:
         """What the profile says for a chapter; what it says for all goes to those that declare it."""
@@ -92,6 +92,8 @@ class Chapters:
 
     def report(self, docname: str, outcome: execution.Outcome) -> None:
         self.outcomes[docname] = outcome
+        for line in outcome.warnings:
+            logger.warning("chapter %s: %s", docname, line, location=docname)
         if outcome.error:
             logger.error("chapter %s failed: %s", docname, outcome.error, location=docname)
         else:

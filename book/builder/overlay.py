@@ -14,7 +14,7 @@ def overlay(source: Any, executed: Any, parameters: dict[str, Any]) -> Any:
     Prose, comments, captions and tags are the source's own, so that editing them executes nothing. The
     ``parameters`` cell shows the values that were used.
     """
-    outputs = {cell.id: trace.without_trace(cell.outputs) for cell in executed.cells if cell.cell_type == "code"}
+    outputs = {cell.id: trace.shown(cell.outputs) for cell in executed.cells if cell.cell_type == "code"}
     page = nbformat.from_dict(source)
     page.metadata = nbformat.from_dict({**executed.metadata, **source.metadata})
     for cell in page.cells:

@@ -56,9 +56,7 @@ def _training(used: list[Any]) -> list[str]:
     days = sorted(fact.date[:10] for fact in facts)
     when = days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"
     data = Counter((record.spec.dataset, record.spec.dataset_digest[:12]) for record in used)
-    machines = Counter(
-        (fact["cpu"] if fact["device"] == "cpu" else fact["device"], fact["versions"]["torch"]) for fact in facts
-    )
+    machines = Counter((fact.device_name, fact.versions["torch"]) for fact in facts)
     return [
         f"{len(used)} training runs, {minutes:.0f} minutes in all, {when}",
         "Trained on " + ", ".join(f"{device} with torch {version}" for device, version in machines),

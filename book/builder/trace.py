@@ -66,6 +66,10 @@ def _values(cells: Iterable[Any], mime: str) -> Iterator[str]:
             yield from output.get("data", {}).get(mime, [])
 
 
-def without_trace(outputs: Iterable[Any]) -> list[Any]:
-    """The outputs that a reader sees."""
-    return [output for output in outputs if not {MODULES, RUNS} & set(output.get("data", {}))]
+def shown(outputs: Iterable[Any]) -> list[Any]:
+    """The outputs that a reader sees: neither the trace nor what was said on stderr."""
+    return [output for output in outputs if not _is_hidden(output)]
+
+
+def _is_hidden(output: Any) -> bool:
+    return bool({MODULES, RUNS} & set(output.get("data", {})) or output.get("name") == "stderr")
