@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from analysis import Conv, Derivation, Linear
 from analysis.layers import Layer
-from book.figures import BLUE, GREY, ORANGE
+from book.figures import BLUE, GREY, ORANGE, new
 
 PALE = "#E8F1F8"
 
@@ -21,7 +21,7 @@ def shares(derivations: Mapping[str, Derivation], quantities: Mapping[str, str])
     """
     kept = [row.layer for row in next(iter(derivations.values())).rows if any(getattr(row, one) for one in quantities)]
     height = 0.5 + len(kept) * (0.08 + 0.13 * len(derivations))
-    figure, axes = plt.subplots(1, len(quantities), figsize=(6.4, height), sharey=True, squeeze=False)
+    figure, axes = new(len(quantities), size=(6.4, height), sharey=True)
     for panel, (ax, (quantity, heading)) in enumerate(zip(axes[0], quantities.items(), strict=True)):
         for number, (label, derivation) in enumerate(derivations.items()):
             total = getattr(derivation.total, quantity)
@@ -59,7 +59,8 @@ def two_towers(derivation: Derivation) -> Figure:
     layers = [layer for layer in derivation.network.layers if isinstance(layer, Conv | Linear)]
     rows = [derivation.row("input"), *(derivation.row(layer.name) for layer in layers)]
     towers = [(0.5,), *([(1.0, 0.0)] * (len(layers) - 1)), (0.5,)]
-    figure, ax = plt.subplots(figsize=(6.4, 2.2))
+    figure, axes = new(size=(6.4, 2.2))
+    ax = axes[0][0]
     for column, row in enumerate(rows):
         for place in towers[column]:
             _box(ax, column, place, str(row.output[-1] // len(towers[column])))
@@ -75,7 +76,7 @@ def two_towers(derivation: Derivation) -> Figure:
 
 
 def _box(ax: Axes, column: int, place: float, written: str) -> None:
-    ax.add_patch(plt.Rectangle((column - 0.31, place - 0.3), 0.62, 0.6, facecolor=PALE, edgecolor=BLUE, lw=0.8))
+    ax.add_patch(Rectangle((column - 0.31, place - 0.3), 0.62, 0.6, facecolor=PALE, edgecolor=BLUE, lw=0.8))
     ax.text(column, place, written, ha="center", va="center", fontsize=10)
 
 
