@@ -94,16 +94,25 @@ def layers(
 
 
 def quantity(row: Row, column: str, *, calculated: bool = False) -> str:
-    """A number of a derived row, by itself or at the end of its calculation.
+    """A number of a derived row, by itself or at the end of its calculation, on one line.
 
     >>> from analysis import alexnet
-    >>> quantity(alexnet().row("conv1"), "weights", calculated=True)
-    '(11·11·3)·96 = 34,848'
+    >>> quantity(alexnet().row("conv1"), "weights", calculated=True).split()
+    ['(11·11·3)·96', '=', '34,848']
     """
     if calculated:
-        return str(getattr(row, f"{column}_shown"))
+        return unbroken(str(getattr(row, f"{column}_shown")))
     value = getattr(row, column)
-    return " × ".join(map(text, value)) if isinstance(value, tuple) else text(value)
+    return unbroken(" × ".join(map(text, value)) if isinstance(value, tuple) else text(value))
+
+
+def unbroken(words: str) -> str:
+    """Words that stay on one line, however narrow their column.
+
+    >>> unbroken("34,848 ✓")
+    '34,848\\xa0✓'
+    """
+    return words.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def abbreviated(number: int) -> str:
