@@ -6,6 +6,7 @@ output with respect to a pixel is the share of the output that comes from there,
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from math import prod
 
@@ -16,7 +17,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from analysis.layers import Branches, Conv, GlobalPool, Layer, Linear, Network, Norm, Pool, windows
+from analysis.derivation import derive
+from analysis.layers import Branches, Conv, Flatten, GlobalPool, Layer, Linear, Network, Norm, Pool, Sides, windows
 from book.figures import BLUE, GREY, new
 
 
@@ -27,7 +29,7 @@ def features(network: Network) -> tuple[Layer, ...]:
     >>> [layer.name for layer in features(analysis.lenet5().network)]
     ['conv1', 'pool1', 'conv2', 'pool2']
     """
-    return tuple(takewhile(lambda layer: not isinstance(layer, Linear | GlobalPool), network.layers))
+    return tuple(takewhile(lambda layer: not isinstance(layer, Linear | GlobalPool | Flatten), network.layers))
 
 
 def influence(layers: Iterable[Layer], height: int, width: int) -> np.ndarray:
@@ -69,6 +71,64 @@ def deviation(shares: np.ndarray) -> float:
     across = shares.sum(axis=0) / shares.sum()
     pixels = np.arange(across.size)
     return float(np.sqrt(across @ (pixels - across @ pixels) ** 2))
+
+
+@dataclass(frozen=True)
+class View:
+    """The receptive field of a network's last map, as sympy and as torch have it.
+
+    A side in pixels; a pair (height, width) where they differ.
+    """
+
+    layer: str
+    jump: Sides
+    derived: Sides
+    measured: Sides
+
+    @property
+    def agrees(self) -> bool:
+        """Whether both say the same."""
+        return self.derived == self.measured
+
+
+def compare(network: Network) -> View:
+    """Derive and measure the receptive field of the last map, on an image so large that no border is in sight.
+
+    >>> from analysis import vgg19
+    >>> compare(vgg19().network).agrees
+    True
+    """
+    layers = features(network)
+    last = derive(replace(network, layers=layers)).rows[-1]
+    axes = zip(last.receptive_field_shown, last.jump_shown, strict=True)
+    image = [2 * int(field.value + jump.value) for field, jump in axes]
+    height, width = extent(influence(layers, *image))
+    return View(last.layer, last.jump, last.receptive_field, height if height == width else (height, width))
+
+
+def growth(network: Network) -> list[float]:
+    """Height of the field behind the input and behind each window in turn, as a share of the input's height.
+
+    Branches that meet count as one window.
+
+    >>> from analysis import lenet5
+    >>> [round(28 * share) for share in growth(lenet5().network)]
+    [1, 5, 6, 14, 16]
+    """
+    derivation = derive(network)
+    names = ["input", *(layer.name for layer in features(network) if not isinstance(layer, Norm | Flatten))]
+    fields = [derivation.row(name).receptive_field_shown[0].value for name in names]
+    return [float(field / network.height) for field in fields]
+
+
+def same_view(side: int) -> list[tuple[int, int]]:
+    """Stacks of equal odd kernels at stride 1, as (kernel, layers), that see the same side; the one kernel last.
+
+    >>> same_view(13)
+    [(3, 6), (5, 3), (7, 2), (13, 1)]
+    """
+    kernels = [kernel for kernel in range(3, side, 2) if (side - 1) % (kernel - 1) == 0]
+    return [*((kernel, (side - 1) // (kernel - 1)) for kernel in kernels), (side, 1)]
 
 
 def _averages(layers: Iterable[Layer], maps: torch.Tensor) -> torch.Tensor:
