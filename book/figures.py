@@ -138,7 +138,7 @@ def violins(
 def _violin(ax: Axes, position: int, values: np.ndarray, colour: str) -> None:
     """One violin with its points; a handful of values is shown as points alone, for a density would be made up."""
     if values.size >= 10 and np.ptp(values) > 0:
-        body: dict[str, Any] = ax.violinplot(values, [position], widths=0.8, showmedians=True)  # type: ignore[assignment]
+        body: dict[str, Any] = ax.violinplot(values, [position], widths=0.8, showmedians=True)
         for part in body["bodies"]:
             part.set(facecolor=colour, alpha=0.35, edgecolor="none")
         for name in ("cmedians", "cmins", "cmaxes", "cbars"):

@@ -9,7 +9,17 @@ from functools import cache
 from pathlib import Path
 
 # The modules of this package that decide a training's outcome.
-DECISIVE = ("architectures", "augmentation", "data", "datasets", "layers", "networks", "schedules", "training")
+DECISIVE = (
+    "architectures",
+    "augmentation",
+    "data",
+    "datasets",
+    "kernels",
+    "layers",
+    "networks",
+    "schedules",
+    "training",
+)
 
 
 def digest(path: Path) -> str:

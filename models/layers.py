@@ -1,13 +1,16 @@
-"""The parts that networks are made of: normalizations, activations, input, branches, initial weights."""
+"""The parts that networks are made of: normalizations, input, branches, initial weights."""
 
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.kernels import Tanh
 
 GROUPS = 2  # of group norm: it must divide 6, 16, 120 and 84
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "relu": nn.ReLU}
+ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": Tanh, "sigmoid": nn.Sigmoid, "relu": nn.ReLU}
 
 NORM_TYPES = (nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm, nn.InstanceNorm2d)
 
@@ -71,7 +74,8 @@ class InputNorm(nn.Module):
     - *none*: nothing
     - *standard*: minus ``mean``, over ``std``, fixed numbers, one a channel. They come from the spec, so they are no
       part of the saved state.
-    - *batch*: a batch norm, in ``norm``
+    - *batch*: a batch norm, in ``norm``, whose γ and β are applied by the first convolution (`AffineConv2d`). It gives
+      (B, 2C, H, W): the normalised channels and as many of ones, the homogeneous coordinates that γ and β act on.
 
     Raises:
         ValueError: an unknown kind.
@@ -96,11 +100,31 @@ class InputNorm(nn.Module):
         if self.kind == "standard":
             return (x - self.mean) / self.std
         if self.kind == "batch":
-            return self.norm(x)
+            x = F.batch_norm(x, self.norm.running_mean, self.norm.running_var, training=self.training)
+            return torch.cat((x, torch.ones_like(x)), dim=1)  # (B, 2C, H, W)
         return x
 
     def extra_repr(self) -> str:
         return self.kind
+
+
+class AffineConv2d(nn.Conv2d):
+    """A convolution of γ·x + β, channel by channel: (B, 2C, H, W), x and ones, → (B, K, H', W').
+
+    γ and β are those of a batch norm on the input. Applied to the kernel instead of the image, they get their
+    gradients from the kernel's: the image's own, most of the work of LeNet's backward pass, is never needed.
+    """
+
+    def __init__(
+        self, norm: nn.BatchNorm2d, channels: int, kernel: int, stride: int, padding: int, *, bias: bool
+    ) -> None:
+        super().__init__(norm.num_features, channels, kernel, stride, padding, bias=bias)
+        self.affine = (norm,)  # in a tuple, so that γ and β are not registered here as well
+
+    def forward(self, x: Tensor) -> Tensor:
+        scale, shift = (values.view(1, -1, 1, 1) for values in (self.affine[0].weight, self.affine[0].bias))
+        kernel = torch.cat((self.weight * scale, self.weight * shift), dim=1)  # (K, 2C, h, w)
+        return F.conv2d(x, kernel, self.bias, self.stride, self.padding)
 
 
 class Branches(nn.Module):

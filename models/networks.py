@@ -24,7 +24,8 @@ from models.architectures import (
     parse_order,
 )
 from models.datasets import DATASETS
-from models.layers import ACTIVATIONS, NORM_TYPES, Branches, InputNorm, initialise, make_norm
+from models.kernels import AveragePool2x2, Dropout
+from models.layers import ACTIVATIONS, NORM_TYPES, AffineConv2d, Branches, InputNorm, initialise, make_norm
 
 
 class NetworkSpec(Protocol):
@@ -125,6 +126,7 @@ class _Style:
     order: tuple[str, ...]
     dropout: float
     bias_before_norm: bool
+    affine: nn.BatchNorm2d | None = None  # of the input: its γ and β are applied by the next convolution
 
     def steps(self, stage: Block) -> list[str]:
         """What really follows a layer, in order."""
@@ -170,11 +172,14 @@ def _assemble(architecture: Architecture, style: _Style, spec: NetworkSpec) -> n
     x = torch.zeros(2, info.channels, info.side, info.side)  # (B, C, H, W)
     if architecture.side is not None and architecture.side != info.side:
         x = _append(network, "resize", nn.Upsample(size=(architecture.side,) * 2, mode="bilinear"), x)
-    x = _append(network, "input", InputNorm(spec.input_norm, info.mean, info.std), x)
+    input_norm = InputNorm(spec.input_norm, info.mean, info.std)
+    x = _append(network, "input", input_norm, x)
     if spec.input_dropout:
-        x = _append(network, "input_dropout", nn.Dropout(spec.input_dropout), x)
+        x = _append(network, "input_dropout", Dropout(spec.input_dropout, copies=x.shape[1] // info.channels), x)
+    affine = input_norm.norm if spec.input_norm == "batch" else None
     for block in architecture.blocks:
-        x = _append(network, block.name, _make(block, x, style), x)
+        x = _append(network, block.name, _make(block, x, replace(style, affine=affine)), x)
+        affine = None  # the first layer has applied it
     output = Stage("output", Dense(len(info.classes)), steps=())
     _append(network, "output", _make(output, x, replace(style, width=1)), x)
     return network
@@ -205,7 +210,7 @@ def _make_stage(stage: Stage, x: Tensor, style: _Style) -> nn.Sequential:
     norm_follows = steps[:1] == ["norm"] and make_norm(style.norm, 2, spatial=isinstance(stage.layer, Conv)) is not None
     bias = style.bias_before_norm or not norm_follows
     if stage.layer is not None:
-        x = _append_layer(sequence, stage.layer, x, style.width, bias)
+        x = _append_layer(sequence, stage.layer, x, style, bias)
     if "activation" not in steps:
         x = _append_pool(sequence, stage, x)
     for step in steps:
@@ -213,19 +218,25 @@ def _make_stage(stage: Stage, x: Tensor, style: _Style) -> nn.Sequential:
             x = _append(sequence, step, ACTIVATIONS[style.activation](), x)
             x = _append_pool(sequence, stage, x)
         elif step == "dropout":
-            x = _append(sequence, step, nn.Dropout(style.dropout), x)
+            x = _append(sequence, step, Dropout(style.dropout), x)
         elif (norm := make_norm(style.norm, x.shape[1], spatial=x.dim() == 4)) is not None:
             x = _append(sequence, step, norm, x)
     return sequence
 
 
-def _append_layer(sequence: nn.Sequential, layer: Conv | Dense, x: Tensor, width: int, bias: bool) -> Tensor:
+def _append_layer(sequence: nn.Sequential, layer: Conv | Dense, x: Tensor, style: _Style, bias: bool) -> Tensor:
     if isinstance(layer, Conv):
-        conv = nn.Conv2d(x.shape[1], layer.channels * width, layer.kernel, layer.stride, layer.padding, bias=bias)
-        return _append(sequence, "conv", conv, x)
+        return _append(sequence, "conv", _make_conv(layer, x.shape[1], style, bias), x)
     if x.dim() == 4:
         x = _append(sequence, "flatten", nn.Flatten(), x)  # (B, C, H, W) -> (B, C·H·W)
-    return _append(sequence, "linear", nn.Linear(x.shape[1], layer.features * width, bias=bias), x)
+    return _append(sequence, "linear", nn.Linear(x.shape[1], layer.features * style.width, bias=bias), x)
+
+
+def _make_conv(layer: Conv, channels: int, style: _Style, bias: bool) -> nn.Conv2d:
+    sizes = (layer.channels * style.width, layer.kernel, layer.stride, layer.padding)
+    if style.affine is not None:
+        return AffineConv2d(style.affine, *sizes, bias=bias)
+    return nn.Conv2d(channels, *sizes, bias=bias)
 
 
 def _append_pool(sequence: nn.Sequential, stage: Stage, x: Tensor) -> Tensor:
@@ -239,4 +250,6 @@ def _append_pool(sequence: nn.Sequential, stage: Stage, x: Tensor) -> Tensor:
 def _make_pool(pool: Pool) -> nn.Module:
     if pool.kind == "global average":
         return nn.AdaptiveAvgPool2d(1)
-    return (nn.AvgPool2d if pool.kind == "average" else nn.MaxPool2d)(pool.kernel, pool.stride)
+    if pool.kind == "average":
+        return AveragePool2x2(pool.stride)
+    return nn.MaxPool2d(pool.kernel, pool.stride)
