@@ -1,7 +1,7 @@
-"""A training's state after each epoch, from which a killed run goes on.
+"""A training's state after each epoch, and every minute inside longer ones, from which a killed run goes on.
 
 A checkpoint is one safetensors file: the tensors, and in its header the rest as strict JSON with a checksum over both.
-Nothing is pickled. Random numbers need no place in it: each epoch draws its own (see `models.training`).
+Nothing is pickled. Random states are in it only inside an epoch: each epoch draws its own (see `models.training`).
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from models.fingerprint import code_fingerprint
 from models.progress import Progress
 from models.records import Epoch, set_aside, write_atomically
 from models.runs import checkpoint_files, checkpoint_folder
-from models.training import Training
+from models.training import Midway, Training
 
+SNAPSHOT_SECONDS = 60.0  # between two checkpoints inside an epoch
 KEEP = 2  # checkpoints: the last one, and one to fall back on
 
 
@@ -31,11 +32,12 @@ class CorruptCheckpoint(Exception):  # noqa: N818 - what it is, rather than that
 
 
 def store(training: Training) -> Path:
-    """Writes the state after the last finished epoch, whole or not at all; drops the ones before the last two."""
+    """Writes the state as it is now, whole or not at all; drops the checkpoints before the last two."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in _tensors(training).items()}
     state = json.dumps(_state(training), sort_keys=True, allow_nan=False)
     content = save(tensors, metadata={"state": state, "sha256": _checksum(state, tensors)})
-    path = checkpoint_folder(training.spec.key) / f"epoch-{len(training.history):06}.safetensors"
+    inside = f"-{training.midway.done:09}" if training.midway else ""
+    path = checkpoint_folder(training.spec.key) / f"epoch-{len(training.history):06}{inside}.safetensors"
     write_atomically(path, content)
     for old in checkpoint_files(training.spec.key)[KEEP:]:
         old.unlink(missing_ok=True)
@@ -68,10 +70,13 @@ def drop(key: str) -> None:
 
 
 def _tensors(training: Training) -> dict[str, Tensor]:
-    """Weights and buffers, and the optimizer's tensors by the number of their parameter."""
+    """Weights and buffers, the optimizer's tensors by the number of their parameter, and what an open epoch has."""
     tensors = {f"network.{name}": tensor for name, tensor in training.network.state_dict().items()}
     for number, slots in training.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{name}": slot for name, slot in slots.items() if isinstance(slot, Tensor)}
+    if training.midway:
+        tensors |= {f"random.{name}": state for name, state in training.midway.random.items()}
+        tensors["midway.totals"] = training.midway.totals
     return tensors
 
 
@@ -82,6 +87,7 @@ def _state(training: Training) -> dict[str, Any]:
         "epoch_seconds": training.epoch_seconds,
         "iteration": training.iteration,
         "lr": [group["lr"] for group in training.optimizer.param_groups],
+        "midway": training.midway and {name: getattr(training.midway, name) for name in ("done", "first", "seconds")},
     }
 
 
@@ -117,6 +123,9 @@ def _restore(training: Training, tensors: dict[str, Tensor], state: dict[str, An
     training.iteration = state["iteration"]
     training.history = [Epoch(**epoch) for epoch in state["history"]]
     training.epoch_seconds = state["epoch_seconds"]
+    if state["midway"]:
+        random = {name.removeprefix("random."): t for name, t in tensors.items() if name.startswith("random.")}
+        training.midway = Midway(**state["midway"], totals=tensors["midway.totals"], random=random)
 
 
 def _optimizer_state(training: Training, tensors: dict[str, Tensor]) -> dict[str, Any]:

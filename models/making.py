@@ -43,6 +43,7 @@ def make(spec: RunSpec, folder: Path, progress: Progress, device: str | None = N
     resumed = checkpoints.resume(training, progress)
     if spec.batch_size > len(training.train):
         progress.note(clipped(spec.batch_size, len(training.train)))
+    training.snapshot, training.snapshot_seconds = lambda: checkpoints.store(training), checkpoints.SNAPSHOT_SECONDS
     progress.start(spec, resumed or 0)
     try:
         for _ in training.epochs():

@@ -53,14 +53,15 @@ def checkpoint_folder(key: str) -> Path:
 
 
 def checkpoint_files(key: str) -> list[Path]:
-    """A run's checkpoints, the newest first."""
-    return sorted(checkpoint_folder(key).glob("epoch-*.safetensors"), reverse=True)
+    """A run's checkpoints, the newest first: `epoch-000003` after three epochs, `epoch-000003-000006400` in the next."""
+    files = checkpoint_folder(key).glob("epoch-*.safetensors")
+    return sorted(files, key=lambda path: path.stem.split("-"), reverse=True)
 
 
 def last_epoch(key: str) -> int:
     """The number of the last finished epoch that a run left a checkpoint of; 0 without one."""
     files = checkpoint_files(key)
-    return int(files[0].stem.removeprefix("epoch-")) if files else 0
+    return int(files[0].stem.split("-")[1]) if files else 0
 
 
 def find(spec: RunSpec) -> Found | None:
@@ -95,14 +96,19 @@ def ask(
 ) -> Record | list[Record]:
     """The record of a run, or of each of several in their order: found, or else trained now.
 
-    `device` is where to train (`cpu`, `cuda`); CUDA when there is one, by default.
+    Several that are missing are trained side by side (see `models.sweeps`); with a `progress` of the caller's, one
+    after the other in this process. `device` is where to train (`cpu`, `cuda`); CUDA when there is one, by default.
 
     Raises:
         models.data.DataError: training needs data that are missing or damaged.
     """
     if isinstance(spec, RunSpec):
         return obtain(spec, progress=progress, device=device).record
-    return [obtain(one, progress=progress, device=device).record for one in spec]
+    if progress is not None:
+        return [obtain(one, progress=progress, device=device).record for one in spec]
+    from models.sweeps import sweep  # which asks for single runs here
+
+    return sweep(spec, device=device)
 
 
 def obtain(spec: RunSpec, *, progress: Progress | None = None, device: str | None = None) -> Found:

@@ -2,7 +2,8 @@
 
 The images stay uint8 in memory; a batch is picked from a random permutation, put on the scale 0..1, and used.
 Every epoch starts its random numbers anew from (seed, epoch), so a run that resumes after any finished epoch goes on
-exactly as if it had never stopped: only weights, optimizer and schedule need to be carried over.
+exactly as if it had never stopped: only weights, optimizer and schedule need to be carried over. Long epochs offer
+snapshots in between, with the random states in them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -57,6 +58,17 @@ class Examples:
         return len(self.labels)
 
 
+@dataclass(frozen=True)
+class Midway:
+    """Where an unfinished epoch stands: examples done, its first iteration, seconds so far, sums, random states."""
+
+    done: int
+    first: int
+    seconds: float
+    totals: Tensor  # (2,) float64: sum of losses, right answers
+    random: dict[str, Tensor]  # uint8 states of torch's generators, by name
+
+
 class Training:
     """One training in progress: network, optimizer, schedule and the history so far.
 
@@ -78,6 +90,9 @@ class Training:
         self.epoch_seconds: list[float] = []
         self.iteration = 0
         self.diverged = False
+        self.midway: Midway | None = None
+        self.snapshot: Callable[[], object] = lambda: None  # called inside long epochs, when `midway` tells the state
+        self.snapshot_seconds = math.inf  # between two snapshots
 
     def _place(self, dataset: Dataset) -> None:
         """Cuts the data set as the spec says and moves it to the device."""
@@ -102,11 +117,12 @@ class Training:
             yield self.history[-1]
 
     def _train_epoch(self, number: int, generator: torch.Generator) -> dict[str, Any]:
-        started = time.perf_counter()
         self.network.train()
         order = torch.randperm(len(self.train), generator=generator)
-        totals = torch.zeros(2, dtype=torch.float64, device=self.device)  # sum of losses, right answers
-        first, done, lr, asked = self.iteration, 0, math.nan, 0
+        now = self.midway or Midway(0, self.iteration, 0.0, torch.zeros(2, dtype=torch.float64), {})
+        self._set_random(generator, now.random)
+        started = told = time.perf_counter()
+        totals, done, lr, asked = now.totals.to(self.device), now.done, math.nan, 0
         while done < len(order) and not self.diverged:
             asked = min(batch_size_at(self.spec, number, self.iteration), len(order))
             size = piece(len(order) - done, asked)
@@ -118,11 +134,29 @@ class Training:
             if self.iteration % LOOK_EVERY == 0 or done == len(order):
                 self.diverged = not math.isfinite(totals[0].item())
             self.progress.batch(number, done, len(order))
+            if time.perf_counter() - told > self.snapshot_seconds and done < len(order) and not self.diverged:
+                told = time.perf_counter()
+                seconds = now.seconds + told - started
+                self.midway = Midway(done, now.first, seconds, totals.cpu(), self._random(generator))
+                self.snapshot()
+        self.midway = None
         loss, accuracy = (totals / done).tolist()
         self.diverged = self.diverged or loss > LOST * math.log(self.classes)
-        self.epoch_seconds.append(time.perf_counter() - started)
-        last = {"lr": lr, "batch_size": asked, "iterations": self.iteration - first}
+        self.epoch_seconds.append(now.seconds + time.perf_counter() - started)
+        last = {"lr": lr, "batch_size": asked, "iterations": self.iteration - now.first}
         return {"train_loss": loss, "train_accuracy": accuracy, **last}
+
+    def _random(self, generator: torch.Generator) -> dict[str, Tensor]:
+        states = {"own": generator.get_state(), "cpu": torch.get_rng_state()}
+        return states | ({"cuda": torch.cuda.get_rng_state(self.device)} if self.device.type == "cuda" else {})
+
+    def _set_random(self, generator: torch.Generator, states: dict[str, Tensor]) -> None:
+        """Goes on with the random numbers where a snapshot was taken; from the epoch's start without one."""
+        if states:
+            generator.set_state(states["own"])
+            torch.set_rng_state(states["cpu"])
+        if "cuda" in states:
+            torch.cuda.set_rng_state(states["cuda"], self.device)
 
     def step(self, images: Tensor, labels: Tensor) -> Tensor:
         """One step of the optimizer on a batch (B, C, H, W), (B,): returns its (sum of losses, right answers)."""

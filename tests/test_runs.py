@@ -26,8 +26,10 @@ from models.training import Training
 SPEC = RunSpec(train_size=200, epochs=2, batch_size=50, lr=0.1, norm="batch", norm_layers=["fc1"], momentum=0.9)
 ASK = """
 import sys
+from models import checkpoints
 from models.runs import ask
 from models.specs import RunSpec
+checkpoints.SNAPSHOT_SECONDS = float(sys.argv[2])
 ask(RunSpec.model_validate_json(sys.argv[1]))
 """
 
@@ -40,8 +42,9 @@ def own_cache(tmp_path, monkeypatch):
     return tmp_path
 
 
-def ask_in_a_process(spec: RunSpec) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-c", ASK, spec.model_dump_json()], stderr=subprocess.PIPE, text=True)
+def ask_in_a_process(spec: RunSpec, snapshot_seconds: float = checkpoints.SNAPSHOT_SECONDS) -> subprocess.Popen:
+    arguments = [sys.executable, "-c", ASK, spec.model_dump_json(), str(snapshot_seconds)]
+    return subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
 
 
 def wait_for(condition, seconds=60):
@@ -53,6 +56,20 @@ def wait_for(condition, seconds=60):
 
 def quietly(spec: RunSpec):
     return obtain(spec, progress=Silent())
+
+
+class Told(Silent):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.examples: list[int] = []  # done in an epoch, after each batch
+
+    def batch(self, epoch: int, done: int, examples: int) -> None:
+        self.examples.append(done)
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
 
 
 # Asking
@@ -176,15 +193,33 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
 def test_a_killed_run_resumes_with_the_same_history_bit_for_bit(optimizer, tmp_path, monkeypatch):
     cycle = {"schedule": "triangular2", "max_lr": 0.2, "step_size_up": 7}
     spec = SPEC.with_(train_size=1000, epochs=6, dropout=0.2, augmentation="shift", **cycle, **optimizer)
-    process = ask_in_a_process(spec)
-    wait_for(lambda: last_epoch(spec.key) >= 2)
-    process.kill()
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    kill(ask_in_a_process(spec), when=lambda: last_epoch(spec.key) >= 2)
     finished = last_epoch(spec.key)
     resumed = quietly(spec)
     assert resumed.record.provenance.resumed_from_epoch == finished < 6
+    assert_as_if_never_killed(resumed, spec, tmp_path, monkeypatch)
 
+
+def test_a_run_killed_inside_a_long_epoch_resumes_there_bit_for_bit(tmp_path, monkeypatch):
+    spec = SPEC.with_(train_size=None, epochs=2, dropout=0.2, augmentation="shift")
+    inside = "epoch-000001-"  # after the first epoch, inside the second
+    process = ask_in_a_process(spec, snapshot_seconds=0.05)
+    kill(process, when=lambda: any(path.stem.startswith(inside) for path in checkpoint_files(spec.key)))
+    told = Told()
+    resumed = obtain(spec, progress=told)
+    assert resumed.record.provenance.resumed_from_epoch == 1
+    assert min(told.examples) > 50, "the second epoch goes on where it was, not from its start"
+    assert_as_if_never_killed(resumed, spec, tmp_path, monkeypatch)
+
+
+def kill(process: subprocess.Popen, when) -> None:
+    wait_for(when)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+
+
+def assert_as_if_never_killed(resumed, spec, tmp_path, monkeypatch):
     monkeypatch.setenv("CONVBOOK_CACHE", str(tmp_path / "uninterrupted"))
     whole = quietly(spec)
     assert whole.record.provenance.resumed_from_epoch is None
@@ -227,16 +262,6 @@ def trained(epochs: int) -> Training:
         if epoch.epoch == epochs:
             break
     return training
-
-
-class Told(Silent):
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
 
 
 def resumed(told: Told) -> tuple[int | None, Training]:
