@@ -1,6 +1,6 @@
-"""What `python -m models` does: reads arguments, asks for the run, prints its outcome as one line of JSON.
+"""What `python -m models` does: reads arguments, asks for the runs, prints each one's outcome as a line of JSON.
 
-The flags of `train` are the fields of `RunSpec`, so the two never differ.
+The flags of `train` are the fields of `RunSpec`, so the two never differ. `sweep` reads them from a YAML file.
 """
 
 from __future__ import annotations
@@ -9,15 +9,30 @@ import argparse
 import json
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
+from models.boards import distinct_titles
+from models.cluster import ClusterError
 from models.records import is_current
-from models.runs import last_epoch, obtain
+from models.runs import Found, find, last_epoch, obtain
 from models.sources import DataError
 from models.specs import RunSpec, SpecError, leaves
 
 EXAMPLE = "example: python -m models train --network lenet5 --dataset mnist5k --norm batch --epochs 3 --lr 0.05"
+SWEEP_EXAMPLE = """example of a FILE.yml:
+  base: {network: lenet5, dataset: mnist5k, epochs: 3, lr: 0.05}
+  grid:
+    norm: [none, batch]
+    seed: [0, 1, 2]
+
+A list of such blocks is read one after the other. Every run's outcome is a line of JSON on stdout, in the
+file's order: key, run, grid's fields, last epoch, seconds, cached, record; or key, run and error.
+Exit status: 0 all is well, 1 a run failed, 2 a mistake in the arguments or the file, 130 interrupted.
+
+example: python -m models sweep FILE.yml --cluster tcp://10.0.0.1:8786"""
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
 
 
@@ -31,23 +46,20 @@ class Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
     options = vars(parser().parse_args(arguments))
-    del options["command"]
-    device = options.pop("device")
-    try:
-        spec = RunSpec(**options)
-    except SpecError as error:
-        return fail(str(error))
-    try:
-        return train(spec, device)
-    except KeyboardInterrupt:
-        print(f"\ninterrupted: asked for again, the run {resumption(spec)}", file=sys.stderr)
-        return INTERRUPTED
+    command = options.pop("command")
+    return sweep(**options) if command == "sweep" else train(**options)
 
 
 def parser() -> Parser:
     """The parser, its flags generated from the fields of `RunSpec`."""
-    top = Parser(prog="models", description="Train a network and keep its record.", epilog=EXAMPLE, allow_abbrev=False)
+    top = Parser(prog="models", description="Train networks and keep their records.", allow_abbrev=False)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
+    _add_train(commands)
+    _add_sweep(commands)
+    return top
+
+
+def _add_train(commands: Any) -> None:
     about = "train one network, or read its record when it has been trained"
     command = commands.add_parser("train", help=about, description=about, epilog=EXAMPLE, allow_abbrev=False)
     for name, field in RunSpec.model_fields.items():
@@ -58,8 +70,26 @@ def parser() -> Parser:
             metavar=metavar(field.annotation),
             help=f"{field.description}" + ("" if field.default in (None, "") else f" (default {field.default})"),
         )
+    _add_device(command)
+
+
+def _add_sweep(commands: Any) -> None:
+    about = "train the runs that a YAML file asks for, side by side; those that have been trained are read"
+    raw = argparse.RawDescriptionHelpFormatter
+    command = commands.add_parser(
+        "sweep", help=about, description=about, epilog=SWEEP_EXAMPLE, allow_abbrev=False, formatter_class=raw
+    )
+    command.add_argument("file", type=Path, metavar="FILE.yml", help="what the runs share and what varies, see below")
+    command.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="a Dask scheduler (default: CONVBOOK_CLUSTER, else CONVBOOK_WORKERS processes here, else one a core)",
+    )
+    _add_device(command)
+
+
+def _add_device(command: argparse.ArgumentParser) -> None:
     command.add_argument("--device", choices=("cpu", "cuda"), help="where to train (default: cuda when there is one)")
-    return top
 
 
 def metavar(annotation: Any) -> str:
@@ -72,24 +102,66 @@ def metavar(annotation: Any) -> str:
     return f"{number},…" if Ellipsis in kinds else number
 
 
-def train(spec: RunSpec, device: str | None) -> int:
+def train(device: str | None, **fields: Any) -> int:
     """Asks for the run and prints its outcome as the last line of stdout."""
     try:
-        with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
+        spec = RunSpec(**fields)
+    except SpecError as error:
+        return fail("train", str(error))
+    try:
+        with _warnings_as_lines():
             found = obtain(spec, device=device)
-    except (DataError, SpecError) as error:
-        return fail(str(error))
-    except ModuleNotFoundError as error:
-        return fail(f"training needs the package {error.name}, which is not installed: pip install {error.name}")
-    except OSError as error:
-        return fail(f"cannot read or write {error.filename or 'a file'}: {error.strerror or error}")
+    except KeyboardInterrupt:
+        print(f"\ninterrupted: asked for again, the run {resumption(spec)}", file=sys.stderr)
+        return INTERRUPTED
+    except Exception as error:
+        if message := explain(error):
+            return fail("train", message)
+        raise
+    outcome = {
+        "key": found.record.key,
+        "history": [epoch.model_dump(mode="json", exclude_unset=True) for epoch in found.record.history],
+        **summary(found),
+    }
+    print(json.dumps(outcome, allow_nan=False))
+    return 0
+
+
+def sweep(file: Path, cluster: str | None, device: str | None) -> int:
+    """Asks for all runs of the file and prints the outcome of each as a line of stdout."""
+    specs: list[RunSpec] = []
+    try:
+        from models import sweepfile, sweeps
+
+        specs = sweepfile.read(file)
+        with _warnings_as_lines():
+            ended = sweeps.outcomes(specs, cluster=cluster, device=device)
+    except KeyboardInterrupt:
+        done = sum(find(spec) is not None for spec in set(specs))
+        print(f"\ninterrupted: {done} of {len(set(specs))} runs are kept; ask again to go on", file=sys.stderr)
+        return INTERRUPTED
+    except Exception as error:
+        if message := explain(error):
+            return fail("sweep", message)
+        raise
+    names = distinct_titles(specs)
+    for outcome, name in zip(ended, names, strict=True):
+        told: dict[str, Any] = {"key": outcome.spec.key, "run": name}
+        if outcome.found:
+            told |= outcome.found.record.final.model_dump(mode="json", exclude_unset=True) | summary(outcome.found)
+        elif outcome.error:
+            told["error"] = explain(outcome.error) or f"{type(outcome.error).__name__}: {outcome.error}"
+            fail("sweep", f"run {outcome.spec.key} ({name}): {told['error']}")
+        print(json.dumps(told, allow_nan=False))
+    return int(any(outcome.error for outcome in ended))
+
+
+def summary(found: Found) -> dict[str, Any]:
+    """What both commands say of a finished run."""
     record = found.record
     if not is_current(record):
-        print("warning: this record was made by other training code than today's", file=sys.stderr)
-    outcome = {
-        "key": record.key,
-        "history": [epoch.model_dump(mode="json", exclude_unset=True) for epoch in record.history],
+        print(f"warning: the record {record.key} was made by other training code than today's", file=sys.stderr)
+    told = {
         "diverged": record.diverged,
         "seconds": record.provenance.seconds,
         "examples_per_second": record.provenance.examples_per_second,
@@ -97,9 +169,27 @@ def train(spec: RunSpec, device: str | None) -> int:
         "record": str(found.path),
     }
     if record.provenance.resumed_from_epoch is not None and not found.cached:
-        outcome["resumed_from_epoch"] = record.provenance.resumed_from_epoch
-    print(json.dumps(outcome, allow_nan=False))
-    return 0
+        told["resumed_from_epoch"] = record.provenance.resumed_from_epoch
+    return told
+
+
+@contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
+        yield
+
+
+def explain(error: Exception) -> str | None:
+    """A user's mistake, or what the machine lacks, in words; None for any other error, which is a bug."""
+    if isinstance(error, ModuleNotFoundError):
+        package = {"yaml": "PyYAML"}.get(error.name or "", error.name)
+        return f"this needs the package {package}, which is not installed: pip install {package}"
+    if isinstance(error, DataError | SpecError | ClusterError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"cannot read or write {error.filename or 'a file'}: {error.strerror or error}"
+    return None
 
 
 def resumption(spec: RunSpec) -> str:
@@ -108,7 +198,7 @@ def resumption(spec: RunSpec) -> str:
     return f"resumes from epoch {epoch} of {spec.epochs}" if epoch else "starts from the beginning"
 
 
-def fail(message: str) -> int:
+def fail(command: str, message: str) -> int:
     """Says what was wrong; returns the exit status of a user's mistake."""
-    print(f"models train: error: {message}", file=sys.stderr)
+    print(f"models {command}: error: {message}", file=sys.stderr)
     return 2
