@@ -29,7 +29,7 @@ live: $(VENV)/installed ## train every chapter from nothing, small and now: _bui
 		jupyter-book build . --path-output $(LIVE)
 
 test: $(VENV)/installed lint ## everything that must hold
-	$(RUN) pytest -n 2 --dist worksteal
+	$(RUN) pytest -n 2 --dist loadgroup
 
 quick: $(VENV)/installed ## the tests that take seconds
 	$(RUN) pytest -m 'not slow'
