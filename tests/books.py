@@ -53,3 +53,16 @@ def build(folder: Path, *arguments: str, **environment: str) -> subprocess.Compl
 def last_line(run: subprocess.CompletedProcess[str]) -> str:
     """What a build says last."""
     return run.stdout.strip().splitlines()[-1]
+
+
+def book(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """``python -m book`` in a process of its own, as a user calls it."""
+    return subprocess.run(
+        [sys.executable, "-m", "book", *arguments],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,21 +17,11 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
 from book.builder import staleness
+from book.builder.chapters import Chapter, ChapterFailed
 
 LAST_CELL = "from book.builder import trace\n\ntrace.show_imports()"
+TRACE_ID = "convbook-trace"  # of the cell that an execution appends
 TICK = 5.0  # seconds between two lines of progress
-
-
-@dataclass(frozen=True)
-class Job:
-    """One chapter to execute."""
-
-    docname: str
-    source: Path
-    build: Path  # the build folder
-    root: Path  # the kernel's working directory
-    parameters: dict[str, Any] = field(default_factory=dict)
-    threads: int = 1
 
 
 @dataclass(frozen=True)
@@ -44,23 +34,40 @@ class Outcome:
     error: str | None = None
 
 
-def execute(job: Job) -> Outcome:
+def refresh(chapter: Chapter) -> None:
+    """Execute the chapter in this process, with all its cores, unless its executed copy is fresh; says why on stderr.
+
+    Raises
+    ------
+    ChapterFailed
+        With the last line of the chapter's error.
+    """
+    causes = chapter.causes()
+    if not causes:
+        return
+    print(f"chapter {chapter.docname}: executing, because {'; '.join(causes)}", file=sys.stderr, flush=True)
+    outcome = execute(chapter, threads=os.cpu_count() or 1)
+    if outcome.error:
+        raise ChapterFailed(f"chapter {chapter.docname} failed: {outcome.error}")
+
+
+def execute(chapter: Chapter, threads: int = 1) -> Outcome:
     """Execute a chapter; its executed copy appears whole, with the stamp of what it depends on, or not at all.
 
     A failed execution is kept beside it with its traceback, and reported in the outcome, never raised.
     """
-    os.environ |= {"OMP_NUM_THREADS": str(job.threads), "MKL_NUM_THREADS": str(job.threads)}
+    os.environ |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     started = time.perf_counter()
-    good, failed = (place(job.build, job.docname) for place in (staleness.executed_path, staleness.failed_path))
+    good, failed = chapter.executed, chapter.failed
     good.parent.mkdir(parents=True, exist_ok=True)
-    source = nbformat.read(job.source, as_version=4)
+    source = nbformat.read(chapter.source, as_version=4)
     with TemporaryDirectory(dir=good.parent, prefix=".") as folder:
         draft = Path(folder, good.name)
-        error = _run(source, draft, job)
+        error = _run(source, draft, chapter)
         seconds = time.perf_counter() - started
-        executed = nbformat.read(draft if draft.exists() else job.source, as_version=4)
+        executed = nbformat.read(draft if draft.exists() else chapter.source, as_version=4)
         executed.metadata[staleness.STAMP] = {
-            **staleness.stamp(source, executed, job.parameters, job.root),
+            **staleness.stamp(source, executed, chapter.parameters, chapter.root),
             "seconds": round(seconds, 1),
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "error": error,
@@ -69,7 +76,7 @@ def execute(job: Job) -> Outcome:
         os.replace(draft, failed if error else good)
     if error is None:
         failed.unlink(missing_ok=True)
-    return Outcome(job.docname, seconds, warnings_in(executed), error.strip().splitlines()[-1] if error else None)
+    return Outcome(chapter.docname, seconds, warnings_in(executed), error.strip().splitlines()[-1] if error else None)
 
 
 def warnings_in(notebook: Any) -> tuple[str, ...]:
@@ -82,22 +89,23 @@ def _is_stderr(output: Any) -> bool:
     return bool(output.output_type == "stream" and output.name == "stderr")
 
 
-def _run(source: Any, draft: Path, job: Job) -> str | None:
+def _run(source: Any, draft: Path, chapter: Chapter) -> str | None:
     """Execute into `draft`; the error's text if that failed."""
     notebook = nbformat.from_dict(source)
-    notebook.cells.append(nbformat.v4.new_code_cell(LAST_CELL, id="convbook-trace"))
+    notebook.cells.append(nbformat.v4.new_code_cell(LAST_CELL, id=TRACE_ID))
     prepared = draft.with_suffix(".source.ipynb")
     nbformat.write(notebook, prepared)
     try:
         papermill.execute_notebook(
             prepared,
             draft,
-            parameters=job.parameters,
-            cwd=job.root,
+            parameters=chapter.parameters,
+            cwd=chapter.root,
             engine_name="convbook",
             kernel_name="python3",
+            language="python",
             progress_bar=False,
-            progress=Progress(job.docname),
+            progress=Progress(chapter.docname),
             extra_arguments=["--log-level=CRITICAL"],  # ipykernel 7 warns of an encryption that nobody asked for
         )
     except PapermillExecutionError as error:

@@ -11,20 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-import yaml
 from sphinx.application import Sphinx
 from sphinx.builders.html import StandaloneHTMLBuilder
 from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
-from book.builder import execution, overlay, provenance, staleness
-from book.parameters import declared
+from book.builder import execution, overlay, provenance
+from book.builder.chapters import BookError, Chapter, book_root, load_profile, parameters_for
 
 logger = logging.getLogger(__name__)
 
 HERE = Path(__file__).resolve().parent
-PROFILES = HERE.parent / "profiles"
 
 
 class Chapters:
@@ -34,24 +32,21 @@ class Chapters:
         self.app = app
         self.build = Path(app.outdir).resolve().parent
         self.root = book_root(Path(app.srcdir))
-        self.profile = load_profile(app.config.convbook_profile, PROFILES)
+        try:
+            self.profile = load_profile(app.config.convbook_profile)
+        except BookError as error:
+            raise SystemExit(f"convbook: {error}") from None
         self.outcomes: dict[str, execution.Outcome] = {}
         self.stale: dict[str, list[str]] | None = None
 
     def source(self, docname: str) -> Path:
         return Path(self.app.env.doc2path(docname))
 
-    def key(self, docname: str) -> str:
-        """A chapter's name from the book's root, whatever folder Sphinx was started in."""
-        return (Path(self.app.srcdir).resolve() / docname).relative_to(self.root).as_posix()
-
-    def parameters(self, docname: str) -> dict[str, Any]:
-        """What the profile says for a chapter; what it says for all goes to those that declare it."""
-        notebook = nbformat.read(self.source(docname), as_version=4)
-        cells = [cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
-        known = declared(cells[0]) if cells else {}
-        shared = {name: value for name, value in self.profile.get("*", {}).items() if name in known}
-        return shared | self.profile.get(self.key(docname), {})
+    def chapter(self, docname: str) -> Chapter:
+        """A chapter, its name from the book's root, whatever folder Sphinx was started in."""
+        name = (Path(self.app.srcdir).resolve() / docname).relative_to(self.root).as_posix()
+        source = self.source(docname)
+        return Chapter(name, source, self.build, self.root, parameters_for(self.profile, name, source))
 
     def names(self) -> list[str]:
         return sorted(name for name in self.app.env.found_docs if self.source(name).suffix == ".ipynb")
@@ -59,16 +54,9 @@ class Chapters:
     def find_stale(self) -> dict[str, list[str]]:
         """The stale chapters, each with its causes; looked for once a build."""
         if self.stale is None:
-            found = {name: self.causes(name) for name in self.names()}
+            found = {name: self.chapter(name).causes() for name in self.names()}
             self.stale = {name: causes for name, causes in found.items() if causes}
         return self.stale
-
-    def causes(self, docname: str) -> list[str]:
-        source = nbformat.read(self.source(docname), as_version=4)
-        copy = staleness.executed_path(self.build, self.key(docname))
-        if staleness.failed_path(self.build, self.key(docname)).exists():
-            return ["it failed the last time"]
-        return staleness.causes(source, copy, self.parameters(docname), self.root)
 
     def execute(self) -> None:
         """Execute the stale chapters that have not been, each in a process of its own, several at once."""
@@ -77,18 +65,14 @@ class Chapters:
             return
         cores = os.cpu_count() or 1
         workers = min(cores, len(todo))
-        jobs = [self.job(name, max(1, cores // workers)) for name in todo]
+        threads = max(1, cores // workers)
         for name, causes in todo.items():
             logger.info("chapter %s: executing, because %s", name, "; ".join(causes))
         spawn = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers, mp_context=spawn, max_tasks_per_child=1) as pool:
-            futures = {pool.submit(execution.execute, job): name for job, name in zip(jobs, todo, strict=True)}
+            futures = {pool.submit(execution.execute, self.chapter(name), threads): name for name in todo}
             for future in as_completed(futures):
                 self.report(futures[future], future.result())
-
-    def job(self, docname: str, threads: int) -> execution.Job:
-        parameters = self.parameters(docname)
-        return execution.Job(self.key(docname), self.source(docname), self.build, self.root, parameters, threads)
 
     def report(self, docname: str, outcome: execution.Outcome) -> None:
         self.outcomes[docname] = outcome
@@ -101,30 +85,13 @@ class Chapters:
 
     def copy(self, docname: str) -> Path:
         """The executed copy to render: of the last execution, be it a failed one."""
-        failed = staleness.failed_path(self.build, self.key(docname))
-        return failed if failed.exists() else staleness.executed_path(self.build, self.key(docname))
+        chapter = self.chapter(docname)
+        return chapter.failed if chapter.failed.exists() else chapter.executed
 
     def summary(self) -> str:
         failed = sum(outcome.error is not None for outcome in self.outcomes.values())
         executed = len(self.outcomes) - failed
         return f"chapters: {executed} executed, {len(self.names()) - len(self.outcomes)} reused, {failed} failed"
-
-
-def book_root(folder: Path) -> Path:
-    """The nearest folder above that holds ``_config.yml`` (a single page is built from the chapter's folder)."""
-    folder = folder.resolve()
-    return next((place for place in (folder, *folder.parents) if (place / "_config.yml").exists()), folder)
-
-
-def load_profile(name: str, folder: Path) -> dict[str, dict[str, Any]]:
-    """A parameter set for a whole build: chapter → parameters, with ``*`` for all that declare them."""
-    if not name:
-        return {}
-    path = folder / f"{name}.yml"
-    if not path.exists():
-        known = ", ".join(sorted(file.stem for file in folder.glob("*.yml")))
-        raise SystemExit(f"convbook: unknown profile {name!r}; known: {known}")
-    return yaml.safe_load(path.read_text()) or {}
 
 
 def add_style(app: Sphinx, config: Config) -> None:
@@ -150,7 +117,7 @@ def read_executed(app: Sphinx, docname: str, source: list[str]) -> None:
     copy = chapters.copy(docname)
     app.env.note_dependency(str(copy))
     executed = nbformat.read(copy, as_version=4)
-    page = overlay.overlay(nbformat.reads(source[0], as_version=4), executed, chapters.parameters(docname))
+    page = overlay.overlay(nbformat.reads(source[0], as_version=4), executed, chapters.chapter(docname).parameters)
     page.cells += provenance.boxes(page)
     source[0] = nbformat.writes(page)
 
