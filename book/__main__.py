@@ -164,7 +164,7 @@ def _names(paths: Sequence[Path]) -> str:
 
 def verify(options: argparse.Namespace) -> int:
     """``verify``: 0 when all agree, 1 when some do not."""
-    from book import verification
+    from book import comparison, verification
 
     chosen = named(book(), options.chapters)
     groups = verification.published_runs(chosen) if options.chapters else verification.all_published(chosen)
@@ -174,7 +174,7 @@ def verify(options: argparse.Namespace) -> int:
         raise BookError("none of these chapters uses a published run: python -m book publish CHAPTER")
     found = verification.read(keys)
     drawn = "" if options.all else f" (of {len(set().union(*groups))} published, drawn with --seed {seed})"
-    print(f"{verification.plan(found)}{drawn}\n{verification.TOLERANCE}", file=sys.stderr, flush=True)
+    print(f"{verification.plan(found)}{drawn}\n{comparison.TOLERANCE}", file=sys.stderr, flush=True)
     verification.load_data(found)
     checks: list[verification.Check] = []
     try:
@@ -182,7 +182,7 @@ def verify(options: argparse.Namespace) -> int:
     finally:  # what was found out until an interruption is told all the same
         if checks:
             print(verification.report(checks))
-    return 0 if all(check.verdict in verification.AGREES for check in checks) else 1
+    return 0 if all(check.verdict in comparison.AGREES for check in checks) else 1
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from book.__main__ import main
-from book.verification import DIFFERS, IDENTICAL, WITHIN, accuracy_limit, draw, judge
+from book.comparison import DIFFERS, IDENTICAL, WITHIN, accuracy_limit, judge
+from book.verification import draw
 from models import records, runs
 from models.fingerprint import code_fingerprint
 from models.progress import Silent
@@ -72,6 +73,7 @@ def test_a_record_of_older_code_that_is_re_earned_is_stamped_with_todays_code(tr
     assert verify() == 0
     told = capsys.readouterr()
     assert "retraining 1 run; as recorded, that takes 0:0" in told.err
+    assert f"1/1: run {SPEC.key}, 0:0" in told.err
     assert "epoch 1/1" in told.err
     row = next(line for line in told.out.splitlines() if line.startswith(SPEC.key))
     assert "lenet5 on mnist5k, norm batch, seed 0" in row
@@ -180,6 +182,15 @@ def test_the_same_machine_and_code_must_give_the_same_bits(trained):
     assert judge(off, trained)[0] == DIFFERS
     for elsewhere in ({"device_name": "another"}, {"threads": 64}, {"code_fingerprint": OLD}, {"versions": {}}):
         assert judge(changed(off, **elsewhere), trained) == (WITHIN, "")
+
+
+def test_a_record_stamped_within_tolerance_is_not_held_to_the_bits_of_a_code_that_did_not_make_it(trained, folder):
+    records.write(changed(trained, train_loss=trained.final.train_loss + 1e-7, code_fingerprint=OLD), folder / "runs")
+    assert verify() == 0
+    stamped = on_disk(folder)
+    assert (records.is_current(stamped), stamped.provenance.verified["verdict"]) == (True, "within tolerance")
+    assert judge(stamped, trained) == (WITHIN, "")
+    assert judge(changed(stamped, verified={"verdict": IDENTICAL}), trained)[0] == DIFFERS
 
 
 @pytest.mark.parametrize(("excess", "verdict"), [(0.99, WITHIN), (1.01, DIFFERS)])

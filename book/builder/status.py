@@ -5,6 +5,7 @@ Nothing is executed and torch is not loaded: it takes a moment.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import nbformat
 from tabulate import tabulate
@@ -63,9 +64,9 @@ def _error(chapter: Chapter) -> list[str]:
     return str(stamp.get("error") or "").strip().splitlines()[-1:]
 
 
-def _is_older(path: object) -> bool:
+def _is_older(path: Path) -> bool:
     try:
-        return not records.is_current(records.read(path))  # type: ignore[arg-type]
+        return not records.is_current(records.read(path))
     except CorruptRecord:
         return True
 

@@ -1,0 +1,111 @@
+"""Whether a run trained again agrees with its record.
+
+There are three verdicts.
+
+identical
+    History, learned parameters and diagnostics agree to the last bit. That is what the same processor, threads,
+    versions and training code must give in fp32: there, anything else counts as different.
+within tolerance
+    Elsewhere sums are rounded in another order, and over thousands of steps that grows until the run is as good as
+    another draw. Then the final accuracies may differ by 4 binomial standard errors of a difference,
+    sqrt(2 p (1 - p) / n) with n judged examples (a chance of 1 in 16,000), and the final training losses by 25 % of
+    the recorded one or by 0.02 nats, whichever is more (near zero, a quarter of a loss is nothing).
+DIFFERS
+    Anything else.
+
+Comparing looks at both places of a record that say how a run ended: its last epoch, and its diagnostics.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from models import records
+from models.datasets import DATASETS
+from models.records import Record
+
+STANDARD_ERRORS = 4
+LOSS_SHARE = 0.25  # of the recorded training loss
+LOSS_FLOOR = 0.02  # nats
+TOLERANCE = (
+    "identical: same bits, a must with the same processor, threads, versions and code in fp32; elsewhere within "
+    f"tolerance: final accuracies differ by at most {STANDARD_ERRORS} binomial standard errors, final training losses "
+    f"by {LOSS_SHARE:.0%} or {LOSS_FLOOR}"
+)
+
+IDENTICAL = "identical"
+WITHIN = "within tolerance"
+DIFFERS = "DIFFERS"
+AGREES = (IDENTICAL, WITHIN)
+
+
+def judge(recorded: Record, retrained: Record) -> tuple[str, str]:
+    """The verdict on a run trained again, and why, if it does not agree."""
+    if _outcome(recorded, recorded) == _outcome(retrained, recorded):
+        return IDENTICAL, ""
+    if must_be_identical(recorded, retrained):
+        return DIFFERS, "same processor, threads, versions and code, but not the same bits"
+    found = differences(recorded, retrained)
+    return (DIFFERS, "; ".join(found)) if found else (WITHIN, "")
+
+
+def _outcome(record: Record, like: Record) -> dict[str, Any]:
+    """What a record says of its run, as strict JSON would; of its diagnostics, those that `like` has too."""
+    content = json.loads(records.dumps(record))
+    content["diagnostics"] = {name: value for name, value in content["diagnostics"].items() if name in like.diagnostics}
+    return {part: content[part] for part in ("diverged", "history", "parameters", "diagnostics")}
+
+
+def must_be_identical(recorded: Record, retrained: Record) -> bool:
+    """Whether both were made in one setting: processor, threads, versions and training code, in fp32.
+
+    A record that was stamped anew because it was within tolerance bears the name of a code that did not make it.
+    """
+    stamp = (recorded.provenance.model_extra or {}).get("verified") or {"verdict": IDENTICAL}
+    made_so = recorded.spec.precision == "fp32" and stamp["verdict"] == IDENTICAL
+    return made_so and _setting(recorded) == _setting(retrained)
+
+
+def _setting(record: Record) -> tuple[Any, ...]:
+    made = record.provenance
+    versions = {name: version for name, version in made.versions.items() if name != "convbook"}
+    return made.code_fingerprint, made.device, made.device_name, made.threads, made.platform, versions
+
+
+def differences(recorded: Record, retrained: Record) -> list[str]:
+    """How the ends of two trainings differ by more than the tolerance, in words; two that diverged end alike."""
+    if recorded.diverged or retrained.diverged:
+        return [] if recorded.diverged and retrained.diverged else ["only one of the two diverged"]
+    ends = [(_end(recorded)[name], _end(retrained)[name], name) for name in _end(recorded)]
+    return [text for old, new, name in ends if (text := _difference(recorded, name, old, new))]
+
+
+def _end(record: Record) -> dict[str, Any]:
+    """Final accuracies and training losses by name, those of the last epoch and those of the finished network."""
+    names = ("test_accuracy", "validation_accuracy", "train_loss")
+    epoch = {f"last epoch's {name}": getattr(record.final, name) for name in names}
+    return epoch | {f"final {name}": record.diagnostics.get(name) for name in names}
+
+
+def _difference(record: Record, name: str, old: float | None, new: float | None) -> str:
+    """One difference in words; empty when it is within tolerance."""
+    if old is None or new is None:
+        return "" if old == new else f"{name}: recorded {old}, retrained {new}"
+    if name.endswith("loss"):
+        limit = max(LOSS_SHARE * old, LOSS_FLOOR)
+    else:
+        judged = record.spec.validation_size if "validation" in name else DATASETS[record.spec.dataset].test_size
+        limit = accuracy_limit((old + new) / 2, judged)
+    return "" if abs(new - old) <= limit else f"{name}: recorded {old:.4f}, retrained {new:.4f}, tolerance {limit:.4f}"
+
+
+def accuracy_limit(accuracy: float, examples: int) -> float:
+    """How much two accuracies around `accuracy`, each judged on so many examples, may differ by chance.
+
+    >>> round(accuracy_limit(0.99, 10_000), 4)
+    0.0056
+    """
+    p = min(max(accuracy, 1 / examples), 1 - 1 / examples)  # even at 0 or 1, one example more or less is chance
+    return STANDARD_ERRORS * math.sqrt(2 * p * (1 - p) / examples)
