@@ -193,15 +193,11 @@ def _send(
     """Submits every run. What its worker tells comes into the queue, and that its task is done (without news)."""
     from models import workers
 
-    try:
-        client.register_plugin(workers.OneRunAtATime())
-    except ModuleNotFoundError as error:
-        raise ClusterError(f"the workers lack the package {error.name}: install convbook on them") from None
     client.subscribe_topic(workers.TOPIC, lambda event: told.put((event[1]["key"], event[1])))
     futures = {}
     for spec in missing:
-        key, needs = workers.task_key(spec), {workers.RESOURCE: 1}
-        future = client.submit(workers.train, spec.model_dump_json(), device, key=key, resources=needs, pure=False)
+        key = workers.task_key(spec)
+        future = client.submit(workers.train, spec.model_dump_json(), device, key=key, pure=False)
         future.add_done_callback(lambda done: told.put((str(done.key), None)))
         futures[key] = spec, future
     return futures
@@ -234,6 +230,8 @@ def _receive(spec: RunSpec, future: Future) -> Ending:
         return Found(records.read(path), path, cached=False)
     except CancelledError:
         return ClusterError(LOST)
+    except ModuleNotFoundError as error:
+        return ClusterError(f"the cluster lacks the package {error.name}: install convbook on its hosts")
     except KilledWorker as error:
         return ClusterError(f"given up: every worker that trained it died, {error.allowed_failures + 1} in all")
     except Exception as error:

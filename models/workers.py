@@ -5,37 +5,27 @@ Only a worker, and who sends work to one, import this module: it needs Dask.
 
 from __future__ import annotations
 
+import threading
 import time
 import warnings
 from typing import Any
 
-from distributed import Worker, WorkerPlugin, get_worker
+from distributed import Reschedule, Worker, get_worker
 
 from models.records import Epoch
-from models.runs import obtain
+from models.runs import Found, obtain
 from models.specs import RunSpec
 
 TOPIC = "convbook"  # the Dask topic under which progress is told
-RESOURCE = "convbook"  # the Dask resource of which every worker process has one
 TELL_EVERY = 1.0  # seconds between two messages inside an epoch
+PATIENCE = 2.0  # seconds that a run waits for the worker it came to, before it looks for another
+ONE_AT_A_TIME = threading.Lock()  # two trainings in one process would draw from the same random numbers
 
 Result = tuple[bytes, bytes | None]
 
 
 class Unwanted(Exception):  # noqa: N818 - what the run is, rather than that it is an error
     """Nobody waits for this run any more."""
-
-
-class OneRunAtATime(WorkerPlugin):
-    """Gives every worker process, also one that joins later, one `RESOURCE`, which a run takes whole.
-
-    Two trainings in one process would draw from the same random numbers.
-    """
-
-    name = "convbook"
-
-    async def setup(self, worker: Worker) -> None:
-        await worker.set_resources(**{RESOURCE: 1})
 
 
 class Relay:
@@ -82,15 +72,25 @@ def task_key(spec: RunSpec) -> str:
 def train(spec_json: str, device: str | None = None) -> Result:
     """The record file's content of a run, trained here or found here, and its weights (safetensors) where there are.
 
-    torch uses as many threads as Dask gave this worker.
+    torch uses as many threads as Dask gave this worker, for it trains one run at a time. When it is busy with another,
+    Dask is asked to place this one anew.
     """
+    if not ONE_AT_A_TIME.acquire(timeout=PATIENCE):
+        raise Reschedule
+    try:
+        found = _obtain(RunSpec.model_validate_json(spec_json), device)
+    finally:
+        ONE_AT_A_TIME.release()
+    weights = found.path.with_suffix(".safetensors")
+    return found.path.read_bytes(), weights.read_bytes() if weights.is_file() else None
+
+
+def _obtain(spec: RunSpec, device: str | None) -> Found:
     import torch
 
-    worker, spec = get_worker(), RunSpec.model_validate_json(spec_json)
+    worker = get_worker()
     torch.set_num_threads(worker.state.nthreads)
     relay = Relay(worker, spec)
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: relay.note(f"warning: {message}")
-        found = obtain(spec, progress=relay, device=device)
-    weights = found.path.with_suffix(".safetensors")
-    return found.path.read_bytes(), weights.read_bytes() if weights.is_file() else None
+        return obtain(spec, progress=relay, device=device)
