@@ -12,7 +12,7 @@ help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
 
 $(VENV)/installed: pyproject.toml constraints.txt
-	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	test -x $(VENV)/bin/pip || $(PYTHON) -m venv $(VENV)
 	$(RUN) pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
@@ -25,7 +25,7 @@ pdf: $(VENV)/installed ## the same as a PDF: _build/latex/convbook.pdf (needs Te
 
 live: $(VENV)/installed ## train every chapter from nothing, small and now: _build/live/_build/html/index.html
 	rm -rf $(LIVE)
-	CONVBOOK_PROFILE=live CONVBOOK_RUNS=$(CURDIR)/$(LIVE)/published CONVBOOK_CACHE=$(CURDIR)/$(LIVE)/cache \
+	CONVBOOK_PROFILE=live CONVBOOK_RUNS="$(CURDIR)/$(LIVE)/published" CONVBOOK_CACHE="$(CURDIR)/$(LIVE)/cache" \
 		jupyter-book build . --path-output $(LIVE)
 
 test: $(VENV)/installed lint ## everything that must hold

@@ -60,6 +60,8 @@ def or_none(kind: Kind) -> Kind:
     return Kind(f"{kind.expected}, or None", lambda v: v is None or kind.accepts(v))
 
 
+INJECTED = "# Parameters\n"  # what papermill's own cell begins with
+
 SIZE = whole(1)
 RATE = number(0, inclusive=False)
 PROBABILITY = number(0, below=1)
@@ -140,7 +142,8 @@ def check(**kinds: Kind) -> None:
     if shell is None:
         raise RuntimeError("check() belongs in a notebook: it compares its cells; outside one call validate()")
     namespace = shell.user_ns
-    declaration, *injected = namespace["In"][1:-1]  # the first cell that ran, and papermill's own
+    declaration, *others = namespace["In"][1:-1]  # the first cell that ran is the one that declares
+    injected = [source for source in others if source.startswith(INJECTED)]
     defaults = declared(declaration)
     given = [name for source in injected for name in declared(source)]
     validate(defaults, {name: namespace[name] for name in [*defaults, *given]}, kinds)

@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -45,8 +46,13 @@ class Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
-    options = vars(parser().parse_args(arguments))
+    top = parser()
+    chosen, unknown = top.parse_known_args(arguments)
+    options = vars(chosen)
     command = options.pop("command")
+    if unknown:
+        near = get_close_matches(unknown[0], map(flag, RunSpec.model_fields), n=1) if command == "train" else []
+        top.error(f"unrecognized arguments: {' '.join(unknown)}" + (f"; did you mean {near[0]}?" if near else ""))
     return sweep(**options) if command == "sweep" else train(**options)
 
 
@@ -64,7 +70,7 @@ def _add_train(commands: Any) -> None:
     command = commands.add_parser("train", help=about, description=about, epilog=EXAMPLE, allow_abbrev=False)
     for name, field in RunSpec.model_fields.items():
         command.add_argument(
-            "--" + name.replace("_", "-"),
+            flag(name),
             dest=name,
             default=argparse.SUPPRESS,
             metavar=metavar(field.annotation),
@@ -90,6 +96,11 @@ def _add_sweep(commands: Any) -> None:
 
 def _add_device(command: argparse.ArgumentParser) -> None:
     command.add_argument("--device", choices=("cpu", "cuda"), help="where to train (default: cuda when there is one)")
+
+
+def flag(name: str) -> str:
+    """A field's name on the command line."""
+    return "--" + name.replace("_", "-")
 
 
 def metavar(annotation: Any) -> str:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import nbformat
 
+BUILD_SECONDS = 1500  # most of it for the live book on a slow machine
+
 CONFIG = """\
 title: A small book
 author: The convbook authors
@@ -45,7 +47,7 @@ def build(folder: Path, *arguments: str, **environment: str) -> subprocess.Compl
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=1500,
+        timeout=BUILD_SECONDS,
         check=False,
     )
 

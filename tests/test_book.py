@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from books import build, last_line
+from books import BUILD_SECONDS, build, last_line
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("book")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("book"), pytest.mark.timeout(BUILD_SECONDS)]
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = [name for part in yaml.safe_load((ROOT / "_toc.yml").read_text())["parts"] for name in part["chapters"]]
@@ -23,7 +23,8 @@ PART_THREE = ("60,965,224", "143,652,544", "143,667,240", "1,115,684,864", "354,
 def nothing(tmp_path_factory):
     """A user without data, records or network: what the published chapters must not need."""
     empty = tmp_path_factory.mktemp("nothing")
-    return {"CONVBOOK_DATA": str(empty), "CONVBOOK_CACHE": str(empty / "cache"), "HOME": str(empty)}
+    own = {"CONVBOOK_DATA": str(empty), "CONVBOOK_CACHE": str(empty / "cache"), "HOME": str(empty)}
+    return {**own, "CONVBOOK_RUNS": "", "CONVBOOK_PROFILE": ""}
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,9 @@ import nbformat
 import pytest
 from books import build, last_line, write_book, write_chapter
 
+from book.builder.chapters import Chapter
+from book.builder.execution import execute
+
 pytestmark = pytest.mark.slow
 
 HELPER = "def double(number):\n    return 2 * number\n"
@@ -68,6 +71,54 @@ def test_a_failed_chapter_is_marked_and_the_rest_is_built(book):
     run = build(book)
     assert (run.returncode, last_line(run)) == (0, "chapters: 1 executed, 1 reused, 0 failed")
     assert "mended" in page(book, "second")
+
+
+def test_a_file_that_is_no_notebook_fails_alone(book):
+    (book / "second.ipynb").write_text('{"cells": [')
+    run = build(book)
+    assert run.returncode != 0
+    assert last_line(run) == "chapters: 0 executed, 1 reused, 1 failed"
+    assert "chapter second failed: second.ipynb is no notebook" in run.stdout + run.stderr
+    assert "This chapter cannot be shown" in page(book, "second")
+    assert "doubled: 4" in page(book, "first")
+
+
+def chapter(folder, name):
+    return Chapter(name, folder / f"{name}.ipynb", folder / "_build", folder)
+
+
+def test_a_module_that_changes_while_its_chapter_runs_makes_it_stale(tmp_path):
+    (tmp_path / "helper.py").write_text(HELPER)
+    change = (
+        "from pathlib import Path\n\nPath('helper.py').write_text('def double(number):\\n    return 3 * number\\n')"
+    )
+    write_chapter(tmp_path / "first.ipynb", "import time\n\ntime.sleep(0.1)", USES_HELPER, change)
+    assert execute(chapter(tmp_path, "first")).error is None
+    assert chapter(tmp_path, "first").causes() == ["helper.py changed"]
+
+
+def test_a_half_written_module_is_a_change_like_any_other(tmp_path):
+    (tmp_path / "helper.py").write_text(HELPER)
+    write_chapter(tmp_path / "first.ipynb", USES_HELPER)
+    assert execute(chapter(tmp_path, "first")).error is None
+    (tmp_path / "helper.py").write_text("def double(number:")
+    assert chapter(tmp_path, "first").causes() == ["helper.py changed"]
+
+
+def test_a_notebook_whose_cells_have_no_ids_is_a_chapter_too(tmp_path):
+    write_chapter(tmp_path / "old.ipynb", "print('said', number)")
+    notebook = json.loads((tmp_path / "old.ipynb").read_text())
+    notebook["nbformat_minor"] = 4
+    for cell in notebook["cells"]:
+        del cell["id"]
+    (tmp_path / "old.ipynb").write_text(json.dumps(notebook))
+    assert execute(chapter(tmp_path, "old")).error is None
+    assert chapter(tmp_path, "old").causes() == []
+
+
+def test_an_error_of_several_lines_is_told_whole(tmp_path):
+    write_chapter(tmp_path / "first.ipynb", "raise ValueError('no data.\\nTo get them:\\n  1. this;')")
+    assert execute(chapter(tmp_path, "first")).error == "ValueError: no data. To get them: 1. this;"
 
 
 def test_a_page_says_where_its_numbers_come_from(book):

@@ -55,7 +55,7 @@ def test_the_outcome_is_the_last_line_of_stdout(environment):
         (["--dataset", "imagenet"], "dataset: expected one of mnist5k, mnist, fashion-mnist, cifar10, got 'imagenet'"),
         (["--norm", "batc"], "norm: expected one of none, batch, layer, group, instance, got 'batc'"),
         (["--norm", "batch", "--norm-layers", "fc9"], "norm_layers: expected some of lenet5's conv1, conv2, fc1, fc2"),
-        (["--epoch", "3"], "unrecognized arguments: --epoch 3"),
+        (["--epoch", "3"], "unrecognized arguments: --epoch 3; did you mean --epochs?"),
         (["--device", "tpu"], "argument --device: invalid choice: 'tpu'"),
         (["--lr"], "argument --lr: expected one argument"),
         (["--train-size", "3"], "train_size: expected 10 to 4000 for mnist5k, got 3"),

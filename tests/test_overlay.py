@@ -3,6 +3,8 @@
 import nbformat
 
 from book.builder.overlay import overlay, with_values
+from book.builder.provenance import boxes
+from book.builder.staleness import STAMP
 from book.builder.trace import MODULES, RUNS, collected
 
 
@@ -42,6 +44,15 @@ def test_the_trace_is_collected_and_not_shown():
     assert collected(executed.cells, MODULES) == ["m.py"]
     page = overlay(notebook(code("a", "a"), code("b", "b")), executed, {})
     assert [len(cell.outputs) for cell in page.cells] == [1, 0]
+
+
+def test_a_record_that_became_corrupt_costs_no_page(tmp_path, monkeypatch):
+    monkeypatch.setenv("CONVBOOK_RUNS", str(tmp_path))
+    (tmp_path / "k1.json").write_text("torn")
+    page = notebook(code("a", "a"))
+    page.metadata[STAMP] = {"runs": {"k1": "a digest"}, "parameters": {}, "seconds": 1.0, "date": "2026-01-31"}
+    (box,) = boxes(page)
+    assert "Executed 2026-01-31 in 1 s" in box.source
 
 
 def test_the_parameters_cell_shows_what_was_used():

@@ -1,5 +1,8 @@
 """A chapter refuses parameters that it does not know or that can't be."""
 
+import subprocess
+import sys
+
 import pytest
 
 from book.parameters import SIZE, ParameterError, declared, number, one_of, or_none, validate, whole
@@ -58,6 +61,24 @@ def test_a_chapter_may_say_what_its_own_parameters_accept():
     validate({"depth": 3}, {"depth": 3}, {"depth": SIZE})
     with pytest.raises(ParameterError, match="depth must be a whole number of at least 1; got 0"):
         validate({"depth": 3}, {"depth": 0}, {"depth": SIZE})
+
+
+AT_THE_KEYBOARD = """
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+cells = [
+    "epochs: int = 2", "from book import parameters; parameters.check()", "x = len('ab')", "y = 3",
+    "epochs: int = 0", "parameters.check()", "epochs: int = 5", "parameters.check()",
+]
+errors = [shell.run_cell(cell, store_history=True).error_in_exec for cell in cells]
+print([str(error) for error in errors])
+"""
+
+
+def test_cells_may_be_run_again_by_hand():
+    told = subprocess.check_output([sys.executable, "-c", AT_THE_KEYBOARD], text=True).splitlines()[-1]
+    refused = "epochs must be a whole number of at least 1; got 0"
+    assert told == str([*["None"] * 5, refused, "None", "None"])
 
 
 def test_a_parameter_that_nobody_described_is_a_mistake_of_the_chapter():

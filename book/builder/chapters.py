@@ -18,7 +18,7 @@ from book.builder import staleness
 from book.parameters import declared
 
 PROFILES = Path(__file__).resolve().parents[1] / "profiles"
-UNREADABLE = (nbformat.reader.NotJSONError, nbformat.ValidationError)
+UNREADABLE = (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError)
 
 Profile = Mapping[str, Mapping[str, Any]]
 
@@ -55,7 +55,10 @@ class Chapter:
         """Why it must be executed again, in words; empty when it need not."""
         if self.failed.exists():
             return ["it failed the last time"]
-        source = nbformat.read(self.source, as_version=4)
+        try:
+            source = read_source(self.source)
+        except BookError as error:
+            return [str(error)]
         return staleness.causes(source, self.executed, self.parameters, self.root)
 
     def stamp(self) -> dict[str, Any] | None:
@@ -65,6 +68,24 @@ class Chapter:
         except (FileNotFoundError, *UNREADABLE):
             return None
         return stamp
+
+
+def read_source(path: Path) -> Any:
+    """A chapter's notebook; cells without ids, as formats before 4.5 have them, are named by their places.
+
+    Raises
+    ------
+    BookError
+        The file is no notebook.
+    """
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except UNREADABLE as error:
+        raise BookError(f"{path.name} is no notebook: {str(error).splitlines()[0]}") from None
+    for place, cell in enumerate(notebook.cells):
+        cell.setdefault("id", f"cell-{place}")
+    notebook.nbformat_minor = max(notebook.nbformat_minor, 5)
+    return notebook
 
 
 def book_root(folder: Path) -> Path:
@@ -129,7 +150,7 @@ def load_profile(name: str, folder: Path = PROFILES) -> Profile:
     Raises
     ------
     BookError
-        There is no such set; the message lists those there are.
+        There is no such set (the message lists those there are), or its file is no YAML.
     """
     if not name:
         return {}
@@ -137,7 +158,10 @@ def load_profile(name: str, folder: Path = PROFILES) -> Profile:
     if not path.exists():
         known = ", ".join(sorted(file.stem for file in folder.glob("*.yml")))
         raise BookError(f"unknown profile {name!r}; known: {known}")
-    profile: Profile = yaml.safe_load(path.read_text()) or {}
+    try:
+        profile: Profile = yaml.safe_load(path.read_text()) or {}
+    except yaml.YAMLError as error:
+        raise BookError(f"{path} is no YAML: {' '.join(str(error).split())}") from None
     return profile
 
 
@@ -150,13 +174,16 @@ def parameters_for(profile: Profile, docname: str, source: Path) -> dict[str, An
     """What a profile says for a chapter; what it says for all goes to those that declare it."""
     if not profile:
         return {}
-    known = defaults(source)
+    try:
+        known = defaults(source)
+    except BookError:  # no notebook: executing it will say so
+        return {}
     shared = {name: value for name, value in profile.get("*", {}).items() if name in known}
     return shared | dict(profile.get(docname, {}))
 
 
 def defaults(source: Path) -> dict[str, Any]:
     """The parameters that a chapter declares, with their published values."""
-    notebook = nbformat.read(source, as_version=4)
+    notebook = read_source(source)
     cells = [cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     return declared(cells[0]) if cells else {}

@@ -17,7 +17,7 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
 from book.builder import staleness
-from book.builder.chapters import Chapter, ChapterFailed
+from book.builder.chapters import BookError, Chapter, ChapterFailed, read_source
 
 LAST_CELL = "from book.builder import trace\n\ntrace.show_imports()"
 TRACE_ID = "convbook-trace"  # of the cell that an execution appends
@@ -57,17 +57,20 @@ def execute(chapter: Chapter, threads: int = 1) -> Outcome:
     A failed execution is kept beside it with its traceback, and reported in the outcome, never raised.
     """
     os.environ |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
-    started = time.perf_counter()
+    started, began = time.perf_counter(), time.time()
     good, failed = chapter.executed, chapter.failed
     good.parent.mkdir(parents=True, exist_ok=True)
-    source = nbformat.read(chapter.source, as_version=4)
+    try:
+        source = read_source(chapter.source)
+    except BookError as refused:
+        return Outcome(chapter.docname, 0.0, error=str(refused))
     with TemporaryDirectory(dir=good.parent, prefix=".") as folder:
         draft = Path(folder, good.name)
         error = _run(source, draft, chapter)
         seconds = time.perf_counter() - started
-        executed = nbformat.read(draft if draft.exists() else chapter.source, as_version=4)
+        executed = nbformat.read(draft, as_version=4) if draft.exists() else nbformat.from_dict(source)
         executed.metadata[staleness.STAMP] = {
-            **staleness.stamp(source, executed, chapter.parameters, chapter.root),
+            **staleness.stamp(source, executed, chapter.parameters, chapter.root, began),
             "seconds": round(seconds, 1),
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "error": error,
@@ -109,7 +112,7 @@ def _run(source: Any, draft: Path, chapter: Chapter) -> str | None:
             extra_arguments=["--log-level=CRITICAL"],  # ipykernel 7 warns of an encryption that nobody asked for
         )
     except PapermillExecutionError as error:
-        return "\n".join([*error.traceback, f"{error.ename}: {error.evalue}"])
+        return "\n".join([*error.traceback, f"{error.ename}: {' '.join(error.evalue.split())}"])
     except Exception as error:  # a dead kernel, no kernel at all …: the rest of the book is built all the same
         return "".join(traceback.format_exception_only(error))
     return None

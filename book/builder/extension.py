@@ -18,7 +18,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
 from book.builder import execution, overlay, provenance
-from book.builder.chapters import BookError, Chapter, book_root, load_profile, parameters_for
+from book.builder.chapters import BookError, Chapter, book_root, load_profile, parameters_for, read_source
 
 logger = logging.getLogger(__name__)
 
@@ -115,9 +115,14 @@ def read_executed(app: Sphinx, docname: str, source: list[str]) -> None:
     if chapters.source(docname).suffix != ".ipynb":
         return
     copy = chapters.copy(docname)
+    try:
+        notebook = read_source(chapters.source(docname))
+    except BookError as error:
+        source[0] = nbformat.writes(provenance.unreadable(docname, str(error)))
+        return
     app.env.note_dependency(str(copy))
     executed = nbformat.read(copy, as_version=4)
-    page = overlay.overlay(nbformat.reads(source[0], as_version=4), executed, chapters.chapter(docname).parameters)
+    page = overlay.overlay(notebook, executed, chapters.chapter(docname).parameters)
     page.cells += provenance.boxes(page)
     source[0] = nbformat.writes(page)
 

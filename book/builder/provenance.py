@@ -1,6 +1,8 @@
 """The box at the end of a chapter that says where its numbers come from, for HTML and PDF alike."""
 
+import contextlib
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import nbformat
@@ -8,6 +10,7 @@ import nbformat
 from book.builder import staleness
 from models import records, runs
 from models.fingerprint import code_fingerprint
+from models.records import CorruptRecord, Record
 
 
 def boxes(page: Any) -> list[Any]:
@@ -15,11 +18,26 @@ def boxes(page: Any) -> list[Any]:
     stamp = page.metadata.get(staleness.STAMP)
     if not stamp:
         return []
-    used = [records.read(path) for key in stamp["runs"] if (path := runs.locate(key))]
+    used = _records(stamp["runs"])
     texts = [_failure(stamp)] if stamp.get("error") else []
     texts += [_older_code(used)] if any(not records.is_current(record) for record in used) else []
     texts.append(_origin(stamp, used))
     return [nbformat.v4.new_markdown_cell(text, id=f"convbook-box-{i}") for i, text in enumerate(texts)]
+
+
+def unreadable(docname: str, message: str) -> Any:
+    """The page of a chapter that cannot be read."""
+    text = f"# {docname}\n\n:::{{error}}\nThis chapter cannot be shown.\n\n```text\n{message}\n```\n:::"
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text, id="convbook-box")])
+
+
+def _records(keys: Iterable[str]) -> list[Record]:
+    """The records that are there; one that cannot be believed is no reason to have no page."""
+    found = []
+    for path in filter(None, map(runs.locate, keys)):
+        with contextlib.suppress(CorruptRecord, FileNotFoundError):
+            found.append(records.read(path))
+    return found
 
 
 def _failure(stamp: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ run record that it used has changed. Code is compared by syntax tree: prose, com
 """
 
 import ast
+import contextlib
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from book.builder import trace
 from models import fingerprint, runs
 
 STAMP = "convbook"  # the notebook metadata that hold what an executed copy was made from
+CHANGED = "while it was executed"  # in place of a digest
 
 
 def executed_path(build: Path, docname: str) -> Path:
@@ -27,16 +29,24 @@ def failed_path(build: Path, docname: str) -> Path:
     return build / "executed" / f"{docname}.failed.ipynb"
 
 
-def stamp(source: Any, executed: Any, parameters: dict[str, Any], root: Path) -> dict[str, Any]:
-    """What the notebook `executed` depends on: code, parameters, modules and records, each with a digest."""
-    modules = trace.collected(executed.cells, trace.MODULES)
+def stamp(source: Any, executed: Any, parameters: dict[str, Any], root: Path, began: float) -> dict[str, Any]:
+    """What the notebook `executed` depends on: code, parameters, modules and records, each with a digest.
+
+    A module that was changed after the execution `began` (seconds since the epoch) gets none that could ever fit:
+    nobody knows whether the kernel imported it before or after.
+    """
+    modules = [(path, root / path) for path in trace.collected(executed.cells, trace.MODULES)]
     runs = trace.collected(executed.cells, trace.RUNS)
     return {
         "code": code_digest(source),
         "parameters": parameters,
-        "modules": {path: file_digest(root / path) for path in modules},
+        "modules": {name: CHANGED if _newer(path, began) else file_digest(path) for name, path in modules},
         "runs": {key: record_digest(key) for key in runs},
     }
+
+
+def _newer(path: Path, moment: float) -> bool:
+    return path.exists() and path.stat().st_mtime > moment
 
 
 def causes(source: Any, copy: Path, parameters: dict[str, Any], root: Path) -> list[str]:
@@ -72,11 +82,12 @@ def _tree(source: str) -> str:
 
 
 def file_digest(path: Path) -> str | None:
-    """Digest of a module by its syntax tree, of any other file by its bytes; None when it is gone."""
+    """Digest of a module by its syntax tree, of what is no Python by its bytes; None when it is gone."""
     if not path.is_file():
         return None
     if path.suffix == ".py":
-        return fingerprint.digest(path)
+        with contextlib.suppress(SyntaxError, ValueError):  # half-written, or with null bytes
+            return fingerprint.digest(path)
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
