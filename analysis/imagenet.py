@@ -57,6 +57,7 @@ def alexnet_torchvision(
 ) -> Derivation:
     """The single-tower AlexNet that torchvision ships (Krizhevsky 2014, *One weird trick*, section 5).
 
+    The paper's footnote gives conv4 384 filters; torchvision's 256 come from its author's code, cuda-convnet2.
     torchvision's adaptive 6x6 pool is the identity at 224; here fc6 follows the given size instead.
 
     >>> alexnet_torchvision().total.parameters

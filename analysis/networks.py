@@ -42,8 +42,8 @@ def find(name: str) -> Builder:
     if name in NETWORKS:
         return NETWORKS[name]
     near = get_close_matches(name.lower(), NETWORKS, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    raise AnalysisError(f"unknown network {name!r}; {hint}Known networks: {', '.join(NETWORKS)}")
+    hint = f"did you mean {near[0]}? Known" if near else "known"
+    raise AnalysisError(f"unknown network {name!r}; {hint} networks: {', '.join(NETWORKS)}")
 
 
 def parse_input(written: str) -> dict[str, int]:

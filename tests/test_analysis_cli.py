@@ -34,6 +34,14 @@ def test_it_runs_as_a_module():
     assert not done.stderr
 
 
+def test_a_reader_that_stops_early_gets_no_traceback():
+    asked = [sys.executable, "-m", "analysis", "vgg19"]
+    with subprocess.Popen(asked, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
+        started.stdout.close()  # as `head` does
+        assert not started.stderr.read()
+    assert started.returncode == 0
+
+
 def test_a_mistake_exits_2_without_a_traceback():
     done = subprocess.run([sys.executable, "-m", "analysis", "vgg18"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
@@ -150,7 +158,7 @@ def test_latex_compiles(flags, capsys, tmp_path):
     ("arguments", "message"),
     [
         (["vgg91"], r"unknown network 'vgg91'; did you mean vgg19\? Known networks: alexnet, .*cifar-note"),
-        (["zzz"], r"unknown network 'zzz'; Known networks: alexnet"),
+        (["zzz"], r"unknown network 'zzz'; known networks: alexnet"),
         ([], "NETWORK"),
         (["vgg19", "--input", "5x5x3"], "vgg19 with input 5x5x3: pool3 cannot slide its 2x2 window over a map of 1x1"),
         (["vgg19", "--input", "0x3"], "--input must be HEIGHTxWIDTHxCHANNELS.* not '0x3'"),
