@@ -110,6 +110,8 @@ class LineBoard(Board):
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream or sys.stderr
+
+    def show_start(self, member: Member) -> None:
         self.told = time.monotonic()
 
     def show_batch(self, member: Member, epoch: int, done: int, examples: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from distributed import Client
 
 CONNECT = 10  # seconds that a scheduler may take to answer
-GOODBYE = 5  # seconds that a local cluster may take to close
 
 
 class ClusterError(Exception):
@@ -57,7 +57,7 @@ def connected(address: str) -> Iterator[Client]:
 def local_cluster(workers: int, threads: int) -> Iterator[str]:
     """The scheduler's address of so many worker processes on this machine, with so many threads each.
 
-    Nothing is left of it afterwards; on an exception it is killed at once.
+    Nothing is left of it afterwards: it is killed, for all that it could lose is written down already.
 
     Raises:
         ClusterError: it did not start.
@@ -67,18 +67,14 @@ def local_cluster(workers: int, threads: int) -> Iterator[str]:
         open(Path(folder, "log"), "w+b") as log,
         _start(workers, threads, folder, log) as process,
     ):
-        assert process.stdin is not None
         assert process.stdout is not None
         try:
             address = process.stdout.readline().decode().strip()
             if not address:
                 raise ClusterError(f"the local Dask cluster did not start: {_last_line(log)}")
             yield address
-            process.stdin.close()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(GOODBYE)
         finally:
-            _kill(process)
+            _kill(process.pid)
 
 
 def _start(workers: int, threads: int, folder: str, log: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -95,14 +91,13 @@ def _start(workers: int, threads: int, folder: str, log: IO[bytes]) -> subproces
     )
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """Ends the cluster's process and all below it, which share its process group."""
+def _kill(process: int) -> None:
+    """Ends a local cluster's process and all below it, which share its process group."""
     if sys.platform == "win32":
-        process.kill()
+        os.kill(process, signal.SIGTERM)  # its workers end when they see it gone
     else:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+            os.killpg(process, signal.SIGKILL)
 
 
 def _last_line(log: IO[bytes]) -> str:
@@ -112,10 +107,10 @@ def _last_line(log: IO[bytes]) -> str:
 
 
 def serve(workers: int, threads: int, folder: str) -> None:
-    """Runs a local cluster, says its address on stdout, and ends when stdin does."""
+    """Runs a local cluster and says its address on stdout; when stdin ends, the asker is dead, and so it dies too."""
     from distributed import LocalCluster
 
-    with LocalCluster(
+    cluster = LocalCluster(
         n_workers=workers,
         threads_per_worker=threads,
         processes=True,
@@ -123,9 +118,11 @@ def serve(workers: int, threads: int, folder: str) -> None:
         dashboard_address=None,
         memory_limit=0,
         local_directory=folder,
-    ) as cluster:
-        print(cluster.scheduler_address, flush=True)
-        sys.stdin.read()
+    )
+    print(cluster.scheduler_address, flush=True)
+    sys.stdin.read()
+    shutil.rmtree(folder, ignore_errors=True)
+    _kill(os.getpid())
 
 
 if __name__ == "__main__":
