@@ -36,6 +36,7 @@ def make(spec: RunSpec, folder: Path, progress: Progress, device: str | None = N
     device = device or default_device()
     if device == "cuda" and not torch.cuda.is_available():
         raise SpecError("device: expected cpu, for torch finds no CUDA here, got cuda")
+    keep_freed_memory()
     dataset = load(spec.dataset)
     if dataset.digest != spec.dataset_digest:
         raise DataError(f"{spec.dataset}: expected the digest {spec.dataset_digest}, got {dataset.digest}")
