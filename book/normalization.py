@@ -45,7 +45,7 @@ def _summary(values: Sequence[float]) -> tuple[str, str]:
 class InputLayer:
     """What a batch norm on the input learned, mean over channels and seeds, beside the training set's own statistics.
 
-    Means and standard deviations are those of pixels on the scale 0..1.
+    Means and standard deviations are those of pixels on the scale 0..1; the squared length is γ² + β².
     """
 
     gamma: Interval
@@ -54,6 +54,7 @@ class InputLayer:
     moving_std: Interval
     set_mean: float
     set_std: float
+    squared_length: Interval
 
 
 def input_layer(records: Sequence[Record]) -> InputLayer:
@@ -71,4 +72,10 @@ def input_layer(records: Sequence[Record]) -> InputLayer:
         over_seeds("running_var", 0.5),
         float(np.mean(info.mean)),
         float(np.mean(info.std)),
+        mean_interval([_squared_length(record.parameters["input"]) for record in records]),
     )
+
+
+def _squared_length(layer: Mapping[str, Sequence[float]]) -> float:
+    """γ² + β², averaged over the channels: what small steps leave at 1 when a batch norm follows."""
+    return float(np.mean(np.square(layer["gamma"]) + np.square(layer["beta"])))
