@@ -165,6 +165,7 @@ class BarBoard(Board):
                 row = self._bar(total=member.spec.epochs)
                 self.rows.append(row)
             self.row_of[key] = row
+        self.row_of[key].disable = False
         self.row_of[key].reset(total=member.spec.epochs)
         self._show(member, f"epoch {int(member.at) + 1}/{member.spec.epochs}")
 
@@ -186,6 +187,7 @@ class BarBoard(Board):
     def show_end(self, member: Member) -> None:
         if row := self.row_of.pop(member.spec.key, None):
             row.clear()
+            row.disable = True  # or else every line that is written above draws it again
         if text := self.last.pop(member.spec.key, None):
             self.note(f"{member.label}  {text}")
         self._refresh_total()
@@ -202,6 +204,7 @@ class BarBoard(Board):
 
     def close(self) -> None:
         for bar in [*reversed(self.rows), self.total]:
+            bar.disable = False
             bar.close()
 
 
