@@ -1,0 +1,1 @@
+"""Our training measured against its peers', and what the chapter on performance makes of it."""

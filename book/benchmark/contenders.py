@@ -1,0 +1,169 @@
+"""One contender of a benchmark in a process of its own.
+
+``python -m book.benchmark.contenders MEASUREMENT CONTENDER SIZES``, the sizes (`book.benchmark.contest.Sizes`) in JSON.
+
+It says what it measured as the last line on stdout, in JSON. Each imports only what it needs, for its imports count.
+"""
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+from book.benchmark.contest import GOOGLENET_BATCH, LENET_BATCH, LR, VARIANTS, Measured, Sizes
+from models import runs
+from models.specs import RunSpec
+
+
+def lenet(sizes: Sizes, variant: str, epochs: int) -> RunSpec:
+    """One of the experiment's networks, as a run."""
+    choices = VARIANTS[variant]
+    return RunSpec(
+        network="lenet5",
+        dataset=sizes.lenet_data,
+        norm="batch" if choices["norm"] else "none",
+        input_norm="batch" if choices["input_norm"] else "standard",
+        dropout=choices["dropout"],
+        input_dropout=choices["input_dropout"],
+        epochs=epochs,
+        batch_size=LENET_BATCH,
+        lr=LR,
+    )
+
+
+def experiment(sizes: Sizes) -> Measured:
+    """Every variant with every seed, asked for together as a chapter asks."""
+    specs = {name: lenet(sizes, name, sizes.epochs) for name in VARIANTS}
+    records = runs.ask([spec.with_(seed=seed) for spec in specs.values() for seed in range(sizes.seeds)])
+    counts = [record.diagnostics["parameter_count"] for record in records[:: sizes.seeds]]
+    return {
+        "accuracies": [record.final.test_accuracy for record in records],
+        "parameters": dict(zip(specs, counts, strict=True)),
+    }
+
+
+def side_by_side(sizes: Sizes, processes: int | None = None) -> Measured:
+    """LeNet-5 with batch norm in so many processes at once (one a core): examples a second of all, in epoch 2."""
+    from models.sweeps import available_cores
+
+    spec = lenet(sizes, "batch norm", epochs=2)
+    records = runs.ask([spec.with_(seed=seed) for seed in range(processes or available_cores())])
+    rates = [r.diagnostics["train_examples"] / r.provenance.epoch_seconds[-1] for r in records]
+    return {"value": sum(rates), "parameters": {"lenet5": records[0].diagnostics["parameter_count"]}}
+
+
+def one_process(sizes: Sizes) -> Measured:
+    """The same in a single process with all its threads."""
+    return side_by_side(sizes, processes=1)
+
+
+def minigooglenet(sizes: Sizes) -> Measured:
+    """MiniGoogLeNet in bf16 with all threads; the machine's own matrix-product rate right before and after."""
+    import torch
+
+    from models.data import load
+    from models.making import keep_freed_memory
+    from models.networks import count_parameters
+    from models.training import Training, reproducible
+
+    keep_freed_memory()
+    spec = RunSpec(
+        network="minigooglenet",
+        dataset=sizes.googlenet_data,
+        train_size=sizes.googlenet_examples,
+        norm="batch",
+        dropout=0.5,
+        batch_size=GOOGLENET_BATCH,
+        lr=LR,
+        precision="bf16",
+    )
+    training = Training(spec, load(spec.dataset))
+    training.network.train()
+    before = matrix_rates(sizes)
+    with reproducible(seed=0, device=training.device) as generator:
+        order = torch.randperm(len(training.train), generator=generator).split(spec.batch_size)
+        for chosen in order[:5]:
+            training.step(training.train.images[chosen], training.train.labels[chosen])
+        started = time.perf_counter()
+        for chosen in order:
+            training.step(training.train.images[chosen], training.train.labels[chosen])
+        seconds = time.perf_counter() - started
+    after = matrix_rates(sizes)
+    return {
+        "value": len(training.train) / seconds,
+        "rates": {kind: (before[kind] + after[kind]) / 2 for kind in before},
+        "parameters": {"minigooglenet": count_parameters(training.network).total},
+    }
+
+
+def matrix_rates(sizes: Sizes) -> dict[str, float]:
+    """FLOP/s of a product of square matrices with all threads, 2 n³ FLOPs each: the median of many."""
+    import torch
+
+    side, rates = sizes.matrix_side, {}
+    for kind, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        left, right = (torch.randn(side, side).to(dtype) for _ in range(2))
+        product = left @ right  # the first one is slower: it lays out memory
+        seconds: list[float] = []
+        while sum(seconds) < sizes.rate_seconds:
+            started = time.perf_counter()
+            torch.matmul(left, right, out=product)
+            seconds.append(time.perf_counter() - started)
+        rates[kind] = 2 * side**3 / statistics.median(seconds)
+    return rates
+
+
+def tutorial(sizes: Sizes, network: str) -> Measured:
+    from book.benchmark import tutorial
+
+    return tutorial.measure(network, *_work(sizes, network), LR)
+
+
+def keras(sizes: Sizes, network: str, policy: str = "float32") -> Measured:
+    from book.benchmark import keras_peer
+
+    return keras_peer.measure(network, *_work(sizes, network), LR, policy)
+
+
+def keras_experiment(sizes: Sizes) -> Measured:
+    from book.benchmark import keras_peer
+
+    return keras_peer.experiment(sizes.lenet_data, VARIANTS, sizes.seeds, sizes.epochs, LR)
+
+
+def _work(sizes: Sizes, network: str) -> tuple[str, int, int | None]:
+    """Data set, batch size and number of training images (None is all)."""
+    if network == "lenet5":
+        return sizes.lenet_data, LENET_BATCH, None
+    return sizes.googlenet_data, GOOGLENET_BATCH, sizes.googlenet_examples
+
+
+def effects(sizes: Sizes) -> Measured:
+    from book.benchmark import effects
+
+    return effects.measure(sizes)
+
+
+CONTENDERS: dict[str, dict[str, Callable[[Sizes], Measured]]] = {
+    "experiment": {"convbook": experiment, "keras": keras_experiment},
+    "lenet5": {
+        "convbook": side_by_side,
+        "convbook, one process": one_process,
+        "tutorial": lambda sizes: tutorial(sizes, "lenet5"),
+        "keras": lambda sizes: keras(sizes, "lenet5"),
+    },
+    "minigooglenet": {
+        "convbook": minigooglenet,
+        "tutorial": lambda sizes: tutorial(sizes, "minigooglenet"),
+        "keras": lambda sizes: keras(sizes, "minigooglenet"),
+        "keras, bf16": lambda sizes: keras(sizes, "minigooglenet", "mixed_bfloat16"),
+    },
+    "effects": {"convbook": effects},
+}
+
+
+if __name__ == "__main__":
+    measurement, contender, sizes = sys.argv[1:]
+    measured = CONTENDERS[measurement][contender](Sizes(**json.loads(sizes)))
+    print(json.dumps(measured, allow_nan=False))

@@ -1,0 +1,213 @@
+"""What each of our measures for speed brings: the same work with it and without, in turn, on random images.
+
+LeNet's are taken on one thread, as LeNets are trained: one process a core.
+"""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from book.benchmark import tutorial
+from book.benchmark.contest import GOOGLENET_BATCH, LENET_BATCH, LR, Sizes
+from models import kernels
+from models.data import load
+from models.layers import AffineConv2d, InputNorm
+from models.making import keep_freed_memory
+from models.networks import build
+from models.specs import RunSpec
+
+Call = Callable[[], object]
+Pairs = dict[str, tuple[float, float]]  # an effect: seconds a call with it, and without
+
+EVERYTHING = RunSpec(network="lenet5", norm="batch", input_norm="batch", dropout=0.5, input_dropout=0.2)
+PROFILED = 6  # operators of a profile
+GOOGLENET = RunSpec(network="minigooglenet", norm="batch", dropout=0.5)
+
+
+def measure(sizes: Sizes) -> dict[str, Any]:
+    """Every effect's pair of seconds, the seconds until a compiled network has done its first step, and profiles."""
+    cores, seconds = torch.get_num_threads(), sizes.effect_seconds
+    torch.set_num_threads(1)
+    pairs = freed_memory(seconds) | layers(seconds) | steps(seconds) | loading(sizes)
+    compile_seconds = None
+    if sizes.compiled and (compiled := compiling(seconds)):
+        pairs["compile"], compile_seconds = compiled
+    profiles = {"LeNet-5": profile(stepper(build(EVERYTHING), LENET_BATCH))}
+    torch.set_num_threads(cores)
+    pairs |= precision_and_layout(2 * seconds)
+    googlenet = build(GOOGLENET).to(memory_format=torch.channels_last)
+    profiles["MiniGoogLeNet"] = profile(stepper(googlenet, GOOGLENET_BATCH, "bf16"))
+    return {"pairs": pairs, "compile_seconds": compile_seconds, "profiles": profiles}
+
+
+def alternate(calls: Mapping[str, Call], seconds: float) -> dict[str, float]:
+    """The median seconds of each call; they are called in turn, for so many seconds in all, after one round unmeasured.
+
+    >>> sorted(alternate({"a": int, "b": str}, seconds=0.0))
+    ['a', 'b']
+    """
+    for call in calls.values():
+        call()
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    end = time.perf_counter() + seconds
+    while not all(times.values()) or time.perf_counter() < end:
+        for name, call in calls.items():
+            started = time.perf_counter()
+            call()
+            times[name].append(time.perf_counter() - started)
+    return {name: statistics.median(row) for name, row in times.items()}
+
+
+# Single layers, forward and backward
+
+
+def layers(seconds: float) -> Pairs:
+    """Ours against torch's own, at the shape of LeNet's first layer."""
+    shape, norm = (LENET_BATCH, 6, 28, 28), InputNorm("batch", (0.1,), (0.3,))
+    ours = nn.Sequential(norm, AffineConv2d(norm.norm, 6, 5, 1, 2, bias=True))
+    plain = nn.Sequential(nn.BatchNorm2d(1), nn.Conv2d(1, 6, 5, padding=2))
+    image = torch.rand(LENET_BATCH, 1, 28, 28)
+    modules: dict[str, tuple[nn.Module, nn.Module, Tensor]] = {
+        "layer-tanh": (kernels.Tanh(), nn.Tanh(), torch.randn(shape, requires_grad=True)),
+        "layer-pooling": (kernels.AveragePool2x2(2), nn.AvgPool2d(2), torch.randn(shape, requires_grad=True)),
+        "layer-dropout": (kernels.Dropout(0.5), nn.Dropout(0.5), torch.randn(shape, requires_grad=True)),
+        "layer-input": (ours, plain, image),
+    }
+    return {name: _pair(first, second, x, seconds / 4) for name, (first, second, x) in modules.items()}
+
+
+def _pair(ours: nn.Module, other: nn.Module, x: Tensor, seconds: float) -> tuple[float, float]:
+    taken = alternate({"ours": lambda: _there_and_back(ours, x), "other": lambda: _there_and_back(other, x)}, seconds)
+    return taken["ours"], taken["other"]
+
+
+def _there_and_back(module: nn.Module, x: Tensor) -> None:
+    y = module(x)
+    y.backward(torch.ones_like(y))
+
+
+# Whole steps of the optimizer
+
+
+def stepper(network: nn.Module, batch: int, precision: str = "fp32", call: Callable[..., Any] | None = None) -> Call:
+    """A function that does one training step on the same random images; `call` stands for the network (compiled)."""
+    images, labels = torch.rand(batch, 1, 28, 28), torch.randint(0, 10, (batch,))
+    optimizer = torch.optim.SGD(network.parameters(), lr=LR)
+    network.train()
+
+    def step() -> None:
+        optimizer.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            logits = (call or network)(images)
+        F.cross_entropy(logits.float(), labels).backward()
+        optimizer.step()
+
+    return step
+
+
+def steps(seconds: float) -> Pairs:
+    """A step of the LeNet that has everything, against the same with one of its parts, or all, replaced by torch's."""
+    calls = {"ours": stepper(build(EVERYTHING), LENET_BATCH)}
+    for name, parts in {**{part: (part,) for part in PLAIN}, "all": tuple(PLAIN)}.items():
+        calls[f"step-{name}"] = stepper(with_plain(build(EVERYTHING), *parts), LENET_BATCH)
+    channels_last = build(EVERYTHING).to(memory_format=torch.channels_last)
+    calls["step-contiguous"] = stepper(channels_last, LENET_BATCH)
+    taken = alternate(calls, 3 * seconds)
+    ours = taken.pop("ours")
+    return {name: (ours, other) for name, other in taken.items()}
+
+
+def _plain_conv(layer: AffineConv2d) -> nn.Module:
+    kernel, stride, padding = layer.kernel_size[0], layer.stride[0], int(layer.padding[0])
+    return nn.Conv2d(layer.in_channels, layer.out_channels, kernel, stride, padding, bias=layer.bias is not None)
+
+
+PLAIN: dict[str, dict[type[nn.Module], Callable[[Any], nn.Module]]] = {
+    "tanh": {kernels.Tanh: lambda layer: nn.Tanh()},
+    "pooling": {kernels.AveragePool2x2: lambda layer: nn.AvgPool2d(2, layer.stride)},
+    "dropout": {kernels.Dropout: lambda layer: nn.Dropout(layer.rate)},
+    "input": {
+        InputNorm: lambda layer: layer.norm,
+        kernels.Dropout: lambda layer: kernels.Dropout(layer.rate),  # behind it, no channels of ones any more
+        AffineConv2d: _plain_conv,
+    },
+}
+"""Parts of ours, and torch's own in their place."""
+
+
+def with_plain(network: nn.Sequential, *parts: str) -> nn.Sequential:
+    """The network with torch's own layers for some of its `PLAIN` parts, changed in place.
+
+    >>> "Dropout(p=0.5" in str(with_plain(build(EVERYTHING), "dropout"))
+    True
+    """
+    for kinds in (PLAIN[part] for part in parts):
+        for name, layer in list(network.named_modules()):
+            if type(layer) in kinds:
+                network.set_submodule(name, kinds[type(layer)](layer))
+    return network
+
+
+def freed_memory(seconds: float) -> Pairs:
+    """A step before and after the C library is asked to keep freed memory: it can't be asked to forget that."""
+    step = stepper(build(EVERYTHING), LENET_BATCH)
+    without = alternate({"step": step}, seconds)["step"]
+    keep_freed_memory()
+    return {"step-memory": (alternate({"step": step}, seconds)["step"], without)}
+
+
+def precision_and_layout(seconds: float) -> Pairs:
+    """MiniGoogLeNet with all threads: bf16 against fp32, and channels last in memory against channels first."""
+    channels_last = torch.channels_last
+    calls = {
+        "ours": stepper(build(GOOGLENET).to(memory_format=channels_last), GOOGLENET_BATCH, "bf16"),
+        "googlenet-bf16": stepper(build(GOOGLENET).to(memory_format=channels_last), GOOGLENET_BATCH),
+        "googlenet-layout": stepper(build(GOOGLENET), GOOGLENET_BATCH, "bf16"),
+    }
+    taken = alternate(calls, seconds)
+    ours = taken.pop("ours")
+    return {name: (ours, other) for name, other in taken.items()}
+
+
+def compiling(seconds: float) -> tuple[tuple[float, float], float] | None:
+    """An eager step, a compiled one, and the seconds until the first of those is done; None where it can't compile."""
+    network = build(EVERYTHING)
+    compiled = stepper(network, LENET_BATCH, call=torch.compile(network))
+    started = time.perf_counter()
+    try:
+        compiled()
+    except RuntimeError:  # such as no C++ compiler
+        return None
+    start_up = time.perf_counter() - started
+    taken = alternate({"eager": stepper(build(EVERYTHING), LENET_BATCH), "compiled": compiled}, seconds)
+    return (taken["eager"], taken["compiled"]), start_up
+
+
+def profile(step: Call, count: int = 5) -> dict[str, float]:
+    """The operators on which a step spends most of its time, each with its share of that time, its own alone."""
+    step()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
+        for _ in range(count):
+            step()
+    times = {event.key.removeprefix("aten::"): event.self_cpu_time_total for event in profiler.key_averages()}
+    most = sorted(times, key=times.__getitem__, reverse=True)[:PROFILED]
+    return {name: times[name] / sum(times.values()) for name in most}
+
+
+def loading(sizes: Sizes) -> Pairs:
+    """A batch of images out of memory, against one out of a DataLoader over torchvision's images."""
+    images = load(sizes.lenet_data).train_images
+    batches = iter(tutorial.loader(sizes.lenet_data, LENET_BATCH))
+    order = torch.randperm(len(images))[:LENET_BATCH]
+    count = 20
+    started = time.perf_counter()
+    for _ in range(count):
+        next(batches)
+    other = (time.perf_counter() - started) / count
+    taken = alternate({"ours": lambda: images[order].to(torch.float32).div_(255)}, sizes.effect_seconds / 4)
+    return {"loading": (taken["ours"], other)}

@@ -1,0 +1,210 @@
+"""What a benchmark found: raw numbers of every round, and the medians, ratios and verdicts that follow from them.
+
+`python -m book.benchmark` writes a `Result`, the chapter on performance reads it. No torch here.
+"""
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from book.intervals import NBSP
+from models.records import write_atomically
+
+OURS = "convbook"
+BACKWARD = 2  # the backward pass counts twice the forward's FLOPs: one product for the input, one for the weights
+
+
+class ResultError(Exception):
+    """A stored result that is missing or cannot be read: the message is for the user."""
+
+
+class Stored(BaseModel):
+    """Immutable, strict about its fields, and without NaN."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Spread(Stored):
+    """One number a round, with their median and range."""
+
+    values: tuple[float, ...]
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float], **more: Any) -> Self:
+        """The spread of one value or more.
+
+        >>> Spread.of([3.0, 1.0, 2.0]).median
+        2.0
+        """
+        return cls(values=tuple(values), median=statistics.median(values), low=min(values), high=max(values), **more)
+
+    def text(self, digits: int = 1) -> str:
+        """Median and range.
+
+        >>> Spread.of([2.0, 3.0, 2.5]).text().replace(NBSP, " ")
+        '2.5 (2.0–3.0)'
+        """
+        median, low, high = (f"{value:,.{digits}f}" for value in (self.median, self.low, self.high))
+        return f"{median}{NBSP}({low}–{high})"
+
+
+class Judged(Spread):
+    """A spread whose median was to reach a target, where there is one."""
+
+    target: float | None = None
+    reached: bool | None = None
+
+    @classmethod
+    def against(cls, values: Sequence[float], target: float | None) -> "Judged":
+        """The values with the verdict on their median.
+
+        >>> Judged.against([2.4, 2.6, 2.7], 2.5).reached
+        True
+        """
+        reached = None if target is None else statistics.median(values) >= target
+        return cls.of(values, target=target, reached=reached)
+
+
+class Contest(Stored):
+    """The same work done by several: what each took or reached (`unit`), and how many times as fast convbook was.
+
+    `accuracies` are the mean test accuracies of what each has trained, round by round, where it judged that.
+    """
+
+    title: str
+    unit: str  # "s", where less is better, or "examples/s"
+    contenders: dict[str, Spread]
+    ratios: dict[str, Judged]
+    accuracies: dict[str, Spread]
+
+
+class Effect(Stored):
+    """One measure that makes training faster: seconds a call with it (`ours`) and without (`other`)."""
+
+    title: str
+    other_title: str
+    setting: str
+    ours: Spread
+    other: Spread
+    gain: Spread
+
+
+class Machine(Stored):
+    """Where it was measured; memory in bytes, `flags` those of the processor that matter here."""
+
+    processor: str
+    cores: int
+    memory: int | None
+    flags: tuple[str, ...]
+    system: str
+    versions: dict[str, str]
+
+
+class Result(Stored):
+    """All of a benchmark. Rates are in FLOP/s, `forward_flops` one image's through MiniGoogLeNet.
+
+    `share` is the part of the bf16 rate of the same round that its training reaches. `profiles` hold, by network, the
+    shares of a step's time that its operators take by themselves.
+    """
+
+    date: str
+    rounds: int
+    quick: bool
+    machine: Machine
+    sizes: dict[str, Any]
+    contests: dict[str, Contest]
+    rates: dict[str, Spread]
+    forward_flops: int
+    share: Judged | None
+    effects: dict[str, Effect]
+    compile_seconds: Spread | None
+    profiles: dict[str, dict[str, float]]
+
+
+def contest(
+    title: str, unit: str, values: Mapping[str, Sequence[float]], targets: Mapping[str, float], accuracies: Any = None
+) -> Contest:
+    """A contest of contenders, each with one value a round; ratios are taken round by round.
+
+    >>> contest("", "s", {"convbook": [2.0, 1.0], "peer": [6.0, 4.0]}, {"peer": 3.0}).ratios["peer"].values
+    (3.0, 4.0)
+    """
+    ratios = {}
+    for peer in [name for name in values if name != OURS and OURS in values]:
+        pairs = zip(values[OURS], values[peer], strict=True)
+        times = [theirs / ours if unit == "s" else ours / theirs for ours, theirs in pairs]
+        ratios[peer] = Judged.against(times, targets.get(peer))
+    return Contest(
+        title=title,
+        unit=unit,
+        contenders={name: Spread.of(row) for name, row in values.items()},
+        ratios=ratios,
+        accuracies={name: Spread.of(row) for name, row in (accuracies or {}).items()},
+    )
+
+
+def effect(title: str, other_title: str, setting: str, ours: Sequence[float], other: Sequence[float]) -> Effect:
+    """An effect from seconds a call, one median a round on either side."""
+    gain = [without / with_ for with_, without in zip(ours, other, strict=True)]
+    spreads = {"ours": Spread.of(ours), "other": Spread.of(other), "gain": Spread.of(gain)}
+    return Effect(title=title, other_title=other_title, setting=setting, **spreads)
+
+
+def share_of_rate(examples_per_second: float, forward_flops: int, rate: float) -> float:
+    """The part of a matrix-product rate (FLOP/s) that training reaches: forward FLOPs, and twice as many backward.
+
+    >>> share_of_rate(100.0, 400_000_000, 240e9)
+    0.5
+    """
+    return examples_per_second * (1 + BACKWARD) * forward_flops / rate
+
+
+# The file
+
+
+def write(result: Result, path: Path) -> None:
+    """Writes strict JSON, whole or not at all."""
+    content = json.dumps(result.model_dump(mode="json"), indent=1, sort_keys=True, allow_nan=False)
+    write_atomically(path, f"{content}\n".encode())
+
+
+def read(path: str | Path) -> Result:
+    """A stored result; a chapter that reads one is stale when its file changes.
+
+    Raises:
+        ResultError: there is no such file, or it holds no result.
+    """
+    try:
+        result = Result.model_validate(json.loads(Path(path).read_bytes(), parse_constant=_refuse))
+    except OSError as error:
+        raise ResultError(f"no benchmark result at {path} ({error.strerror}): `make bench` measures one") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ResultError(f"{path} is no benchmark result: {place}: {first['msg']}") from None
+    except ValueError as error:
+        raise ResultError(f"{path} is no strict JSON ({error})") from None
+    _depend_on(Path(path))
+    return result
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not strict JSON")
+
+
+def _depend_on(path: Path) -> None:
+    """Write the file's path into the notebook, among what the chapter depends on (nothing outside one)."""
+    from IPython.core.getipython import get_ipython
+    from IPython.display import display
+
+    from book.builder.trace import MODULES
+
+    if get_ipython() is not None:
+        display({MODULES: [str(path)]}, raw=True)

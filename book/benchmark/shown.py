@@ -1,0 +1,107 @@
+"""A benchmark's result as the tables, the figure and the words that readers see."""
+
+from collections.abc import Mapping
+
+from matplotlib.figure import Figure
+
+from book import figures
+from book.benchmark.result import Contest, Effect, Judged, Machine, Result
+from book.intervals import NBSP
+
+
+def machine_rows(machine: Machine) -> list[list[str]]:
+    """The machine's description, a row a fact."""
+    versions = ", ".join(f"{name}{NBSP}{version}" for name, version in machine.versions.items())
+    return [
+        ["processor", machine.processor],
+        ["cores used", str(machine.cores)],
+        ["memory", f"{machine.memory / 2**30:.0f}{NBSP}GiB" if machine.memory else "unknown"],
+        ["number formats", ", ".join(machine.flags) or "nothing beyond fp32"],
+        ["system", machine.system],
+        ["versions", versions],
+    ]
+
+
+def contest_rows(contests: Mapping[str, Contest]) -> list[list[str]]:
+    """Contest, contender, what it measured, how many times as fast convbook was, and the target with its verdict."""
+    rows = []
+    for one in contests.values():
+        digits = 1 if one.unit == "s" or min(spread.median for spread in one.contenders.values()) < 1000 else 0
+        for index, (name, spread) in enumerate(one.contenders.items()):
+            measured = f"{spread.text(digits)} {one.unit}"
+            rows.append([one.title if index == 0 else "", name, measured, *_ratio_cells(one.ratios.get(name))])
+    return rows
+
+
+def _ratio_cells(ratio: Judged | None) -> list[str]:
+    if ratio is None:
+        return ["–", "–"]
+    return [ratio.text(2), target_text(ratio)]
+
+
+def target_text(judged: Judged) -> str:
+    """The target and whether the median reached it.
+
+    >>> target_text(Judged.against([3.0], 2.5)).replace(NBSP, " ")
+    '≥ 2.5 ✓'
+    """
+    if judged.target is None:
+        return "–"
+    return f"≥{NBSP}{judged.target:g}{NBSP}{'✓' if judged.reached else '✗'}"
+
+
+def missed(result: Result) -> list[str]:
+    """The targets that were not reached, each in words."""
+    return [words for words, judged in judgements(result) if judged.reached is False]
+
+
+def judgements(result: Result) -> list[tuple[str, Judged]]:
+    """Everything that had a target, in words with the measured median."""
+    ratios = [
+        (f"{one.title}, against {peer}: {ratio.median:.2f} of {ratio.target} times as fast", ratio)
+        for one in result.contests.values()
+        for peer, ratio in one.ratios.items()
+        if ratio.target is not None
+    ]
+    share = result.share
+    bound = [(f"{share.median:.0%} of the bf16 rate, of {share.target:.0%}", share)] if share and share.target else []
+    return ratios + bound
+
+
+def profile_rows(profiles: Mapping[str, Mapping[str, float]]) -> list[list[str]]:
+    """Network, operator, per cent of the step."""
+    return [
+        [network if index == 0 else "", f"`{name}`", f"{share:.0%}".removesuffix("%")]
+        for network, shares in profiles.items()
+        for index, (name, share) in enumerate(shares.items())
+    ]
+
+
+def effect_rows(effects: Mapping[str, Effect]) -> list[list[str]]:
+    """What was done, instead of what, where, milliseconds either way, and the gain."""
+    return [
+        [
+            one.title,
+            one.other_title,
+            one.setting,
+            *(f"{1000 * spread.median:.2f}" for spread in (one.ours, one.other)),
+            one.gain.text(2),
+        ]
+        for one in effects.values()
+    ]
+
+
+def draw_gains(effects: Mapping[str, Effect]) -> Figure:
+    """Each effect's gain as a dot with its range over the rounds; 1 is no gain."""
+    figure, axes = figures.new(size=(6.4, 0.32 * len(effects) + 0.9))
+    ax = axes[0][0]
+    ax.axvline(1, color=figures.BLACK, lw=0.8, ls=":")
+    for place, one in enumerate(effects.values()):
+        colour = figures.BLUE if one.gain.median >= 1 else figures.RED
+        ax.plot([one.gain.low, one.gain.high], [place, place], color=colour, lw=1.5)
+        ax.plot(one.gain.median, place, "o", color=colour, ms=5)
+    ax.set_yticks(range(len(effects)), [f"{one.title}, {one.setting}" for one in effects.values()])
+    ax.invert_yaxis()
+    ax.set_xscale("log")
+    ax.set_xlabel("times as fast")
+    return figure

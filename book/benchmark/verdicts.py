@@ -1,0 +1,182 @@
+"""What follows from the raw numbers of a benchmark: ratios round by round, targets reached or not, effects."""
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import fmean
+
+import analysis
+from book.benchmark.contest import VARIANTS, Measured, Sizes
+from book.benchmark.result import (
+    OURS,
+    Contest,
+    Effect,
+    Judged,
+    Machine,
+    Result,
+    Spread,
+    contest,
+    effect,
+    share_of_rate,
+)
+
+Raw = Mapping[str, Mapping[str, Sequence[Measured]]]  # measurement, contender, round
+
+TARGETS: dict[str, dict[str, float]] = {
+    "experiment": {"keras": 3.0},
+    "lenet5": {"tutorial": 5.0},
+    "minigooglenet": {"keras": 2.5, "tutorial": 2.0},
+}
+"""How many times as fast as its peers ours is to be."""
+
+SHARE_TARGET = 0.75  # of the machine's bf16 matrix-product rate
+
+LENET_STEP, GOOGLENET_STEP = "LeNet-5 step, one thread", "MiniGoogLeNet step, all threads"
+LAYER = "alone, one thread"
+EFFECTS: dict[str, tuple[str, str, str]] = {
+    "layer-tanh": ("tanh as a logistic function", "nn.Tanh", LAYER),
+    "layer-pooling": ("pooling as sums of slices", "nn.AvgPool2d", LAYER),
+    "layer-dropout": ("dropout from 16-bit numbers", "nn.Dropout", LAYER),
+    "layer-input": ("input norm in the kernel", "norm, then convolution", LAYER),
+    "step-tanh": ("tanh as a logistic function", "nn.Tanh", LENET_STEP),
+    "step-pooling": ("pooling as sums of slices", "nn.AvgPool2d", LENET_STEP),
+    "step-dropout": ("dropout from 16-bit numbers", "nn.Dropout", LENET_STEP),
+    "step-input": ("input norm in the kernel", "norm, then convolution", LENET_STEP),
+    "step-all": ("all four", "none", LENET_STEP),
+    "step-memory": ("freed memory kept", "given back", LENET_STEP),
+    "step-contiguous": ("channels first", "channels last", LENET_STEP),
+    "googlenet-bf16": ("bf16", "fp32", GOOGLENET_STEP),
+    "googlenet-layout": ("channels last", "channels first", GOOGLENET_STEP),
+    "loading": ("images in memory", "DataLoader", "batch of 128"),
+    "compile": ("eager", "torch.compile", LENET_STEP),
+}
+"""What is done, instead of what, and where it was measured."""
+
+
+FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+PACKAGES = ("torch", "torchvision", "numpy", "tensorflow", "keras")
+
+
+def unit(measurement: str) -> str:
+    """What a measurement's numbers are: seconds, of which less is better, or examples a second."""
+    return "s" if measurement == "experiment" else "examples/s"
+
+
+def summarise(raw: Raw, rounds: int, sizes: Sizes, *, quick: bool) -> Result:
+    """The result that the raw numbers of every round amount to."""
+    contests = {name: _contest(name, raw[name], sizes) for name in raw if name != "effects"}
+    googlenet = raw.get("minigooglenet", {}).get(OURS, [])
+    effects = raw.get("effects", {}).get(OURS, [])
+    starts = [measured["compile_seconds"] for measured in effects if measured["compile_seconds"] is not None]
+    return Result(
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        rounds=rounds,
+        quick=quick,
+        machine=describe_machine(),
+        sizes=asdict(sizes),
+        contests=contests,
+        rates={kind: Spread.of([one["rates"][kind] for one in googlenet]) for kind in ("fp32", "bf16") if googlenet},
+        forward_flops=int(analysis.minigooglenet().total.flops),
+        share=_share(googlenet) if googlenet else None,
+        effects=_effects(effects),
+        compile_seconds=Spread.of(starts) if starts else None,
+        profiles=_profiles(effects),
+    )
+
+
+def _contest(name: str, raw: Mapping[str, Sequence[Measured]], sizes: Sizes) -> Contest:
+    values = {contender: [one["value"] for one in rounds] for contender, rounds in raw.items()}
+    accuracies = {
+        contender: [fmean(one["accuracies"]) for one in rounds]
+        for contender, rounds in raw.items()
+        if all("accuracies" in one for one in rounds)
+    }
+    return contest(title(name, sizes), unit(name), values, TARGETS.get(name, {}), accuracies)
+
+
+def title(measurement: str, sizes: Sizes) -> str:
+    """What is trained.
+
+    >>> title("experiment", Sizes())
+    'LeNet-5 on mnist: 4 variants × 2 seeds × 2 epochs, whole'
+    """
+    if measurement == "experiment":
+        work = f"{len(VARIANTS)} variants × {sizes.seeds} seeds × {sizes.epochs} epochs"
+        return f"LeNet-5 on {sizes.lenet_data}: {work}, whole"
+    if measurement == "lenet5":
+        return f"LeNet-5 with batch norm on {sizes.lenet_data}, training"
+    return f"MiniGoogLeNet on {sizes.googlenet_data}, training"
+
+
+def _share(googlenet: Sequence[Measured]) -> Judged:
+    forward = int(analysis.minigooglenet().total.flops)
+    shares = [share_of_rate(one["value"], forward, one["rates"]["bf16"]) for one in googlenet]
+    return Judged.against(shares, SHARE_TARGET)
+
+
+def _effects(rounds: Sequence[Measured]) -> dict[str, Effect]:
+    """Those effects that every round has measured."""
+    return {
+        name: effect(*words, *zip(*(one["pairs"][name] for one in rounds), strict=True))
+        for name, words in EFFECTS.items()
+        if rounds and all(name in one["pairs"] for one in rounds)
+    }
+
+
+def _profiles(rounds: Sequence[Measured]) -> dict[str, dict[str, float]]:
+    """By network, the mean share over the rounds of each operator that the first round found among the longest."""
+    networks = rounds[0]["profiles"] if rounds else {}
+    return {
+        network: {name: fmean(one["profiles"][network].get(name, 0.0) for one in rounds) for name in shares}
+        for network, shares in networks.items()
+    }
+
+
+# The machine
+
+
+def describe_machine() -> Machine:
+    """This machine, as far as it matters to speed and may be published."""
+    cpu = _cpuinfo()
+    known = cpu.get("flags", "").split()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else None
+    return Machine(
+        processor=cpu.get("model name") or platform.processor() or platform.machine(),
+        cores=cores,
+        memory=memory,
+        flags=tuple(flag for flag in FLAGS if flag in known),
+        system=f"{_system()} {platform.machine()}",
+        versions={"Python": platform.python_version(), **_versions()},
+    )
+
+
+def _cpuinfo() -> dict[str, str]:
+    """The first processor's facts as Linux lists them; elsewhere nothing."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().partition("\n\n")[0].splitlines()
+    except OSError:
+        return {}
+    pairs = (line.partition(":") for line in lines)
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _system() -> str:
+    try:
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    except (OSError, KeyError):
+        return platform.system()
+
+
+def _versions() -> dict[str, str]:
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
