@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 
 from book import figures
-from book.benchmark.result import Contest, Effect, Judged, Machine, Result
+from book.benchmark.result import Contest, Effect, Judged, Machine, Result, Spread
 from book.intervals import NBSP
 
 
@@ -105,3 +105,39 @@ def draw_gains(effects: Mapping[str, Effect]) -> Figure:
     ax.set_xscale("log")
     ax.set_xlabel("times as fast")
     return figure
+
+
+# Words for the prose
+
+
+def thoroughness(result: Result) -> str:
+    """Whether the numbers mean something."""
+    return "in a quick trial whose numbers mean nothing" if result.quick else "in full"
+
+
+def rate_text(result: Result, kind: str) -> str:
+    """The matrix-product rate of fp32 or bf16: median and range."""
+    if kind not in result.rates:
+        return "a rate that was not measured"
+    rate = result.rates[kind]
+    scaled = Spread.of([value / 1e9 for value in rate.values])
+    return f"{scaled.text(0)} GFLOP/s"
+
+
+def share_text(result: Result) -> str:
+    """A sentence: how much of the bf16 rate training reaches, and whether that was the target."""
+    if result.share is None:
+        return "How much of it training reaches was not measured."
+    share, percent = result.share, Spread.of([100 * value for value in result.share.values])
+    verdict = {True: "reaches", False: "misses", None: "has no"}[share.reached]
+    target = f"the target of {share.target:.0%}" if share.target else "target"
+    return f"Training MiniGoogLeNet gets {percent.text(0)} % of the bf16 rate, and {verdict} {target}."
+
+
+def compile_text(result: Result) -> str:
+    """A sentence or two: what compiling brought, and what it cost to begin with."""
+    if result.compile_seconds is None or "compile" not in result.effects:
+        return "On this machine it was not measured."
+    times, start = result.effects["compile"].gain.median, result.compile_seconds.text()
+    change = f"{abs(times - 1):.0%} {'more' if times > 1 else 'less'} time than an eager one"
+    return f"On one thread a compiled LeNet-5's step takes {change}, and the first one {start} s."
