@@ -18,9 +18,10 @@ def ask(variants: Mapping[str, RunSpec], seeds: int) -> Results:
 
     Which records were used is written into the notebook: see :mod:`book.builder.trace`.
     """
-    specs = {name: [spec.with_(seed=seed) for seed in range(seeds)] for name, spec in variants.items()}
-    show_runs(spec.key for row in specs.values() for spec in row)
-    return {name: runs.ask(row) for name, row in specs.items()}
+    specs = [spec.with_(seed=seed) for spec in variants.values() for seed in range(seeds)]
+    show_runs(spec.key for spec in specs)
+    records = runs.ask(specs)
+    return {name: records[i * seeds : (i + 1) * seeds] for i, name in enumerate(variants)}
 
 
 def final(records: Sequence[Record], name: str) -> list[float]:

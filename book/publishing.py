@@ -50,6 +50,8 @@ def publish(chapter: Chapter) -> Published:
     new = tuple(key for key in used if key not in published)
     for key in new:
         own = runs.own_folder() / f"{key}.json"
+        if not own.is_file():
+            raise BookError(f"{chapter.docname} used the run {key}, which is gone from {own.parent}: execute it again")
         records.read(own)  # nothing that cannot be believed is published
         write_atomically(runs.published_folder() / own.name, own.read_bytes())
     return Published(chapter.docname, used, new)

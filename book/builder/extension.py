@@ -5,7 +5,8 @@ import multiprocessing
 import os
 import shutil
 import sys
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ class Chapters:
         with ProcessPoolExecutor(workers, mp_context=spawn, max_tasks_per_child=1) as pool:
             futures = {pool.submit(execution.execute, self.chapter(name), threads): name for name in todo}
             for future in as_completed(futures):
-                self.report(futures[future], future.result())
+                self.report(futures[future], ended(future, futures[future]))
 
     def report(self, docname: str, outcome: execution.Outcome) -> None:
         self.outcomes[docname] = outcome
@@ -92,6 +93,14 @@ class Chapters:
         failed = sum(outcome.error is not None for outcome in self.outcomes.values())
         executed = len(self.outcomes) - failed
         return f"chapters: {executed} executed, {len(self.names()) - len(self.outcomes)} reused, {failed} failed"
+
+
+def ended(future: Future[execution.Outcome], docname: str) -> execution.Outcome:
+    """How an execution ended; a process that died, or a full disk, fails the chapter, not the build."""
+    try:
+        return future.result()
+    except (BrokenProcessPool, OSError) as error:
+        return execution.Outcome(docname, 0.0, error=f"{type(error).__name__}: {error}")
 
 
 def add_style(app: Sphinx, config: Config) -> None:
@@ -121,6 +130,10 @@ def read_executed(app: Sphinx, docname: str, source: list[str]) -> None:
         source[0] = nbformat.writes(provenance.unreadable(docname, str(error)))
         return
     app.env.note_dependency(str(copy))
+    if not copy.exists():
+        reason = chapters.outcomes[docname].error or "it was not executed"
+        source[0] = nbformat.writes(provenance.unreadable(docname, reason))
+        return
     executed = nbformat.read(copy, as_version=4)
     page = overlay.overlay(notebook, executed, chapters.chapter(docname).parameters)
     page.cells += provenance.boxes(page)
