@@ -171,7 +171,7 @@ def share_of_rate(examples_per_second: float, forward_flops: int, rate: float) -
 
 def write(result: Result, path: Path) -> None:
     """Writes strict JSON, whole or not at all."""
-    content = json.dumps(result.model_dump(mode="json"), indent=1, sort_keys=True, allow_nan=False)
+    content = json.dumps(result.model_dump(mode="json"), indent=1, allow_nan=False)
     write_atomically(path, f"{content}\n".encode())
 
 

@@ -26,10 +26,10 @@ def contest_rows(contests: Mapping[str, Contest]) -> list[list[str]]:
     """Contest, contender, what it measured, how many times as fast convbook was, and the target with its verdict."""
     rows = []
     for one in contests.values():
-        digits = 1 if one.unit == "s" or min(spread.median for spread in one.contenders.values()) < 1000 else 0
         for index, (name, spread) in enumerate(one.contenders.items()):
-            measured = f"{spread.text(digits)} {one.unit}"
-            rows.append([one.title if index == 0 else "", name, measured, *_ratio_cells(one.ratios.get(name))])
+            measured = spread.text(1 if spread.median < 1000 else 0)
+            work = f"{one.title}, {one.unit}" if index == 0 else ""
+            rows.append([work, name, measured, *_ratio_cells(one.ratios.get(name))])
     return rows
 
 
@@ -78,14 +78,14 @@ def profile_rows(profiles: Mapping[str, Mapping[str, float]]) -> list[list[str]]
 
 
 def effect_rows(effects: Mapping[str, Effect]) -> list[list[str]]:
-    """What was done, instead of what, where, milliseconds either way, and the gain."""
+    """What was done, instead of what, where, milliseconds either way, and the median gain."""
     return [
         [
             one.title,
             one.other_title,
             one.setting,
             *(f"{1000 * spread.median:.2f}" for spread in (one.ours, one.other)),
-            one.gain.text(2),
+            f"{one.gain.median:.2f}",
         ]
         for one in effects.values()
     ]
@@ -103,6 +103,7 @@ def draw_gains(effects: Mapping[str, Effect]) -> Figure:
     ax.set_yticks(range(len(effects)), [f"{one.title}, {one.setting}" for one in effects.values()])
     ax.invert_yaxis()
     ax.set_xscale("log")
+    ax.xaxis.set_major_formatter("{x:g}")
     ax.set_xlabel("times as fast")
     return figure
 

@@ -102,11 +102,11 @@ def title(measurement: str, sizes: Sizes) -> str:
     """What is trained.
 
     >>> title("experiment", Sizes())
-    'LeNet-5 on mnist: 4 variants × 2 seeds × 2 epochs, whole'
+    'LeNet-5 on mnist: 4 variants × 2 seeds × 2 epochs, whole process'
     """
     if measurement == "experiment":
         work = f"{len(VARIANTS)} variants × {sizes.seeds} seeds × {sizes.epochs} epochs"
-        return f"LeNet-5 on {sizes.lenet_data}: {work}, whole"
+        return f"LeNet-5 on {sizes.lenet_data}: {work}, whole process"
     if measurement == "lenet5":
         return f"LeNet-5 with batch norm on {sizes.lenet_data}, training"
     return f"MiniGoogLeNet on {sizes.googlenet_data}, training"
