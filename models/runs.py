@@ -53,7 +53,7 @@ def checkpoint_folder(key: str) -> Path:
 
 
 def checkpoint_files(key: str) -> list[Path]:
-    """A run's checkpoints, newest first: `epoch-000003` after three epochs, `epoch-000003-000006400` inside the next."""
+    """A run's checkpoints, newest first: `epoch-000003`, or `epoch-000003-000006400` inside the next epoch."""
     files = checkpoint_folder(key).glob("epoch-*.safetensors")
     return sorted(files, key=lambda path: path.stem.split("-"), reverse=True)
 
