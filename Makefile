@@ -33,7 +33,7 @@ bench: $(VENV)/installed ## our speed against Keras' and a tutorial's, half an h
 	$(RUN) book.benchmark
 
 test: $(VENV)/installed lint ## everything that must hold
-	$(RUN) pytest -n 2 --dist loadgroup
+	$(RUN) pytest -n 2 --dist loadfile
 
 quick: $(VENV)/installed ## the tests that take seconds
 	$(RUN) pytest -m 'not slow'

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from books import BUILD_SECONDS, build, last_line
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("book"), pytest.mark.timeout(BUILD_SECONDS)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(BUILD_SECONDS)]
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = [name for part in yaml.safe_load((ROOT / "_toc.yml").read_text())["parts"] for name in part["chapters"]]
