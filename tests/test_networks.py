@@ -297,8 +297,9 @@ def test_initial_weights_have_the_variance_of_glorot_or_he(activation: str, vari
 
 @pytest.mark.parametrize("name", list(ARCHITECTURES))
 def test_a_gradient_reaches_every_parameter(name: str) -> None:
-    network = network_of(network=name, norm="layer", input_norm="batch")
-    nn.functional.cross_entropy(network(images()), torch.arange(4)).backward()
+    network = network_of(network=name, norm="layer", input_norm="batch").double()
+    nn.init.constant_(network.input.norm.bias, 0.5)  # at zero, the next norm would cancel γ altogether
+    nn.functional.cross_entropy(network(images().double()), torch.arange(4)).backward()
     for key, parameter in network.named_parameters():
         assert parameter.grad is not None, key
         assert parameter.grad.abs().max() > 0, key

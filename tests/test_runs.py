@@ -36,10 +36,14 @@ ask(RunSpec.model_validate_json(sys.argv[1]))
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
-    """A cache folder and a published folder of the test's own."""
+    """A cache folder and a published folder of the test's own; one thread here and in every process it starts."""
     monkeypatch.setenv("CONVBOOK_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("CONVBOOK_RUNS", str(tmp_path / "published"))
-    return tmp_path
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield tmp_path
+    torch.set_num_threads(threads)
 
 
 def ask_in_a_process(spec: RunSpec, snapshot_seconds: float = checkpoints.SNAPSHOT_SECONDS) -> subprocess.Popen:
