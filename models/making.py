@@ -111,8 +111,13 @@ def short(value: Any) -> Any:
 
 
 def diagnostics(training: Training) -> dict[str, Any]:
-    """The finished network in eval mode: losses, accuracies, confusion[truth][answer] on test, sizes; notes."""
-    train, test = training.evaluate(training.train), training.evaluate(training.test)
+    """The finished network in eval mode: losses, accuracies, confusion[truth][answer] on test, sizes; notes.
+
+    The training set is judged on as many images as the test set has, evenly spaced: all would cost a small network a
+    quarter of an epoch, to learn what a tenth of the time tells as exactly as the test set does.
+    """
+    sample = training.train.spaced(len(training.test))
+    train, test = training.evaluate(sample), training.tested or training.evaluate(training.test)
     counted = count_parameters(training.network)
     asked = batch_size_at(training.spec, len(training.history), training.iteration - 1)
     examples = len(training.train)
@@ -120,6 +125,7 @@ def diagnostics(training: Training) -> dict[str, Any]:
         "train_loss": train.loss,
         "train_accuracy": train.accuracy,
         "train_examples": examples,
+        "train_judged": len(sample),
         "test_loss": test.loss,
         "test_accuracy": test.accuracy,
         "confusion": test.confusion,

@@ -54,6 +54,11 @@ class Examples:
     def to(self, device: torch.device) -> Examples:
         return Examples(self.images.to(device), self.labels.to(device))
 
+    def spaced(self, count: int) -> Examples:
+        """At least `count` of them where there are so many, fewer than twice as many, at even distances."""
+        step = max(1, len(self) // count)
+        return Examples(self.images[::step], self.labels[::step])
+
     def __len__(self) -> int:
         return len(self.labels)
 
@@ -90,6 +95,7 @@ class Training:
         self.epoch_seconds: list[float] = []
         self.iteration = 0
         self.diverged = False
+        self.tested: Evaluation | None = None  # on the test set, after the latest epoch
         self.midway: Midway | None = None
         self.snapshot: Callable[[], object] = lambda: None  # called inside long epochs, when `midway` tells the state
         self.snapshot_seconds = math.inf  # between two snapshots
@@ -182,9 +188,11 @@ class Training:
 
     def _judge(self) -> dict[str, float]:
         """The epoch's held-out loss and accuracy: the validation set's where there is one, else the test set's."""
-        name, examples = ("validation", self.validation) if self.validation else ("test", self.test)
-        judged = self.evaluate(examples)
-        return {f"{name}_loss": judged.loss, f"{name}_accuracy": judged.accuracy}
+        if self.validation:
+            judged = self.evaluate(self.validation)
+            return {"validation_loss": judged.loss, "validation_accuracy": judged.accuracy}
+        self.tested = self.evaluate(self.test)
+        return {"test_loss": self.tested.loss, "test_accuracy": self.tested.accuracy}
 
     @torch.inference_mode()
     def evaluate(self, examples: Examples) -> Evaluation:
