@@ -137,7 +137,7 @@ def diagnostics(training: Training) -> dict[str, Any]:
 
 def provenance(training: Training, data_source: str, resumed: int | None) -> Provenance:
     """Where, when and with what the training was done."""
-    seconds = sum(training.epoch_seconds)
+    spec, seconds = training.spec, sum(training.epoch_seconds)
     versions: dict[str, str | None] = {name: version(name) for name in PACKAGES}
     return Provenance(
         code_fingerprint=code_fingerprint(),
@@ -150,7 +150,7 @@ def provenance(training: Training, data_source: str, resumed: int | None) -> Pro
         data_source=data_source,
         seconds=seconds,
         epoch_seconds=tuple(training.epoch_seconds),
-        examples_per_second=len(training.history) * len(training.train) / seconds,
+        examples_per_second=len(training.history) * spec.passes * len(training.train) / seconds,
         resumed_from_epoch=resumed,
     )
 

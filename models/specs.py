@@ -118,7 +118,8 @@ class RunSpec(BaseModel):
     )
     max_batch_size: Count | None = Field(None, ge=1, description="where growing-batch stops; 16384 when not given")
 
-    epochs: Count = Field(10, ge=1, le=100_000, description="passes over the training set")
+    epochs: Count = Field(10, ge=1, le=100_000, description="epochs, each a pass over the training set")
+    passes: Count = Field(1, ge=1, description="passes over the training set in an epoch: more, for a small set")
     batch_size: Count = Field(128, ge=1, description="examples a step; growing-batch starts from it")
     micro_batch: Count | None = Field(
         None, ge=1, description="examples in memory at once: gradients accumulate over a batch; all when not given"

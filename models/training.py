@@ -90,7 +90,7 @@ class Training:
             self.network = build(spec).to(self.device).to(memory_format=memory_format(spec))
         self.optimizer = make_optimizer(spec, self.network)
         size = min(spec.batch_size, len(self.train))
-        self.schedule = make_schedule(spec, self.optimizer, iterations_per_epoch(len(self.train), size))
+        self.schedule = make_schedule(spec, self.optimizer, iterations_per_epoch(len(self.train) * spec.passes, size))
         self.history: list[Epoch] = []
         self.epoch_seconds: list[float] = []
         self.iteration = 0
@@ -124,13 +124,13 @@ class Training:
 
     def _train_epoch(self, number: int, generator: torch.Generator) -> dict[str, Any]:
         self.network.train()
-        order = torch.randperm(len(self.train), generator=generator)
+        order = torch.cat([torch.randperm(len(self.train), generator=generator) for _ in range(self.spec.passes)])
         now = self.midway or Midway(0, self.iteration, 0.0, torch.zeros(2, dtype=torch.float64), {})
         self._set_random(generator, now.random)
         started = told = time.perf_counter()
         totals, done, lr, asked = now.totals.to(self.device), now.done, math.nan, 0
         while done < len(order) and not self.diverged:
-            asked = min(batch_size_at(self.spec, number, self.iteration), len(order))
+            asked = min(batch_size_at(self.spec, number, self.iteration), len(self.train))
             size = piece(len(order) - done, asked)
             chosen = order[done : done + size].to(self.device)  # (B,)
             images = augment(self.train.images[chosen], self.spec.augmentation, generator)  # (B, C, H, W)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from models.data import DataError, load
+from models.making import diagnostics
 from models.records import Epoch
 from models.schedules import MAX_BATCH_SIZE
 from models.specs import RunSpec
@@ -102,6 +103,28 @@ def test_a_growing_batch_takes_fewer_and_fewer_steps(digits):
     assert [epoch.batch_size for epoch in history] == [32, 64, 128, 256, 300]  # and never more than there are
     assert [epoch.iterations for epoch in history] == [10, 5, 3, 2, 1]
     assert spec.batch_size * 2**9 == MAX_BATCH_SIZE
+
+
+def test_an_epoch_of_several_passes_sees_every_image_as_often_in_one_epochs_steps(digits):
+    spec = RunSpec(batch_size=32, train_size=50, epochs=2, passes=6)
+    training = Training(spec, digits)
+    seen, step = [], training.step
+    training.step = lambda images, labels: seen.append(images) or step(images, labels)
+    history = list(training.epochs())
+    assert [epoch.iterations for epoch in history] == [10, 10]  # 6 · 50 / 32, and not 6 · ⌈50 / 32⌉
+    often = torch.cat(seen).flatten(1).unique(dim=0, return_counts=True)[1]
+    assert often.tolist() == [12] * 50
+
+
+def test_the_test_set_is_judged_once_an_epoch_and_not_again_for_the_record(digits):
+    training = Training(SMALL.with_(epochs=2), digits)
+    judged, evaluate = [], training.evaluate
+    training.evaluate = lambda examples: judged.append(len(examples)) or evaluate(examples)
+    *_, last = training.epochs()
+    told = diagnostics(training)
+    assert judged == [100, 100, 100]  # twice the test set; then as many of the 300 training images, evenly spaced
+    assert (told["test_loss"], told["test_accuracy"]) == (last.test_loss, last.test_accuracy)
+    assert (told["train_examples"], told["train_judged"]) == (300, 100)
 
 
 def test_a_validation_set_is_judged_instead_of_the_test_set(digits):
