@@ -35,7 +35,7 @@ def test_every_field_has_its_part_in_the_key():
         "network": "minigooglenet", "dataset": "mnist", "dataset_digest": "0" * 64, "train_size": 500,
         "validation_size": 100, "width": 2, "activation": "relu", "norm": "batch", "order": "activation-norm-dropout",
         "input_norm": "batch", "dropout": 0.5, "input_dropout": 0.2, "augmentation": "shift", "optimizer": "adam",
-        "lr": 0.2, "momentum": 0.9, "weight_decay": 1e-4, "epochs": 3, "batch_size": 64, "micro_batch": 32,
+        "lr": 0.2, "momentum": 0.9, "weight_decay": 1e-4, "epochs": 3, "passes": 2, "batch_size": 64, "micro_batch": 32,
         "precision": "bf16", "seed": 1,
     }  # fmt: skip
     specs = [RunSpec(**{name: value}) for name, value in changes.items()]
@@ -62,7 +62,7 @@ def test_no_default_ever_changes_and_no_key_either():
         "width": 1, "activation": None, "norm": "none", "norm_layers": None, "order": None, "input_norm": "standard",
         "dropout": 0.0, "input_dropout": 0.0, "bias_before_norm": True, "augmentation": "none", "optimizer": "sgd",
         "lr": 0.1, "momentum": 0.0, "weight_decay": 0.0, "schedule": "constant", "max_lr": None, "step_size_up": None,
-        "gamma": None, "milestones": None, "growth_step": None, "max_batch_size": None, "epochs": 10,
+        "gamma": None, "milestones": None, "growth_step": None, "max_batch_size": None, "epochs": 10, "passes": 1,
         "batch_size": 128, "micro_batch": None, "precision": "fp32", "seed": 0,
     }  # fmt: skip
     assert RunSpec(dataset_digest="0" * 64, lr=0.05, norm="batch").key == "24a3e81087d741e8c3a8"

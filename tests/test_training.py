@@ -117,14 +117,14 @@ def test_an_epoch_of_several_passes_sees_every_image_as_often_in_one_epochs_step
 
 
 def test_the_test_set_is_judged_once_an_epoch_and_not_again_for_the_record(digits):
-    training = Training(SMALL.with_(epochs=2), digits)
+    training = Training(SMALL.with_(train_size=2500, epochs=2), digits)
     judged, evaluate = [], training.evaluate
     training.evaluate = lambda examples: judged.append(len(examples)) or evaluate(examples)
     *_, last = training.epochs()
     told = diagnostics(training)
-    assert judged == [100, 100, 100]  # twice the test set; then as many of the 300 training images, evenly spaced
+    assert judged == [1000, 1000, 1250]  # twice the test set; then every second training image
     assert (told["test_loss"], told["test_accuracy"]) == (last.test_loss, last.test_accuracy)
-    assert (told["train_examples"], told["train_judged"]) == (300, 100)
+    assert (told["train_examples"], told["train_judged"]) == (2500, 1250)
 
 
 def test_a_validation_set_is_judged_instead_of_the_test_set(digits):
