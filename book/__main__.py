@@ -100,6 +100,9 @@ def _add_verify(commands: "argparse._SubParsersAction[Parser]") -> None:
     extent = command.add_mutually_exclusive_group()
     extent.add_argument("--sample", type=positive, metavar="N", help="N runs in all (default: one of each chapter)")
     extent.add_argument("--all", action="store_true", help="every run")
+    command.add_argument(
+        "--epochs", type=positive, metavar="N", help="only the first N epochs of each, which must have the same bits"
+    )
     command.add_argument("--seed", type=int, metavar="S", help="draw the sample that S gives (default: a new one)")
     command.add_argument("--device", choices=("cpu", "cuda"), help="where to train (default: cuda when there is one)")
     command.set_defaults(function=verify)
@@ -178,7 +181,7 @@ def verify(options: argparse.Namespace) -> int:
     verification.load_data(found)
     checks: list[verification.Check] = []
     try:
-        checks.extend(verification.verify_all(found, options.device))
+        checks.extend(verification.verify_all(found, options.device, options.epochs))
     finally:  # what was found out until an interruption is told all the same
         if checks:
             print(verification.report(checks))

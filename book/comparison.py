@@ -1,6 +1,6 @@
 """Whether a run trained again agrees with its record.
 
-There are three verdicts.
+There are four verdicts.
 
 identical
     History, learned parameters and diagnostics agree to the last bit. That is what the same processor, threads,
@@ -10,6 +10,9 @@ within tolerance
     another draw. Then the final accuracies may differ by 4 binomial standard errors of a difference,
     sqrt(2 p (1 - p) / n) with n judged examples (a chance of 1 in 16,000), and the final training losses by 25 % of
     the recorded one or by 0.02 nats, whichever is more (near zero, a quarter of a loss is nothing).
+identical so far
+    Of a run that was trained again for its first epochs only: these have the same bits, loss for loss. Thousands of
+    steps lie in an epoch, each built on the one before, so other arithmetic would show.
 DIFFERS
     Anything else.
 
@@ -20,11 +23,12 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from models import records
 from models.datasets import DATASETS
-from models.records import Record
+from models.records import Epoch, Record
 
 STANDARD_ERRORS = 4
 LOSS_SHARE = 0.25  # of the recorded training loss
@@ -36,9 +40,10 @@ TOLERANCE = (
 )
 
 IDENTICAL = "identical"
+SO_FAR = "identical so far"
 WITHIN = "within tolerance"
 DIFFERS = "DIFFERS"
-AGREES = (IDENTICAL, WITHIN)
+AGREES = (IDENTICAL, SO_FAR, WITHIN)
 
 
 def judge(recorded: Record, retrained: Record) -> tuple[str, str]:
@@ -49,6 +54,14 @@ def judge(recorded: Record, retrained: Record) -> tuple[str, str]:
         return DIFFERS, "same processor, threads, versions and code, but not the same bits"
     found = differences(recorded, retrained)
     return (DIFFERS, "; ".join(found)) if found else (WITHIN, "")
+
+
+def judge_start(recorded: Record, epochs: Sequence[Epoch]) -> tuple[str, str]:
+    """The verdict on the first `epochs` of a run trained again, and why, if they do not agree."""
+    for old, new in zip(recorded.history, epochs, strict=False):
+        if old != new:
+            return DIFFERS, f"not the same bits in epoch {old.epoch}"
+    return SO_FAR, ""
 
 
 def _outcome(record: Record, like: Record) -> dict[str, Any]:

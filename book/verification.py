@@ -6,6 +6,7 @@ is used, neither a record nor a checkpoint.
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,12 +20,12 @@ from tabulate import tabulate
 
 from book import publishing
 from book.builder.chapters import Chapter
-from book.comparison import AGREES, judge
+from book.comparison import AGREES, judge, judge_start
 from models import records, runs
 from models.fingerprint import code_fingerprint
 from models.folders import cache_folder
 from models.progress import Progress, clock, live, title
-from models.records import CorruptRecord, Record
+from models.records import CorruptRecord, Epoch, Record
 from models.sources import DataError
 from models.specs import SpecError
 
@@ -112,7 +113,9 @@ def load_data(found: Mapping[str, Record | CorruptRecord]) -> None:
         load(name)
 
 
-def verify_all(found: Mapping[str, Record | CorruptRecord], device: str | None = None) -> Iterator[Check]:
+def verify_all(
+    found: Mapping[str, Record | CorruptRecord], device: str | None = None, epochs: int | None = None
+) -> Iterator[Check]:
     """Verify one run after the other, with live progress on stderr; each check comes as soon as it is known."""
     for number, (key, record) in enumerate(found.items(), start=1):
         if isinstance(record, CorruptRecord):
@@ -120,20 +123,36 @@ def verify_all(found: Mapping[str, Record | CorruptRecord], device: str | None =
             continue
         progress = live()
         progress.note(f"{number}/{len(found)}: run {key}, {clock(record.provenance.seconds)} as recorded")
-        yield verify(record, progress, device)
+        yield verify(record, progress, device, epochs)
 
 
-def verify(record: Record, progress: Progress, device: str | None = None) -> Check:
-    """Train a published run again, compare, and re-stamp its record if it agrees and other code had made it."""
+def verify(record: Record, progress: Progress, device: str | None = None, epochs: int | None = None) -> Check:
+    """Train a published run again, compare, and re-stamp its record if it agrees and other code had made it.
+
+    With `epochs`, only so many are trained, and they must agree to the last bit.
+    """
+    retrained = None
     try:
-        retrained = retrain(record, progress, device)
+        if epochs is None:
+            retrained = retrain(record, progress, device)
+            verdict, reason = judge(record, retrained)
+        else:
+            verdict, reason = judge_start(record, retrain_start(record, epochs, progress, device))
     except (SpecError, DataError) as error:  # today's networks or data are not those of the record
         return Check(record.key, record, None, IMPOSSIBLE, " ".join(str(error).split()))
-    verdict, reason = judge(record, retrained)
     outdated = verdict in AGREES and not records.is_current(record)
     if outdated:
-        records.write(restamped(record, verdict, retrained.provenance.device_name), runs.published_folder())
+        records.write(restamped(record, verdict, here(device)), runs.published_folder())
     return Check(record.key, record, retrained, verdict, reason, outdated)
+
+
+def here(device: str | None) -> str:
+    """The name of the processor or GPU that trains."""
+    import torch
+
+    from models.making import default_device, device_name
+
+    return device_name(torch.device(device or default_device()))
 
 
 def retrain(record: Record, progress: Progress, device: str | None = None) -> Record:
@@ -142,6 +161,20 @@ def retrain(record: Record, progress: Progress, device: str | None = None) -> Re
 
     with _own_cache() as cache, _threads(record.provenance.threads):
         return make(record.spec, cache / "runs", progress, device)
+
+
+def retrain_start(record: Record, epochs: int, progress: Progress, device: str | None = None) -> list[Epoch]:
+    """The first epochs of a record's run, trained from nothing; no file is read or written but the data."""
+    from models.making import data_of, default_device
+    from models.training import Training
+
+    with _threads(record.provenance.threads):
+        training = Training(record.spec, data_of(record.spec), device or default_device(), progress)
+        progress.start(record.spec, 0)
+        try:
+            return list(itertools.islice(training.epochs(), epochs))
+        finally:
+            progress.close()
 
 
 @contextmanager

@@ -37,9 +37,7 @@ def make(spec: RunSpec, folder: Path, progress: Progress, device: str | None = N
     if device == "cuda" and not torch.cuda.is_available():
         raise SpecError("device: expected cpu, for torch finds no CUDA here, got cuda")
     keep_freed_memory()
-    dataset = load(spec.dataset)
-    if dataset.digest != spec.dataset_digest:
-        raise DataError(f"{spec.dataset}: expected the digest {spec.dataset_digest}, got {dataset.digest}")
+    dataset = data_of(spec)
     training = Training(spec, dataset, device, progress)
     resumed = checkpoints.resume(training, progress)
     if spec.batch_size > len(training.train):
@@ -58,6 +56,18 @@ def make(spec: RunSpec, folder: Path, progress: Progress, device: str | None = N
     records.write(record, folder)
     checkpoints.drop(spec.key)
     return record
+
+
+def data_of(spec: RunSpec) -> Dataset:
+    """The data set that a spec names, with the content that it names.
+
+    Raises:
+        DataError: it is missing or damaged, or its content is another.
+    """
+    dataset = load(spec.dataset)
+    if dataset.digest != spec.dataset_digest:
+        raise DataError(f"{spec.dataset}: expected the digest {spec.dataset_digest}, got {dataset.digest}")
+    return dataset
 
 
 def keep_freed_memory() -> None:

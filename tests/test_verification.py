@@ -89,6 +89,21 @@ def test_a_record_of_older_code_that_is_re_earned_is_stamped_with_todays_code(tr
     assert changed(stamped, verified=None) == changed(trained, verified=None), "its numbers, date and machine stay"
 
 
+def test_the_first_epochs_alone_must_have_the_same_bits(folder, capsys):
+    long = runs.obtain(SPEC.with_(epochs=3), progress=Silent(), device="cpu").record
+    records.write(changed(long, code_fingerprint=OLD), folder / "runs")
+    assert verify("--all", "--epochs", "2") == 0
+    told = capsys.readouterr()
+    assert "identical so far" in told.out
+    assert "epoch 2/3" in told.err
+    assert "epoch 3/3" not in told.err
+    assert records.is_current(records.read(folder / "runs" / f"{long.key}.json"))
+    first = long.history[0].model_copy(update={"train_loss": long.history[0].train_loss * (1 + 1e-9)})
+    records.write(long.model_copy(update={"history": (first, *long.history[1:])}), folder / "runs")
+    assert verify("--all", "--epochs", "1") == 1
+    assert "not the same bits in epoch 1" in capsys.readouterr().out
+
+
 def test_a_current_record_is_verified_and_left_as_it_is(folder, capsys):
     before = (folder / "runs" / f"{SPEC.key}.json").read_bytes()
     assert verify("--all") == 0
