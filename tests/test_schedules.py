@@ -7,7 +7,7 @@ import torch
 
 from models.augmentation import augment
 from models.schedules import batch_size_at, iterations_per_epoch, make_schedule, pieces
-from models.specs import RunSpec
+from models.specs import RunSpec, SpecError
 
 
 def learning_rates(spec: RunSpec, iterations: int, per_epoch: int) -> list[float]:
@@ -57,6 +57,50 @@ def test_one_cycle_starts_at_lr_peaks_at_max_lr_and_ends_near_nothing():
     assert max(rates) == pytest.approx(1.0, abs=1e-3)
     assert rates.index(max(rates)) == pytest.approx(29, abs=1)
     assert rates[-1] < 1e-4
+
+
+SWEEP = {"schedule": "range-test", "lr": 1e-5, "max_lr": 10.0}
+
+
+def test_a_range_test_rises_from_lr_to_max_lr_by_the_same_factor_each_iteration():
+    rates = learning_rates(RunSpec(**SWEEP, epochs=4), 40, per_epoch=10)
+    expected = [1e-5 * 1e6 ** (iteration / 39) for iteration in range(40)]
+    assert rates == pytest.approx(expected)
+    assert (rates[0], rates[-1]) == (1e-5, pytest.approx(10.0))
+
+
+def test_ten_candidates_are_ten_stairs_of_equal_length():
+    spec = RunSpec(schedule="range-test", lr=1e-9, max_lr=10.0, candidates=10, epochs=5)
+    rates = learning_rates(spec, 50, per_epoch=10)
+    assert rates == pytest.approx([1e-9 * 10 ** (10 / 9 * (iteration // 5)) for iteration in range(50)])
+
+
+@pytest.mark.parametrize(("candidates", "iterations"), [(3, 10), (7, 30), (10, 43)])
+def test_stairs_that_do_not_fit_evenly_differ_by_one_iteration(candidates, iterations):
+    rates = learning_rates(RunSpec(**SWEEP, candidates=candidates, epochs=1), iterations, per_epoch=iterations)
+    lengths = [rates.count(rate) for rate in sorted(set(rates))]
+    assert len(lengths) == candidates
+    assert max(lengths) - min(lengths) <= 1
+    assert rates == sorted(rates)
+
+
+def test_more_candidates_than_iterations_are_an_error():
+    with pytest.raises(SpecError, match="candidates: expected at most the run's 8 iterations, got 10"):
+        learning_rates(RunSpec(**SWEEP, candidates=10, epochs=2), 8, per_epoch=4)
+
+
+@pytest.mark.parametrize("fields", [{}, {"max_batch_size": 64}, {"growth_step": 3}, {"growth_step": 2}])
+def test_a_rate_shrinks_as_the_batch_grows_counted_in_examples(fields):
+    """The noise scale lr / batch (Smith et al. 2017, section 3) of both, after as many examples."""
+    growing = RunSpec(schedule="growing-batch", lr=0.4, batch_size=8, **fields)
+    noise, epoch_size = [], 64
+    iteration = 0
+    while len(noise) < 5 * epoch_size:  # an entry an example
+        size = batch_size_at(growing, len(noise) // epoch_size + 1, iteration)
+        noise += [0.4 / size] * size
+        iteration += 1
+    rates = learning_rates(growing.with_(schedule="shrinking-rate"), 5 * epoch_size // 8, per_epoch=epoch_size // 8)
+    assert noise[: 5 * epoch_size : 8] == pytest.approx([rate / 8 for rate in rates])
 
 
 @pytest.mark.parametrize("spec", [RunSpec(lr=0.3), RunSpec(lr=0.3, schedule="growing-batch")])
