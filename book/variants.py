@@ -22,7 +22,7 @@ DROPOUT_RATES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 def five(base: RunSpec, dropout: float = 0.5, input_dropout: float = 0.2) -> Variants:
     """`base` with neither, with batch norm, batch norm on the input too, dropout, and both.
 
-    Rates: 0.5 in the hidden layers and 0.2 on the input (Srivastava et al. 2014, section 10 and appendix A.4).
+    Rates: 0.5 in the hidden layers and 0.2 on the input (Srivastava et al. 2014, appendix A.4).
 
     >>> list(five(RunSpec()))
     ['neither', 'batch norm', 'batch norm, input too', 'dropout', 'both']
@@ -79,7 +79,11 @@ def dropout_rates(spec: RunSpec, rates: Iterable[float] = DROPOUT_RATES) -> Vari
     return {f"{rate:g}": spec.with_(dropout=rate, input_dropout=0.0) for rate in rates}
 
 
-def orders(both: RunSpec) -> Variants:
-    """A run with every order of batch norm, activation and dropout after a layer, the variance shift measured."""
-    named = ["-".join(order) for order in permutations(ORDER_PARTS)]
-    return {order: both.with_(order=order, probes=("variances",)) for order in named}
+def orders(variants: Mapping[str, RunSpec]) -> Variants:
+    """`both` in every order of batch norm, activation and dropout after a layer, and batch norm alone beside them.
+
+    Each run measures the variance shift (`models.probes`).
+    """
+    names = ["-".join(order) for order in permutations(ORDER_PARTS)]
+    ordered = {name: variants["both"].with_(order=name) for name in names}
+    return each({"batch norm": variants["batch norm"], **ordered}, probes=("variances",))
