@@ -76,7 +76,7 @@ def _tensors(training: Training) -> dict[str, Tensor]:
         tensors |= {f"optimizer.{number}.{name}": slot for name, slot in slots.items() if isinstance(slot, Tensor)}
     if training.midway:
         tensors |= {f"random.{name}": state for name, state in training.midway.random.items()}
-        tensors["midway.totals"] = training.midway.totals
+        tensors |= {f"midway.{name}": getattr(training.midway, name) for name in ("totals", "marks")}
     return tensors
 
 
@@ -125,7 +125,8 @@ def _restore(training: Training, tensors: dict[str, Tensor], state: dict[str, An
     training.epoch_seconds = state["epoch_seconds"]
     if state["midway"]:
         random = {name.removeprefix("random."): t for name, t in tensors.items() if name.startswith("random.")}
-        training.midway = Midway(**state["midway"], totals=tensors["midway.totals"], random=random)
+        kept = {name: tensors[f"midway.{name}"] for name in ("totals", "marks")}
+        training.midway = Midway(**state["midway"], **kept, random=random)
 
 
 def _optimizer_state(training: Training, tensors: dict[str, Tensor]) -> dict[str, Any]:

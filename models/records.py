@@ -28,7 +28,9 @@ class Epoch(BaseModel):
 
     Training loss and accuracy are running ones (train mode, weights changing); the held-out ones are taken at the
     epoch's end in eval mode: on the validation set where the spec has one, else on the test set.
-    `lr` and `batch_size` are those of the epoch's last step.
+    `lr` and `batch_size` are those of the epoch's last step. `losses` and `accuracies` are running means over every
+    `loss_every` iterations, the epoch's last ones over as many as are left; without `loss_every` they are not set.
+    `probes` holds what the spec's probes measured meanwhile (`models.probes`); without probes it is not set.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -43,6 +45,9 @@ class Epoch(BaseModel):
     lr: float
     batch_size: int
     iterations: int
+    losses: list[float | None] | None = None
+    accuracies: list[float | None] | None = None
+    probes: dict[str, Any] | None = None
 
 
 class Provenance(BaseModel):
@@ -91,10 +96,28 @@ class Record(BaseModel):
         """One column of the history, epoch by epoch, such as `test_accuracy`."""
         return [getattr(epoch, name) for epoch in self.history]
 
+    def probed(self, kind: str) -> dict[str, Any]:
+        """What the run measured of one kind while it trained: the epochs' `probes`, each list over all points.
+
+        Raises:
+            ValueError: the run did not measure that.
+        """
+        parts = [epoch.probes[kind] for epoch in self.history if epoch.probes and kind in epoch.probes]
+        if not parts:
+            raise ValueError(f"probes: expected a run that measures {kind}, got {self.spec.probes}")
+        return dict(_joined(parts))
+
     @property
     def final(self) -> Epoch:
         """The last epoch."""
         return self.history[-1]
+
+
+def _joined(parts: list[Any]) -> Any:
+    """Dictionaries of one form as one, the lists in them one after the other."""
+    if isinstance(parts[0], dict):
+        return {name: _joined([part[name] for part in parts]) for name in parts[0]}
+    return [point for part in parts for point in part]
 
 
 def is_current(record: Record) -> bool:
@@ -113,6 +136,19 @@ def strict(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [strict(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def short(value: Any, digits: int = 9) -> Any:
+    """Numbers in so many significant digits (nine tell one float32 from another); None for those that are none.
+
+    >>> short({"gamma": [1.100000023841858, float("nan")]}), short(2 / 3, digits=3)
+    ({'gamma': [1.10000002, None]}, 0.667)
+    """
+    if isinstance(value, dict):
+        return {name: short(item, digits) for name, item in value.items()}
+    if isinstance(value, list):
+        return [short(item, digits) for item in value]
+    return float(f"{value:.{digits}g}") if isinstance(value, float) and math.isfinite(value) else strict(value)
 
 
 def dumps(record: Record) -> str:

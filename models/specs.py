@@ -21,16 +21,42 @@ from models.datasets import DATASETS, DIGESTS
 KEY_DIGITS = 20
 ALWAYS_IN_KEY = ("network", "dataset", "dataset_digest", "seed")
 ORDER_PARTS = ("norm", "activation", "dropout")
+ONE_BY_ONE = ("none", "layer", "group", "instance")  # norms that look at one example at a time
+WITHOUT_MOMENTUM = (*ONE_BY_ONE, "batch-no-tracking", "batch-frozen-statistics")
 
 Network = Literal["lenet5", "lenet-stride1", "lenet5-norm", "cifar-note", "minigooglenet", "minigooglenet-unpadded"]
 Dataset = Literal["mnist5k", "mnist", "fashion-mnist", "cifar10"]
 Activation = Literal["tanh", "sigmoid", "relu"]
-Norm = Literal["none", "batch", "layer", "group", "instance"]
+Norm = Literal[
+    "none",
+    "batch",
+    "layer",
+    "group",
+    "instance",
+    "batch-unlearned",
+    "batch-no-tracking",
+    "batch-frozen-statistics",
+    "formula-batch",
+    "pit",
+    "whitening",
+    "noisy-batch",
+]
 InputNorm = Literal["none", "standard", "batch"]
 Augmentation = Literal["none", "shift", "shift-flip"]
 Optimizer = Literal["sgd", "adam", "adamw"]
-Schedule = Literal["constant", "step", "triangular", "triangular2", "exp_range", "one-cycle", "growing-batch"]
+Schedule = Literal[
+    "constant",
+    "step",
+    "triangular",
+    "triangular2",
+    "exp_range",
+    "one-cycle",
+    "growing-batch",
+    "range-test",
+    "shrinking-rate",
+]
 Precision = Literal["fp32", "bf16"]
+Probe = Literal["inputs", "gradients", "units", "variances"]
 
 # The fields that only some schedules have: (needed, optional). Elsewhere they must stay None.
 SCHEDULE_FIELDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -41,7 +67,10 @@ SCHEDULE_FIELDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "exp_range": (("max_lr", "step_size_up", "gamma"), ()),
     "one-cycle": (("max_lr",), ()),
     "growing-batch": ((), ("growth_step", "max_batch_size")),
+    "range-test": (("max_lr",), ("candidates",)),
+    "shrinking-rate": ((), ("growth_step", "max_batch_size")),
 }
+SCHEDULE_ONLY = tuple(sorted({name for parts in SCHEDULE_FIELDS.values() for part in parts for name in part}))
 
 
 class SpecError(ValueError):
@@ -93,11 +122,15 @@ class RunSpec(BaseModel):
     norm_layers: Annotated[tuple[str, ...], BeforeValidator(_split)] | None = Field(
         None, min_length=1, description="hidden layers that are normalized, comma separated; every one when not given"
     )
+    norm_momentum: Annotated[Number, Field(ge=0, le=1)] | None = Field(
+        None, description="share of the new batch in a step of the hidden norms' moving statistics; 0.1 when not given"
+    )
     order: str | None = Field(None, description="permutation of norm-activation-dropout; the network's own by default")
     input_norm: InputNorm = Field("standard", description="normalization of the input")
     dropout: Rate = Field(0.0, description="dropout rate of the hidden layers")
     input_dropout: Rate = Field(0.0, description="dropout rate of the input")
     bias_before_norm: bool = Field(True, description="whether a layer that a norm follows keeps its bias")
+    initial_scale: Positive = Field(1.0, description="multiplies the hidden layers' initial weights")
     augmentation: Augmentation = Field("none", description="random change of the training images")
 
     optimizer: Optimizer = Field("sgd", description="the optimizer")
@@ -105,7 +138,9 @@ class RunSpec(BaseModel):
     momentum: Rate = Field(0.0, description="momentum, of sgd only")
     weight_decay: Number = Field(0.0, ge=0, description="weight decay (L2 penalty; decoupled for adamw)")
     schedule: Schedule = Field("constant", description="how the learning rate or the batch size changes")
-    max_lr: Positive | None = Field(None, description="highest learning rate of a cyclical or one-cycle schedule")
+    max_lr: Positive | None = Field(
+        None, description="highest learning rate of a cyclical or one-cycle schedule, or of a range test"
+    )
     step_size_up: Count | None = Field(None, ge=1, description="iterations of half a cycle")
     gamma: Annotated[Number, Field(gt=0, le=1)] | None = Field(
         None, description="decay: a milestone's factor for step, the factor an iteration for exp_range"
@@ -117,6 +152,9 @@ class RunSpec(BaseModel):
         None, ge=1, description="iterations after which growing-batch doubles the batch; one epoch when not given"
     )
     max_batch_size: Count | None = Field(None, ge=1, description="where growing-batch stops; 16384 when not given")
+    candidates: Count | None = Field(
+        None, ge=2, description="learning rates of a range test, in stairs; another one each iteration when not given"
+    )
 
     epochs: Count = Field(10, ge=1, le=100_000, description="epochs, each a pass over the training set")
     passes: Count = Field(1, ge=1, description="passes over the training set in an epoch: more, for a small set")
@@ -126,6 +164,12 @@ class RunSpec(BaseModel):
     )
     precision: Precision = Field("fp32", description="fp32, or bf16 autocast")
     seed: Count = Field(0, ge=0, lt=2**31, description="seed of the initial weights and of every random choice")
+    loss_every: Count | None = Field(
+        None, ge=1, description="iterations whose mean training loss and accuracy are kept; the training is the same"
+    )
+    probes: Annotated[tuple[Probe, ...], BeforeValidator(_split)] | None = Field(
+        None, min_length=1, description="what the run measures of itself, comma separated; the training is the same"
+    )
 
     def __init__(self, **fields: Any) -> None:
         try:
@@ -142,7 +186,7 @@ class RunSpec(BaseModel):
             return {**fields, "dataset_digest": digest}
         return fields
 
-    @field_validator("norm_layers", "milestones")
+    @field_validator("norm_layers", "milestones", "probes")
     @classmethod
     def _canonical(cls, values: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
         return values if values is None else tuple(sorted(set(values)))
@@ -165,7 +209,7 @@ class RunSpec(BaseModel):
 
     def _check_schedule(self) -> None:
         needed, optional = SCHEDULE_FIELDS[self.schedule]
-        for name in ("max_lr", "step_size_up", "gamma", "milestones", "growth_step", "max_batch_size"):
+        for name in SCHEDULE_ONLY:
             value = getattr(self, name)
             if value is None and name in needed:
                 raise ValueError(f"{name}: expected a value with schedule {self.schedule}, got none")
@@ -193,9 +237,12 @@ class RunSpec(BaseModel):
             raise ValueError(f"norm_layers: expected some of {self.network}'s {known}, got {', '.join(unknown)}")
         if self.norm == "none" and not self.bias_before_norm:
             raise ValueError("bias_before_norm: expected true with norm none, got false")
+        if self.norm in WITHOUT_MOMENTUM and self.norm_momentum is not None:
+            raise ValueError(f"norm_momentum: expected nothing with norm {self.norm}, got {self.norm_momentum}")
         for name in ("batch_size", "micro_batch"):
-            if self.norm == "batch" and getattr(self, name) == 1:
-                raise ValueError(f"{name}: expected at least 2 with norm batch (one example has no variance), got 1")
+            if self.norm not in ONE_BY_ONE and getattr(self, name) == 1:
+                needed = f"expected at least 2 with norm {self.norm} (one example has no variance)"
+                raise ValueError(f"{name}: {needed}, got 1")
 
     def canonical_json(self) -> str:
         """What the key hashes: sorted JSON of the fields that differ from their defaults and of `ALWAYS_IN_KEY`.

@@ -14,13 +14,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.augmentation import augment
+from models.curves import NO_MARKS, Curve
 from models.data import Dataset, split_validation, subset
 from models.networks import build
 from models.progress import Progress, Silent
@@ -72,6 +73,17 @@ class Midway:
     seconds: float
     totals: Tensor  # (2,) float64: sum of losses, right answers
     random: dict[str, Tensor]  # uint8 states of torch's generators, by name
+    marks: Tensor  # (n, 3) float64: what `models.curves.Curve` has marked
+
+
+class Probe(Protocol):
+    """Looks at a training while it goes on, and leaves no trace in it."""
+
+    def before_step(self, images: Tensor, labels: Tensor) -> None:
+        """Called with each batch, uint8 (B, C, H, W) and int64 (B,), before the network learns from it."""
+
+    def after_epoch(self) -> dict[str, Any]:
+        """Called when an epoch has been judged: what was measured since the one before, for its history."""
 
 
 class Training:
@@ -99,6 +111,7 @@ class Training:
         self.midway: Midway | None = None
         self.snapshot: Callable[[], object] = lambda: None  # called inside long epochs, when `midway` tells the state
         self.snapshot_seconds = math.inf  # between two snapshots
+        self.probe: Probe | None = None  # what it holds inside an epoch is in no snapshot
 
     def _place(self, dataset: Dataset) -> None:
         """Cuts the data set as the spec says and moves it to the device."""
@@ -118,39 +131,56 @@ class Training:
             with reproducible(random_seed(self.spec.seed, number), self.device) as generator:
                 trained = self._train_epoch(number, generator)
                 held_out = self._judge()
-            self.history.append(Epoch(**strict({"epoch": number, **trained, **held_out})))
+                measured = {"probes": self.probe.after_epoch()} if self.probe else {}
+            self.history.append(Epoch(**strict({"epoch": number, **trained, **held_out, **measured})))
             self.progress.epoch(self.history[-1])
             yield self.history[-1]
 
     def _train_epoch(self, number: int, generator: torch.Generator) -> dict[str, Any]:
         self.network.train()
         order = torch.cat([torch.randperm(len(self.train), generator=generator) for _ in range(self.spec.passes)])
-        now = self.midway or Midway(0, self.iteration, 0.0, torch.zeros(2, dtype=torch.float64), {})
+        now = self.midway or Midway(0, self.iteration, 0.0, torch.zeros(2, dtype=torch.float64), {}, NO_MARKS)
         self._set_random(generator, now.random)
         started = told = time.perf_counter()
         totals, done, lr, asked = now.totals.to(self.device), now.done, math.nan, 0
+        curve = Curve(self.spec.loss_every, now.marks.to(self.device))
         while done < len(order) and not self.diverged:
             asked = min(batch_size_at(self.spec, number, self.iteration), len(self.train))
             size = piece(len(order) - done, asked)
             chosen = order[done : done + size].to(self.device)  # (B,)
             images = augment(self.train.images[chosen], self.spec.augmentation, generator)  # (B, C, H, W)
             lr = self.optimizer.param_groups[0]["lr"]
+            started += self._look(images, self.train.labels[chosen])
             totals += self.step(images, self.train.labels[chosen])
             done, self.iteration = done + size, self.iteration + 1
             if self.iteration % LOOK_EVERY == 0 or done == len(order):
                 self.diverged = not math.isfinite(totals[0].item())
+            over = done == len(order) or self.diverged
+            curve.mark(self.iteration - now.first, totals, done, last=over)
             self.progress.batch(number, done, len(order))
-            if time.perf_counter() - told > self.snapshot_seconds and done < len(order) and not self.diverged:
+            if time.perf_counter() - told > self.snapshot_seconds and not over:
                 told = time.perf_counter()
                 seconds = now.seconds + told - started
-                self.midway = Midway(done, now.first, seconds, totals.cpu(), self._random(generator))
+                self.midway = Midway(done, now.first, seconds, totals.cpu(), self._random(generator), curve.tensor())
                 self.snapshot()
         self.midway = None
         loss, accuracy = (totals / done).tolist()
-        self.diverged = self.diverged or loss > LOST * math.log(self.classes)
+        self.diverged = self.diverged or self._is_lost(loss)
         self.epoch_seconds.append(now.seconds + time.perf_counter() - started)
         last = {"lr": lr, "batch_size": asked, "iterations": self.iteration - now.first}
-        return {"train_loss": loss, "train_accuracy": accuracy, **last}
+        return {"train_loss": loss, "train_accuracy": accuracy, **last, **curve.columns()}
+
+    def _is_lost(self, loss: float) -> bool:
+        """Whether an epoch's mean loss tells that there is no way back; a range test goes on to show it."""
+        return loss > LOST * math.log(self.classes) and self.spec.schedule != "range-test"
+
+    def _look(self, images: Tensor, labels: Tensor) -> float:
+        """Lets the probe look, if there is one; returns the seconds it took, which are not training."""
+        if self.probe is None:
+            return 0.0
+        started = time.perf_counter()
+        self.probe.before_step(images, labels)
+        return time.perf_counter() - started
 
     def _random(self, generator: torch.Generator) -> dict[str, Tensor]:
         states = {"own": generator.get_state(), "cpu": torch.get_rng_state()}

@@ -205,7 +205,7 @@ def test_a_killed_run_resumes_with_the_same_history_bit_for_bit(optimizer, tmp_p
 
 
 def test_a_run_killed_inside_a_long_epoch_resumes_there_bit_for_bit(tmp_path, monkeypatch):
-    spec = SPEC.with_(train_size=None, epochs=2, dropout=0.2, augmentation="shift")
+    spec = SPEC.with_(train_size=None, epochs=2, dropout=0.2, augmentation="shift", loss_every=3)
     inside = "epoch-000001-"  # after the first epoch, inside the second
     process = ask_in_a_process(spec, snapshot_seconds=0.05)
     kill(process, when=lambda: any(path.stem.startswith(inside) for path in checkpoint_files(spec.key)))
