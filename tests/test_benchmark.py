@@ -88,6 +88,9 @@ def test_tables_and_the_figure_show_what_was_stored(quick):
     assert len(labels) == len(result.effects)
     assert {row[0] for row in shown.profile_rows(result.profiles)} == {"LeNet-5", "MiniGoogLeNet", ""}
     assert all(0.2 < sum(shares.values()) <= 1.0001 for shares in result.profiles.values())
+    halves = {"convolution_backward": 0.3, "mkldnn_convolution": 0.15, "addmm": 0.05, "native_batch_norm": 0.2}
+    bound = shown.bound_text(result.model_copy(update={"profiles": {"LeNet-5": halves}}))
+    assert "take 50% of a step of LeNet-5, with all else for nothing it would be 2.0 times as fast" in bound
 
 
 @pytest.mark.slow

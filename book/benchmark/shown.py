@@ -135,6 +135,36 @@ def share_text(result: Result) -> str:
     return f"Training MiniGoogLeNet gets {percent.text(0)} % of the bf16 rate, and {verdict} {target}."
 
 
+def bound_text(result: Result) -> str:
+    """What the networks cannot do without, and how fast they would be if all else took no time, in sentences.
+
+    Of the operators that a profile names, convolutions and matrix products count.
+    """
+    narrow, wide = (_products(result, network) for network in ("LeNet-5", "MiniGoogLeNet"))
+    told = []
+    if narrow:
+        told = [f"Convolutions and matrix products take {narrow:.0%} of a step of LeNet-5"]
+        peers = result.contests["lenet5"].ratios if "lenet5" in result.contests else {}
+        told += [f"with all else for nothing it would be {1 / narrow:.1f} times as fast"]
+        told += (
+            [f"and {peers['tutorial'].median / narrow:.1f} times as fast as the tutorial's"]
+            if "tutorial" in peers
+            else []
+        )
+    sentences = [f"{', '.join(told)}."] if told else []
+    if wide and result.share:
+        reached = result.share.median / wide
+        sentences.append(
+            f"Of MiniGoogLeNet's step they take {wide:.0%}: it would reach {reached:.0%} of the bf16 rate."
+        )
+    return " ".join(sentences) or "Where the time goes was not measured."
+
+
+def _products(result: Result, network: str) -> float:
+    shares = result.profiles.get(network, {})
+    return sum(share for name, share in shares.items() if "conv" in name or name in ("mm", "addmm"))
+
+
 def compile_text(result: Result) -> str:
     """A sentence or two: what compiling brought, and what it cost to begin with."""
     if result.compile_seconds is None or "compile" not in result.effects:
