@@ -17,6 +17,7 @@ DECISIVE = (
     "kernels",
     "layers",
     "networks",
+    "normalizations",
     "schedules",
     "training",
 )

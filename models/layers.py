@@ -7,34 +7,52 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.kernels import Tanh
+from models.normalizations import (
+    FormulaBatchNorm,
+    FrozenBatchNorm,
+    Normalization,
+    ProbabilityIntegralTransform,
+    Whitening,
+)
 
 GROUPS = 2  # of group norm: it must divide 6, 16, 120 and 84
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": Tanh, "sigmoid": nn.Sigmoid, "relu": nn.ReLU}
 
-NORM_TYPES = (nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm, nn.InstanceNorm2d)
+NORM_TYPES = (nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm, nn.InstanceNorm2d, Normalization)
+MOVING_TYPES = (nn.BatchNorm1d, nn.BatchNorm2d, Normalization)  # those with moving statistics
+
+NOISE_MEAN, NOISE_SCALE, NOISE_WIDTH = 0.5, 1.25, 0.1  # of noisy batch norm: see `shaken`
 
 
-def make_norm(kind: str, channels: int, spatial: bool) -> nn.Module | None:
+def make_norm(kind: str, channels: int, spatial: bool, momentum: float | None = None) -> nn.Module | None:
     """A normalization with γ and β for each channel, or None where it is none or undefined.
 
-    ``spatial`` says whether (B, C, H, W) comes in, or (B, C).
+    ``spatial`` says whether (B, C, H, W) comes in, or (B, C). ``momentum`` is the share of the new batch in a step of
+    the moving statistics, of those norms that have one (torch's 0.1 by default).
 
     - *batch*: over the batch and all pixels (Ioffe and Szegedy 2015)
+    - *noisy-batch*: batch norm, then noise whose distribution jumps at every step (Santurkar et al. 2018, section 2.2)
     - *layer*: over all channels and pixels of one example (Ba et al. 2016), γ and β one a channel (as in Wu and He
       2018, fig. 2), not one a pixel: ``GroupNorm`` of one group
     - *group*: the same over each half of the channels (Wu and He 2018)
     - *instance*: over the pixels of one channel of one example (Ulyanov et al. 2016): undefined without pixels
+    - *batch-unlearned*: batch norm whose γ and β stay 1 and 0
+    - *batch-no-tracking*: batch norm by the batch's own statistics in eval mode too
+    - *formula-batch*, *batch-frozen-statistics*, *pit*, *whitening*: see `models.normalizations`
 
     Raises:
-        ValueError: an unknown kind, or an odd number of channels for group norm.
+        ValueError: an unknown kind, an odd number of channels for group norm, too many for whitening.
 
     >>> make_norm("group", 6, spatial=True).weight.shape
     torch.Size([6])
     """
     if kind not in NORMS:
         raise ValueError(f"norm: expected one of {', '.join(NORMS)}, got {kind!r}")
-    return NORMS[kind](channels, spatial)
+    norm = NORMS[kind](channels, spatial)
+    if isinstance(norm, MOVING_TYPES) and momentum is not None:
+        norm.momentum = momentum
+    return norm
 
 
 def _no_norm(channels: int, spatial: bool) -> None:
@@ -43,6 +61,20 @@ def _no_norm(channels: int, spatial: bool) -> None:
 
 def _batch_norm(channels: int, spatial: bool) -> nn.Module:
     return nn.BatchNorm2d(channels) if spatial else nn.BatchNorm1d(channels)
+
+
+def _unlearned(channels: int, spatial: bool) -> nn.Module:
+    kind = nn.BatchNorm2d if spatial else nn.BatchNorm1d
+    return kind(channels, affine=False)
+
+
+def _untracked(channels: int, spatial: bool) -> nn.Module:
+    kind = nn.BatchNorm2d if spatial else nn.BatchNorm1d
+    return kind(channels, track_running_stats=False)
+
+
+def _noisy_batch_norm(channels: int, spatial: bool) -> nn.Module:
+    return NoisyBatchNorm2d(channels) if spatial else NoisyBatchNorm1d(channels)
 
 
 def _layer_norm(channels: int, spatial: bool) -> nn.Module:
@@ -62,10 +94,48 @@ def _instance_norm(channels: int, spatial: bool) -> nn.Module | None:
 NORMS: dict[str, Callable[[int, bool], nn.Module | None]] = {
     "none": _no_norm,
     "batch": _batch_norm,
+    "noisy-batch": _noisy_batch_norm,
     "layer": _layer_norm,
     "group": _group_norm,
     "instance": _instance_norm,
+    "batch-unlearned": _unlearned,
+    "batch-no-tracking": _untracked,
+    "batch-frozen-statistics": lambda channels, spatial: FrozenBatchNorm(channels),
+    "formula-batch": lambda channels, spatial: FormulaBatchNorm(channels),
+    "pit": lambda channels, spatial: ProbabilityIntegralTransform(channels),
+    "whitening": lambda channels, spatial: Whitening(channels),
 }
+
+
+def shaken(x: Tensor) -> Tensor:
+    """x (B, C, …) in other units: each number times one random number, plus another.
+
+    At each call every channel draws a mean m from U(−0.5, 0.5) and a scale s from U(1, 1.25); then every number of
+    every example its own shift from U(m − 0.1, m + 0.1) and its own factor from N(s, 0.1²). So the noise is independent
+    from number to number, of non-zero mean and non-unit variance, and its distribution changes at every step, which is
+    how Santurkar et al. 2018 (section 2.2) make covariate shift worse.
+    """
+    channels = (1, x.shape[1], *(1,) * (x.dim() - 2))
+    mean = (torch.rand(channels, device=x.device) * 2 - 1) * NOISE_MEAN
+    scale = 1 + torch.rand(channels, device=x.device) * (NOISE_SCALE - 1)
+    shift = (torch.rand_like(x) * 2 - 1) * NOISE_WIDTH + mean
+    return x * (torch.randn_like(x) * NOISE_WIDTH + scale) + shift
+
+
+class NoisyBatchNorm1d(nn.BatchNorm1d):
+    """Batch norm of (B, C), `shaken` in training; in eval mode times the factor's mean, as dropout keeps its mean."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = super().forward(x)
+        return shaken(x) if self.training else x * ((1 + NOISE_SCALE) / 2)
+
+
+class NoisyBatchNorm2d(nn.BatchNorm2d):
+    """The same of (B, C, H, W)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = super().forward(x)
+        return shaken(x) if self.training else x * ((1 + NOISE_SCALE) / 2)
 
 
 class InputNorm(nn.Module):
@@ -139,8 +209,9 @@ class Branches(nn.Module):
         return torch.cat([branch(x) for branch in self.children()], dim=1)
 
 
-def initialise(module: nn.Module, activation: str | None) -> None:
-    """Fresh weights for every convolution and dense layer inside, zero biases; norms start at γ = 1, β = 0.
+def initialise(module: nn.Module, activation: str | None, scale: float = 1.0) -> None:
+    """Fresh weights, times `scale`, for every convolution and dense layer inside, zero biases; norms start at γ = 1,
+    β = 0.
 
     He et al. 2015 (eq. 10, normal) where ReLU follows; Glorot and Bengio 2010 (eq. 16, uniform) for the others, which
     is also what Keras does.
@@ -151,5 +222,7 @@ def initialise(module: nn.Module, activation: str | None) -> None:
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             else:
                 nn.init.xavier_uniform_(layer.weight)
+            with torch.no_grad():
+                layer.weight *= scale
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)

@@ -44,6 +44,8 @@ class NetworkSpec(Protocol):
     @property
     def norm_layers(self) -> tuple[str, ...] | None: ...
     @property
+    def norm_momentum(self) -> float | None: ...
+    @property
     def order(self) -> str | None: ...
     @property
     def input_norm(self) -> str: ...
@@ -53,6 +55,8 @@ class NetworkSpec(Protocol):
     def input_dropout(self) -> float: ...
     @property
     def bias_before_norm(self) -> bool: ...
+    @property
+    def initial_scale(self) -> float: ...
 
 
 class ParameterCount(NamedTuple):
@@ -79,7 +83,10 @@ def build(spec: NetworkSpec) -> nn.Sequential:
     with torch.random.fork_rng(devices=[]), torch.no_grad():  # torch's own initial weights are thrown away
         network = _assemble(architecture, style, spec)
     for name, block in network.named_children():
-        initialise(block, None if name == "output" else style.activation)
+        if name == "output":
+            initialise(block, None)
+        else:
+            initialise(block, style.activation, spec.initial_scale)
     return network.train()
 
 
@@ -123,6 +130,7 @@ class _Style:
     activation: str
     norm: str
     norm_layers: tuple[str, ...]
+    norm_momentum: float | None
     order: tuple[str, ...]
     dropout: float
     bias_before_norm: bool
@@ -151,6 +159,7 @@ def _style(spec: NetworkSpec) -> _Style:
         activation=activation,
         norm=spec.norm,
         norm_layers=known if spec.norm_layers is None else spec.norm_layers,
+        norm_momentum=spec.norm_momentum,
         order=architecture.order if spec.order is None else parse_order(spec.order),
         dropout=spec.dropout,
         bias_before_norm=spec.bias_before_norm,
@@ -219,7 +228,7 @@ def _make_stage(stage: Stage, x: Tensor, style: _Style) -> nn.Sequential:
             x = _append_pool(sequence, stage, x)
         elif step == "dropout":
             x = _append(sequence, step, Dropout(style.dropout), x)
-        elif (norm := make_norm(style.norm, x.shape[1], spatial=x.dim() == 4)) is not None:
+        elif (norm := make_norm(style.norm, x.shape[1], x.dim() == 4, style.norm_momentum)) is not None:
             x = _append(sequence, step, norm, x)
     return sequence
 
