@@ -71,8 +71,12 @@ def scientific(value: float) -> str:
     return f"{digits}·10{str(int(exponent)).translate(SUPERSCRIPTS)}"
 
 
-def epsilon_rows(records: Sequence[Record]) -> Iterator[list[object]]:
-    """A row a batch norm: the smallest variance of its channels; what is left of σ/σ = 1 with torch's and Keras' ε."""
+def epsilon_rows(records: Sequence[Record]) -> Iterator[list[str]]:
+    """A row a batch norm: the smallest variance of its channels, and what torch's and Keras' ε take off there.
+
+    What a batch norm gives has a standard deviation of σ/√(σ² + ε) instead of 1; the loss is in per cent.
+    """
     for layer, variances in learned(records, "running_var").items():
         least = min(variances)
-        yield [layer, f"{least:.3f}", *(f"{(least / (least + e)) ** 0.5:.2%}" for e in (TORCH_EPSILON, KERAS_EPSILON))]
+        lost = (1 - (least / (least + epsilon)) ** 0.5 for epsilon in (TORCH_EPSILON, KERAS_EPSILON))
+        yield [layer, f"{least:.3f}", *(f"{100 * one:.1g}" for one in lost)]

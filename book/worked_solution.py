@@ -6,6 +6,7 @@ to be shown beside ours and marked as the source's: nothing of ours is computed 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
 
@@ -163,7 +164,7 @@ def mark_source(ax: Axes, spec: RunSpec) -> None:
     """Draw the source's test accuracies (per cent) as open circles, if a run of model 4 has the source's settings."""
     if not departures(spec):
         for name, printed in SOURCE.items():
-            look = {"mfc": "none", "mec": METHOD_COLOURS[name], "ms": 7, "clip_on": False}
+            look: dict[str, Any] = {"mfc": "none", "mec": METHOD_COLOURS[name], "ms": 7, "clip_on": False}
             ax.plot(spec.epochs, 100 * printed.accuracy, "o", **look)
 
 

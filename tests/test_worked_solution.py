@@ -145,6 +145,16 @@ def test_the_defaults_of_keras_batch_norm_are_those_the_chapter_tells():
     assert (norm.epsilon, norm.momentum) == (cancellation.KERAS_EPSILON, cancellation.KERAS_MOMENTUM)
 
 
+def test_epsilon_takes_most_where_the_variance_is_least(results):
+    told = {row[0]: row for row in cancellation.epsilon_rows(results["batch norm"])}
+    layer = results["batch norm"][0].parameters["pool1"] | {"running_var": [0.1, 1.0, 1.0, 1.0, 1.0, 1.0]}
+    record = results["batch norm"][0]
+    changed = record.model_copy(update={"parameters": record.parameters | {"pool1": layer}})
+    rows = {row[0]: row for row in cancellation.epsilon_rows([changed])}
+    assert rows["pool1"] == ["pool1", "0.100", "0.005", "0.5"]
+    assert rows["conv3"] == told["conv3"]
+
+
 # The head start
 
 
