@@ -36,6 +36,8 @@ METHOD_COLOURS: Mapping[str, str] = {
     "batch norm, input too": GREEN,
     "dropout": ORANGE,
     "both": PINK,
+    "before tanh": BLUE,
+    "after tanh": RED,
 }
 
 
