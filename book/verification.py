@@ -166,10 +166,12 @@ def retrain(record: Record, progress: Progress, device: str | None = None) -> Re
 def retrain_start(record: Record, epochs: int, progress: Progress, device: str | None = None) -> list[Epoch]:
     """The first epochs of a record's run, trained from nothing; no file is read or written but the data."""
     from models.making import data_of, default_device
+    from models.probes import attach
     from models.training import Training
 
     with _threads(record.provenance.threads):
         training = Training(record.spec, data_of(record.spec), device or default_device(), progress)
+        attach(training)
         progress.start(record.spec, 0)
         try:
             return list(itertools.islice(training.epochs(), epochs))

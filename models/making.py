@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import importlib.metadata
-import math
 import platform
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
-from models import checkpoints, records
+from models import checkpoints, probes, records
 from models.data import DataError, Dataset, load
 from models.fingerprint import code_fingerprint
 from models.networks import count_parameters, learned_normalization
@@ -42,7 +41,8 @@ def make(spec: RunSpec, folder: Path, progress: Progress, device: str | None = N
     resumed = checkpoints.resume(training, progress)
     if spec.batch_size > len(training.train):
         progress.note(clipped(spec.batch_size, len(training.train)))
-    training.snapshot, training.snapshot_seconds = lambda: checkpoints.store(training), checkpoints.SNAPSHOT_SECONDS
+    if not probes.attach(training):  # a probe's state is in no snapshot: such a run goes on from a whole epoch
+        training.snapshot, training.snapshot_seconds = lambda: checkpoints.store(training), checkpoints.SNAPSHOT_SECONDS
     progress.start(spec, resumed or 0)
     try:
         for _ in training.epochs():
@@ -101,23 +101,10 @@ def to_record(training: Training, dataset: Dataset, resumed: int | None = None) 
         spec=spec,
         diverged=training.diverged,
         history=tuple(training.history),
-        parameters=short(learned_normalization(training.network)),
-        diagnostics=records.strict(diagnostics(training)),
+        parameters=records.short(learned_normalization(training.network)),
+        diagnostics=records.strict(diagnostics(training) | probes.finished(training)),
         provenance=provenance(training, dataset.source_kind, resumed),
     )
-
-
-def short(value: Any) -> Any:
-    """float32 numbers in as many digits as they need, not as a float64 prints them; None for those that are none.
-
-    >>> short({"gamma": [1.100000023841858, float("nan")]})
-    {'gamma': [1.10000002, None]}
-    """
-    if isinstance(value, dict):
-        return {name: short(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [short(item) for item in value]
-    return float(f"{value:.9g}") if isinstance(value, float) and math.isfinite(value) else records.strict(value)
 
 
 def diagnostics(training: Training) -> dict[str, Any]:
