@@ -1,5 +1,6 @@
 """A chapter's experiments: variants of a run, each with several seeds, asked for and kept track of."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,18 +19,37 @@ def ask(variants: Mapping[str, RunSpec], seeds: int) -> Results:
 
     Which records were used is written into the notebook: see :mod:`book.builder.trace`.
     """
-    specs = [spec.with_(seed=seed) for spec in variants.values() for seed in range(seeds)]
-    show_runs(spec.key for spec in specs)
-    records = runs.ask(specs)
-    return {name: records[i * seeds : (i + 1) * seeds] for i, name in enumerate(variants)}
+    return ask_groups({"": (variants, seeds)})[""]
 
 
-def final(records: Sequence[Record], name: str) -> list[float]:
+def ask_groups(groups: Mapping[str, tuple[Mapping[str, RunSpec], int]]) -> dict[str, Results]:
+    """The same for several groups of variants, each with its number of seeds, asked for all at once."""
+    specs = {
+        (group, name): [spec.with_(seed=seed) for seed in range(seeds)]
+        for group, (variants, seeds) in groups.items()
+        for name, spec in variants.items()
+    }
+    asked = [spec for seeded in specs.values() for spec in seeded]
+    show_runs(spec.key for spec in asked)
+    found = iter(runs.ask(asked))
+    results: dict[str, Results] = {group: {} for group in groups}
+    for (group, name), seeded in specs.items():
+        results[group][name] = [next(found) for _ in seeded]
+    return results
+
+
+def final(records: Sequence[Record], name: str, *, scale: float = 1.0) -> list[float]:
     """A number at the end of each run: of its last epoch (``test_accuracy``) or its diagnostics (``train_loss``).
 
     A diverged run has no loss: it counts as not a number, and so does every mean it is part of.
+    `scale` 100 gives per cent.
     """
-    return [_number(record.diagnostics.get(name, getattr(record.final, name, None))) for record in records]
+    return [scale * _number(record.diagnostics.get(name, getattr(record.final, name, None))) for record in records]
+
+
+def after(records: Sequence[Record], name: str, epoch: int) -> list[float]:
+    """A number of the history of each run after so many epochs; of a run that ended before, its last."""
+    return [_number(record.curve(name)[:epoch][-1]) for record in records]
 
 
 def _number(value: Any) -> float:
@@ -37,11 +57,16 @@ def _number(value: Any) -> float:
 
 
 def histories(results: Results, name: str, *, scale: float = 1.0) -> dict[str, list[list[float]]]:
-    """A quantity epoch by epoch, by variant and seed, times `scale` (100 gives per cent)."""
-    return {
-        variant: [[scale * _number(value) for value in record.curve(name)] for record in records]
-        for variant, records in results.items()
-    }
+    """A quantity epoch by epoch, by variant and seed, times `scale` (100 gives per cent).
+
+    After a run has diverged there is nothing left to tell: not a number.
+    """
+    return {variant: [_history(record, name, scale) for record in records] for variant, records in results.items()}
+
+
+def _history(record: Record, name: str, scale: float) -> list[float]:
+    values = [scale * _number(value) for value in record.curve(name)]
+    return values + [math.nan] * (record.spec.epochs - len(values))
 
 
 def mean(records: Sequence[Record], name: str) -> Interval:

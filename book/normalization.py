@@ -1,5 +1,6 @@
 """What the batch-norm chapters read from their runs: scores, and the learned scales and shifts."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,13 +21,21 @@ SCORES: Sequence[tuple[str, float, int]] = (
 
 
 def scores(records: Sequence[Record]) -> list[str]:
-    """Accuracies (per cent) and losses (nats) at the end, on the training and the test set, in evaluation mode."""
-    return [mean(records, name).text(digits, scale) for name, scale, digits in SCORES]
+    """Accuracies (per cent) and losses (nats) at the end, on the training and the test set, in evaluation mode.
+
+    A mean that a diverged run is part of is no number: it is said to have diverged.
+    """
+    return [_text(mean(records, name), digits, scale) for name, scale, digits in SCORES]
 
 
 def score_differences(results: Results, first: str, second: str) -> list[str]:
     """The same columns: `first` − `second`, seed by seed."""
-    return [difference(results, first, second, name).text(digits, scale, sign=True) for name, scale, digits in SCORES]
+    gaps = [(difference(results, first, second, name), digits, scale) for name, scale, digits in SCORES]
+    return [_text(*gap, sign=True) for gap in gaps]
+
+
+def _text(interval: Interval, digits: int, scale: float, *, sign: bool = False) -> str:
+    return "diverged" if math.isnan(interval.mean) else interval.text(digits, scale, sign=sign)
 
 
 def learned_rows(records: Sequence[Record]) -> Iterator[list[object]]:
@@ -34,6 +43,13 @@ def learned_rows(records: Sequence[Record]) -> Iterator[list[object]]:
     gammas, betas = learned(records, "gamma"), learned(records, "beta")
     for layer, values in gammas.items():
         yield [layer, len(values) // len(records), *_summary(values), *_summary(betas[layer])]
+
+
+def moving_rows(records: Sequence[Record]) -> Iterator[list[object]]:
+    """A row a layer: mean and range of the moving mean and of the moving standard deviation, channels and seeds."""
+    means, variances = learned(records, "running_mean"), learned(records, "running_var")
+    for layer, values in means.items():
+        yield [layer, *_summary(values), *_summary(np.sqrt(variances[layer]).tolist())]
 
 
 def _summary(values: Sequence[float]) -> tuple[str, str]:
