@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from book.intervals import mean_interval
+from book.intervals import Interval, mean_interval
 
 STYLE = Path(__file__).with_name("report.mplstyle")
 
@@ -36,8 +36,21 @@ METHOD_COLOURS: Mapping[str, str] = {
     "batch norm, input too": GREEN,
     "dropout": ORANGE,
     "both": PINK,
+    "neither, lower rate": BLACK,
+    "no norm": GREY,
+    "layer norm": ORANGE,
+    "group norm": GREEN,
+    "instance norm": PINK,
     "before tanh": BLUE,
     "after tanh": RED,
+    "constant": GREY,
+    "exp_range": BLUE,
+    "triangular": SKY,
+    "triangular2": GREEN,
+    "one-cycle": ORANGE,
+    "growing batch": PINK,
+    "shrinking rate": RED,
+    "both fixed": GREY,
 }
 
 
@@ -102,10 +115,11 @@ def curves(ax: Axes, series: Series) -> list[tuple[float, str, str]]:
 
 
 def label_ends(ax: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
-    """Write each line's label beside its end, moved apart where they would overlap."""
+    """Write each line's label beside its end, moved apart where they would overlap; at the bottom where it has none."""
     ax.autoscale_view()  # else the limits are not known yet
     to_axes = ax.transAxes.inverted()
     places = [to_axes.transform(ax.transData.transform((0, value)))[1] for value, _, _ in ends]
+    places = np.nan_to_num(places)
     order = np.argsort(places)
     height, last = 0.07, -np.inf
     for index in order:
@@ -115,6 +129,49 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
         ax.annotate(
             label, (1.01, place), xycoords="axes fraction", color=colour, va="center", fontsize=9, annotation_clip=False
         )
+
+
+def sweep(
+    ax: Axes,
+    positions: Sequence[float],
+    series: Mapping[str, Sequence[Interval]],
+    colours: Mapping[str, str] = METHOD_COLOURS,
+) -> list[tuple[float, str, str]]:
+    """Draw means over seeds against a setting that was varied, with their 95 % intervals as bars.
+
+    Returns the lines' last value, label and colour, for :func:`label_ends`.
+    """
+    ends = []
+    for label, intervals in series.items():
+        means, errors = [one.mean for one in intervals], [one.half_width or 0.0 for one in intervals]
+        line, *_ = ax.errorbar(
+            positions,
+            means,
+            errors,
+            color=colours.get(label),
+            ls=METHOD_LINES.get(label, "-"),
+            marker="o",
+            ms=3.5,
+            capsize=2,
+            elinewidth=0.9,
+        )
+        ends.append((means[-1], label, str(line.get_color())))
+    return ends
+
+
+def dots(groups: Mapping[str, Mapping[str, Sequence[float]]], *, xlabel: str) -> Figure:
+    """A row a method and a panel a group: every seed a small dot, the mean a large one with its 95 % interval."""
+    figure, axes = new(len(groups), sharey=True, size=(6.4, 2.6))
+    for ax, (group, methods) in zip(axes[0], groups.items(), strict=True):
+        for row, (method, values) in enumerate(methods.items()):
+            colour, interval = METHOD_COLOURS.get(method, BLUE), mean_interval(values)
+            ax.plot(values, [row + 0.22] * len(values), ".", color=colour, ms=4, alpha=0.7)
+            ax.errorbar(interval.mean, row, xerr=interval.half_width, fmt="o", color=colour, ms=5, capsize=3)
+        ax.set(xlabel=f"{xlabel}\n{group}".strip())
+        ax.set_yticks(range(len(methods)), list(methods))
+        ax.grid(visible=False, axis="y")
+        ax.set_ylim(len(methods) - 0.5, -0.5)
+    return figure
 
 
 def violins(
