@@ -125,8 +125,8 @@ def _restore(training: Training, tensors: dict[str, Tensor], state: dict[str, An
     training.epoch_seconds = state["epoch_seconds"]
     if state["midway"]:
         random = {name.removeprefix("random."): t for name, t in tensors.items() if name.startswith("random.")}
-        kept = {name: tensors[f"midway.{name}"] for name in ("totals", "marks")}
-        training.midway = Midway(**state["midway"], **kept, random=random)
+        totals, marks = tensors["midway.totals"], tensors["midway.marks"]
+        training.midway = Midway(**state["midway"], totals=totals, random=random, marks=marks)
 
 
 def _optimizer_state(training: Training, tensors: dict[str, Tensor]) -> dict[str, Any]:

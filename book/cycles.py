@@ -1,0 +1,111 @@
+"""What cyclical learning rates did: how accuracy swings with the rate, and how soon an accuracy is reached."""
+
+from collections.abc import Sequence
+from math import isnan
+
+import numpy as np
+
+from book.experiments import Results, mean
+from book.intervals import Interval, mean_interval, paired_difference, verdict
+from models.records import Record
+
+#: Policies whose rate goes up and down between two bounds.
+TRIANGLES = ("exp_range", "triangular", "triangular2")
+
+
+def phases(record: Record) -> list[float]:
+    """Where the rate stood at each epoch's end: 0 at the lower bound, 1 at the upper one."""
+    low, high = record.spec.lr, record.spec.max_lr or record.spec.lr
+    return [(rate - low) / (high - low) if high > low else 0.0 for rate in record.curve("lr")]
+
+
+def swing(values: Sequence[float], places: Sequence[float]) -> float:
+    """How much a value differs when the rate is at the top rather than at the bottom, its trend taken out.
+
+    Each epoch is compared with the mean of the two beside it, which a steady rise leaves alone; the differences of the
+    values are regressed on those of the rate's `places`. Not a number where no rate differs, or an epoch has no value.
+
+    >>> swing([1.0, 1.5, 3.0, 3.5, 5.0], [1, 0, 1, 0, 1])
+    0.5
+    """
+    bends, turns = (np.convolve(series, (-0.5, 1, -0.5), "valid") for series in (values, places))
+    spread = float(turns @ turns) if len(values) >= 3 else 0.0
+    return float(bends @ turns) / spread if spread > 1e-9 else float("nan")
+
+
+def mean_swing(records: Sequence[Record], name: str, scale: float = 1.0) -> Interval:
+    """The swing of a column of the history, such as ``validation_accuracy``, mean over seeds."""
+    columns = [[np.nan if value is None else scale * value for value in record.curve(name)] for record in records]
+    return mean_interval([swing(values, phases(record)) for values, record in zip(columns, records, strict=True)])
+
+
+def where(accuracy: Interval) -> str:
+    """In words, at which rates the accuracy is the higher one."""
+    if isnan(accuracy.mean):
+        return "not to be told: at the epochs' ends the rate is always the same"
+    return verdict(accuracy, "higher where the rate is high", "higher where the rate is low")
+
+
+def swing_rows(results: Results) -> list[list[str]]:
+    """A row a policy: the swings of validation loss (nats) and accuracy (percentage points), and what they say."""
+    rows = []
+    for name, records in results.items():
+        loss = mean_swing(records, "validation_loss")
+        accuracy = mean_swing(records, "validation_accuracy", 100)
+        rows.append([name, _text(loss, 3), _text(accuracy, 2), where(accuracy)])
+    return rows
+
+
+def _text(change: Interval, digits: int) -> str:
+    return "–" if isnan(change.mean) else change.text(digits, sign=True)
+
+
+def first_epoch(record: Record, target: float, name: str = "validation_accuracy") -> int | None:
+    """The first epoch at whose end a value is at least `target`; None if there is none."""
+    reached = (epoch.epoch for epoch in record.history if (getattr(epoch, name) or 0.0) >= target)
+    return next(reached, None)
+
+
+def race(results: Results, reference: str) -> dict[str, list[int | None]]:
+    """Epochs that each policy needs for the validation accuracy at which `reference` ends, seed by seed."""
+    targets = [record.final.validation_accuracy or 0.0 for record in results[reference]]
+    return {
+        name: [first_epoch(record, target) for record, target in zip(records, targets, strict=True)]
+        for name, records in results.items()
+    }
+
+
+def epochs_text(needed: Sequence[int | None]) -> str:
+    """Epochs needed, mean over the seeds that got there, and how many did not.
+
+    >>> epochs_text([4, 6, None]), epochs_text([None])
+    ('5.0 (1 of 3 never)', 'never')
+    """
+    reached = [epochs for epochs in needed if epochs is not None]
+    missing = len(needed) - len(reached)
+    if not reached:
+        return "never"
+    return f"{np.mean(reached):.1f}" + (f" ({missing} of {len(needed)} never)" if missing else "")
+
+
+def saving(needed: Sequence[int | None], reference: Sequence[int | None], epochs: int) -> Interval:
+    """How many epochs fewer than the reference, seed by seed; who never got there counts as one epoch late."""
+    ours, theirs = ([epochs + 1 if count is None else count for count in counts] for counts in (needed, reference))
+    return paired_difference(theirs, ours)
+
+
+def sooner(saved: Interval) -> str:
+    """Epochs saved, in words."""
+    return verdict(saved, "sooner", "later")
+
+
+def race_rows(results: Results, reference: str, epochs: int) -> list[list[str]]:
+    """A row a policy: its final validation accuracy (per cent), the epochs that it needs, and those that it saves."""
+    needed = race(results, reference)
+    rows = []
+    for name, records in results.items():
+        accuracy = mean(records, "validation_accuracy").text(2, 100)
+        saved = saving(needed[name], needed[reference], epochs)
+        words = ["–", "–"] if name == reference else [saved.text(1, sign=True), sooner(saved)]
+        rows.append([name, accuracy, epochs_text(needed[name]), *words])
+    return rows

@@ -1,0 +1,56 @@
+"""Growing the batch beside lowering the rate: noise scales and updates of real trainings."""
+
+import pytest
+
+from book import batch_growth, comparisons, policies
+from models.data import load
+from models.making import to_record
+from models.training import Training
+
+BASE = policies.base("lenet5", "mnist5k", 600, 6, batch_size=25, epochs=5)
+
+
+@pytest.fixture(scope="module")
+def results():
+    digits = load("mnist5k")
+    found = {}
+    for name, spec in policies.batches(BASE, 0.1, largest=150, growth_step=None, micro_batch=50).items():
+        training = Training(spec, digits)
+        list(training.epochs())
+        found[name] = [to_record(training, digits)]
+    return found
+
+
+def test_the_noise_scale_halves_every_epoch_whichever_of_the_two_changes(results):
+    start = 0.1 * 500 / 25 / (1 - 0.9)  # ε N / B / (1 - m)
+    expected = [start, start / 2, start / 4, start / 4, start / 4]  # a batch of 100, or a rate of 0.025, is the end
+    for name in (batch_growth.GROWING, batch_growth.SHRINKING):
+        assert batch_growth.noise_scales(results[name][0]) == pytest.approx(expected)
+    assert batch_growth.noise_scales(results[batch_growth.FIXED][0]) == pytest.approx([start] * 5)
+
+
+def test_a_growing_batch_makes_fewer_updates_of_as_many_images(results):
+    assert batch_growth.total(results[batch_growth.GROWING]) == 20 + 10 + 5 + 5 + 5
+    assert batch_growth.total(results[batch_growth.SHRINKING]) == 5 * 20
+
+
+def test_the_table_has_a_row_an_epoch(results):
+    first, *_, last = batch_growth.rows(results)
+    assert first == [1, 25, 20, "0.1", 20, "20", "20"]
+    assert last == [5, 100, 5, "0.025", 20, "5", "5"]
+
+
+def test_the_text_says_where_the_training_set_ends_the_growth(results):
+    growing = results[batch_growth.GROWING][0].spec
+    assert "up to 100 images, for twice as many are more than 150;" in batch_growth.reach_text(growing, 150)
+    whole = growing.with_(max_batch_size=400)
+    assert "up to 400 images, for twice as many are more than the 500 " in batch_growth.reach_text(whole, 16_384)
+    assert batch_growth.reach_text(growing, 100) == "The batch grows up to 100 images"
+    assert "up to 2 parts a batch" in batch_growth.ghosts_text(growing)
+    assert "nothing is accumulated" in batch_growth.ghosts_text(growing.with_(micro_batch=100))
+
+
+def test_the_three_are_compared_on_the_test_set(results):
+    gap = comparisons.compare(results, batch_growth.GROWING, batch_growth.SHRINKING).difference
+    ends = [results[name][0].diagnostics for name in (batch_growth.GROWING, batch_growth.SHRINKING)]
+    assert gap.mean == pytest.approx(ends[0]["test_accuracy"] - ends[1]["test_accuracy"])
