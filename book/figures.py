@@ -36,6 +36,7 @@ METHOD_COLOURS: Mapping[str, str] = {
     "batch norm, input too": GREEN,
     "dropout": ORANGE,
     "both": PINK,
+    "noisy batch norm": SKY,
     "neither, lower rate": BLACK,
     "no norm": GREY,
     "layer norm": ORANGE,
