@@ -7,6 +7,7 @@ from typing import Any
 from book.builder.trace import show_runs
 from book.intervals import Interval, mean_interval, paired_difference
 from models import runs
+from models.architectures import layer_names
 from models.records import Record
 from models.specs import RunSpec
 
@@ -80,6 +81,7 @@ def difference(results: Results, first: str, second: str, name: str) -> Interval
 
 
 def learned(records: Sequence[Record], name: str) -> dict[str, list[float]]:
-    """Learned normalization parameters (``gamma``, ``beta``) by layer, the input first: all channels of all seeds."""
-    layers = sorted(records[0].parameters, key=lambda layer: layer != "input")  # a stable sort keeps the others' order
+    """Learned normalization parameters (``gamma``, ``beta``) by layer, from the input on: all channels of all seeds."""
+    order = ("input", *layer_names(records[0].spec.network))  # a record's file has them in the alphabet's
+    layers = sorted(records[0].parameters, key=lambda layer: order.index(layer.partition(".")[0]))
     return {layer: [value for record in records for value in record.parameters[layer][name]] for layer in layers}

@@ -6,7 +6,8 @@ from torch.nn import functional as F
 
 from book import cancellation, head_start, worked_solution
 from book.claims import FALLS, ONE_SEED, STANDS
-from models import runs
+from book.experiments import learned
+from models import records, runs
 from models.data import load
 from models.networks import build
 from models.progress import Silent
@@ -153,6 +154,13 @@ def test_epsilon_takes_most_where_the_variance_is_least(results):
     rows = {row[0]: row for row in cancellation.epsilon_rows([changed])}
     assert rows["pool1"] == ["pool1", "0.100", "0.005", "0.5"]
     assert rows["conv3"] == told["conv3"]
+
+
+def test_layers_stand_in_the_networks_order_whether_read_or_just_trained(results, tmp_path):
+    record = results["both"][0]
+    read = records.read(records.write(record, tmp_path))
+    expected = ["input", "conv1", "pool1", "conv2", "pool2", "conv3", "fc1"]
+    assert list(learned([read], "gamma")) == list(learned([record], "gamma")) == expected
 
 
 # The head start
