@@ -43,7 +43,7 @@ DIGITS = 6  # of every number
 @torch.no_grad()
 def measure_units(training: Training) -> dict[str, Any]:
     """Ablation, correlation and sparsity of every layer's units: see the module's text."""
-    network, judged = copy.deepcopy(training.network).eval(), training.test.spaced(JUDGED)
+    network, judged = copy.deepcopy(training.network).eval(), training.test.sample(JUDGED)
     modules = list(chain(network))
     x, labels = training.scaled(judged.images), judged.labels
     whole = _judge(network, x, labels)

@@ -110,10 +110,10 @@ def to_record(training: Training, dataset: Dataset, resumed: int | None = None) 
 def diagnostics(training: Training) -> dict[str, Any]:
     """The finished network in eval mode: losses, accuracies, confusion[truth][answer] on test, sizes; notes.
 
-    The training set is judged on as many images as the test set has, evenly spaced: all would cost a small network a
+    The training set is judged on as many images as the test set has, drawn at random: all would cost a small network a
     quarter of an epoch, to learn what a tenth of the time tells as exactly as the test set does.
     """
-    sample = training.train.spaced(len(training.test))
+    sample = training.train.sample(len(training.test))
     train, test = training.evaluate(sample), training.tested or training.evaluate(training.test)
     counted = count_parameters(training.network)
     asked = batch_size_at(training.spec, len(training.history), training.iteration - 1)

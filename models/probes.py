@@ -51,7 +51,7 @@ from models.ablation import DIGITS, JUDGED, measure_units
 from models.kernels import Dropout
 from models.records import short
 from models.schedules import pieces
-from models.training import EVALUATION_BATCH, Training, reproducible
+from models.training import EVALUATION_BATCH, Training, random_seed, reproducible
 
 RATIOS = {"inputs": 1.3, "gradients": 1.45}  # from one point of training to the next
 LOOKED_AT = 500  # training images, at least, for `inputs`
@@ -59,7 +59,8 @@ PERCENTILES = (0.15, 0.5, 0.85)
 UNITS = 6  # of a layer, whose moments are kept one by one
 STEPS = (0.5, 1.0, 2.0, 4.0)  # lengths of a step along the gradient, in learning rates
 POINT_DIGITS = 4  # of the numbers at each point: there are many
-SEED = 0  # of masks and noise, plus the iteration: the same for every run
+SEED = 0  # of the masks while the finished network is measured
+POINTS = 500_000  # the epochs' random numbers come from the seeds below (see `models.training.random_seed`)
 
 Entry = dict[str, Any]
 
@@ -138,6 +139,11 @@ def duplicate(network: nn.Module, *, dropout: bool) -> nn.Module:
     return duplicated
 
 
+def _seed(training: Training) -> int:
+    """The seed of masks and noise at a point of training: that of the run and the iteration, and no epoch's."""
+    return random_seed(training.spec.seed, POINTS + training.iteration)
+
+
 def activations(network: nn.Module) -> dict[str, nn.Module]:
     """The nonlinearities by layer, such as ``conv1`` or ``inception1.conv1x1``."""
     return _named(network, "activation")
@@ -168,8 +174,8 @@ def measure_inputs(training: Training) -> Entry:
     """The inputs to the nonlinearities as the network is now: see the module's text."""
     network = duplicate(training.network, dropout=False)
     seen = watched(activations(network))
-    with reproducible(SEED + training.iteration, training.device):
-        network(training.scaled(training.train.spaced(LOOKED_AT).images))
+    with reproducible(_seed(training), training.device):
+        network(training.scaled(training.train.sample(LOOKED_AT).images))
     return {"layers": {layer: _moments(values) for layer, values in seen.items()}}
 
 
@@ -204,7 +210,7 @@ def measure_gradients(training: Training, images: Tensor, labels: Tensor) -> Ent
                 weight.copy_(value)
             for number in moved if length else ():
                 weights[number].sub_(gradients[number], alpha=lr * length)
-        with reproducible(SEED + training.iteration, training.device):
+        with reproducible(_seed(training), training.device):
             loss = F.cross_entropy(network(x), labels)
             return loss.item(), list(torch.autograd.grad(loss, weights))
 
@@ -267,7 +273,7 @@ def measure_variances(training: Training) -> Entry:
 def _variances(training: Training, network: nn.Module, seen: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Variances (C,) by layer over the images judged."""
     sums: dict[str, Tensor] = {}
-    images = training.train.spaced(JUDGED).images
+    images = training.train.sample(JUDGED).images
     for part in pieces(len(images), EVALUATION_BATCH):
         network(training.scaled(images[part]))
         for layer, values in seen.items():  # (C, N)

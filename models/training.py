@@ -55,10 +55,13 @@ class Examples:
     def to(self, device: torch.device) -> Examples:
         return Examples(self.images.to(device), self.labels.to(device))
 
-    def spaced(self, count: int) -> Examples:
-        """At least `count` of them where there are so many, fewer than twice as many, at even distances."""
-        step = max(1, len(self) // count)
-        return Examples(self.images[::step], self.labels[::step])
+    def sample(self, count: int) -> Examples:
+        """So many of them, or all, drawn at random and the same ones each time.
+
+        Every so-manieth would not do: MNIST's images come from two sources in turn, of which one is harder.
+        """
+        chosen = torch.randperm(len(self), generator=torch.Generator().manual_seed(CUT_SEED))[:count]
+        return Examples(self.images[chosen], self.labels[chosen])
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -10,7 +10,7 @@ from models.making import diagnostics
 from models.records import Epoch
 from models.schedules import MAX_BATCH_SIZE
 from models.specs import RunSpec
-from models.training import Training, random_seed
+from models.training import Examples, Training, random_seed
 
 SMALL = RunSpec(train_size=300, epochs=2, batch_size=64, lr=0.1)
 
@@ -122,9 +122,20 @@ def test_the_test_set_is_judged_once_an_epoch_and_not_again_for_the_record(digit
     training.evaluate = lambda examples: judged.append(len(examples)) or evaluate(examples)
     *_, last = training.epochs()
     told = diagnostics(training)
-    assert judged == [1000, 1000, 1250]  # twice the test set; then every second training image
+    assert judged == [1000, 1000, 1000]  # twice the test set; then as many of the training images
     assert (told["test_loss"], told["test_accuracy"]) == (last.test_loss, last.test_accuracy)
-    assert (told["train_examples"], told["train_judged"]) == (2500, 1250)
+    assert (told["train_examples"], told["train_judged"]) == (2500, 1000)
+
+
+def test_the_training_images_that_are_judged_are_no_harder_than_the_others():
+    """MNIST's come from two sources in turn: every second or sixth image would be of the harder one."""
+    digits = load("mnist5k")
+    examples = Examples(digits.train_images, torch.arange(len(digits.train_images)) % 2)  # labels: odd or even
+    sample = examples.sample(1000)
+    assert len(sample) == 1000
+    assert torch.equal(sample.labels, examples.sample(1000).labels)
+    assert 0.45 < sample.labels.double().mean() < 0.55
+    assert len(examples.sample(10**6)) == len(examples)
 
 
 def test_a_validation_set_is_judged_instead_of_the_test_set(digits):
