@@ -213,6 +213,7 @@ def draw_percentiles(results: Results, variants: Sequence[str], layer: str) -> F
 def draw_predictiveness(results: Results, variants: Sequence[str]) -> Figure:
     """Along the gradient: between which losses a step ends, and how far the gradient turns; means over seeds."""
     figure, axes = figures.new(2, size=(6.4, 3.0))
+    ends = []
     for name in variants:
         measured = [record.probed("gradients") for record in results[name]]
         iterations, colour = measured[0]["iteration"], figures.METHOD_COLOURS[name]
@@ -220,19 +221,14 @@ def draw_predictiveness(results: Results, variants: Sequence[str]) -> Figure:
         axes[0][0].fill_between(iterations, losses.min(axis=1), losses.max(axis=1), color=colour, alpha=0.35, lw=0.8)
         turns = np.array([unpredicted(record) for record in results[name]])  # (seeds, n)
         axes[0][1].plot(iterations, turns.mean(axis=0), color=colour)
+        ends.append((float(turns.mean(axis=0)[-1]), name, colour))
         axes[0][1].fill_between(iterations, turns.min(axis=0), turns.max(axis=0), color=colour, alpha=0.2, lw=0)
     axes[0][0].set(ylabel="loss after a step, nats", yscale="log")
     axes[0][1].set(ylabel="change of gradient / its length")
     for ax in axes[0]:
         _log_iterations(ax)
-    names = [(float(place), name, figures.METHOD_COLOURS[name]) for place, name in _ends(axes[0][1], variants)]
-    figures.label_ends(axes[0][1], names)
+    figures.label_ends(axes[0][1], ends)
     return figure
-
-
-def _ends(ax: Axes, names: Sequence[str]) -> list[tuple[float, str]]:
-    """Each line's last value, with its name."""
-    return [(line.get_ydata()[-1], name) for line, name in zip(ax.lines, names, strict=True)]
 
 
 def _log_iterations(ax: Axes) -> None:

@@ -1,6 +1,6 @@
 """What the units of a finished network do: alone, together, and for one another (the probe `units`).
 
-In eval mode, on some 2,000 test images, of each layer with a nonlinearity (those inside parallel branches excepted)::
+In eval mode, on 2,000 test images, of each layer with a nonlinearity (those inside parallel branches excepted)::
 
     {"images": …, "loss": …, "accuracy": …,                          of the whole network
      "filters": [C][channels][rows][columns],                        the first layer's raw weights, if a convolution
@@ -33,7 +33,7 @@ from models.records import short
 from models.schedules import pieces
 from models.training import EVALUATION_BATCH, Training
 
-JUDGED = 2000  # images, at least
+JUDGED = 2000  # images
 DRAWS = 10  # of k units
 DRAW_SEED = 0
 BINS = 20

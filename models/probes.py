@@ -9,7 +9,7 @@ before it). An epoch without a point of some kind lacks that kind; `Record.probe
         "percentiles": [[15th, 50th, 85th of one unit's input] n], "mean": [n], "variance": [n],   over all units
         "unit_means": [[u] n], "unit_variances": [[u] n]}}}                                        of `UNITS` of them
 
-The input to a layer's nonlinearity, over some 500 training images (and all positions of a map), in train mode (batch
+The input to a layer's nonlinearity, over 500 training images (and all positions of a map), in train mode (batch
 statistics) without dropout: Ioffe and Szegedy 2015, figure 1. The unit of the percentiles is the first one; the u units
 stand at even distances.
 
@@ -26,7 +26,7 @@ change, and the cosine of the angle between the two.
 
 **Of the finished network**, into `diagnostics["probes"]` (nothing of one that diverged).
 
-`variances`, over some 2,000 training images, means over a layer's units::
+`variances`, over 2,000 training images, means over a layer's units::
 
     {layer: {"train": …, "eval": …, "running": … or null, "shift": … or null}}
 
@@ -54,7 +54,7 @@ from models.schedules import pieces
 from models.training import EVALUATION_BATCH, Training, random_seed, reproducible
 
 RATIOS = {"inputs": 1.3, "gradients": 1.45}  # from one point of training to the next
-LOOKED_AT = 500  # training images, at least, for `inputs`
+LOOKED_AT = 500  # training images for `inputs`
 PERCENTILES = (0.15, 0.5, 0.85)
 UNITS = 6  # of a layer, whose moments are kept one by one
 STEPS = (0.5, 1.0, 2.0, 4.0)  # lengths of a step along the gradient, in learning rates
