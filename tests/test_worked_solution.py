@@ -96,7 +96,7 @@ def gradients(epsilon):
         for following in cancellation.CANCELLED.values():
             norms[following].weight.uniform_(0.8, 1.2)
     digits = load("mnist5k")
-    sample = Examples(digits.train_images, digits.train_labels).spaced(100)
+    sample = Examples(digits.train_images, digits.train_labels).sample(100)
     variances = {}
     for following in cancellation.CANCELLED.values():
         norms[following].register_forward_hook(
