@@ -140,14 +140,22 @@ def rates_text(tuned: Tuned) -> str:
     return "; ".join(f"{rate:g} ({', '.join(names)})" for rate, names in sharing.items())
 
 
-def edge_text(tuned: Tuned) -> str:
-    """Whether a rate beyond the candidates might have been chosen, as a sentence."""
+def remarks(tuned: Tuned) -> str:
+    """What to keep in mind of the choice, in prose: whether a rate lies at an edge, and how exact a trial is."""
     if not tuned.trials:
         return "One rate was given for all, so none was chosen."
-    if not tuned.at_the_edge:
-        return "None of the chosen rates is the lowest or the highest candidate."
+    chosen = [trials[tuned.rates[name]] for name, trials in tuned.trials.items()]
+    exactness = 100 * max(standard_error(trial) for trial in chosen)
     names = ", ".join(f"“{name}”" for name in tuned.at_the_edge)
-    return f"At an edge of the candidates, where a rate beyond may be better still: {names}."
+    edge = f"At an edge of the candidates, where a rate beyond may be better still: {names}."
+    inside = "None of the chosen rates is the lowest or the highest candidate."
+    return f"{edge if names else inside} The standard error of these accuracies is up to {exactness:.2f} points."
+
+
+def standard_error(trial: Record) -> float:
+    """The binomial standard error of a trial's validation accuracy: sqrt(p (1 − p) / n) with n held-out images."""
+    share = max(accuracy(trial), 0.0)
+    return math.sqrt(share * (1 - share) / trial.spec.validation_size)
 
 
 def _validation_size(spec: RunSpec) -> int:

@@ -80,11 +80,12 @@ def test_a_rate_given_for_all_is_taken_without_a_trial():
     tuned = tuning.tune(variants.five(SMALL), lr=0.07)
     assert set(tuned.rates.values()) == {0.07}
     assert (dict(tuned.trials), tuned.at_the_edge) == ({}, [])
-    assert tuning.edge_text(tuned) == "One rate was given for all, so none was chosen."
+    assert tuning.remarks(tuned) == "One rate was given for all, so none was chosen."
 
 
 def chosen(accuracies):
-    found = trials(accuracies)
+    held_out = {rate: SMALL.with_(lr=rate, validation_size=100) for rate in accuracies}
+    found = {rate: ended(held_out[rate], validation_accuracy=value) for rate, value in accuracies.items()}
     return tuning.Tuned({"both": SMALL.with_(lr=tuning.best(found))}, {"both": found})
 
 
@@ -94,5 +95,9 @@ def test_the_table_has_the_chosen_rate_in_bold():
 
 def test_a_rate_at_the_edge_is_said_to_be_there():
     inside, edge = chosen({0.1: 0.5, 0.3: 0.9, 1.0: 0.7}), chosen({0.1: 0.9, 0.3: 0.8})
-    assert tuning.edge_text(inside) == "None of the chosen rates is the lowest or the highest candidate."
-    assert tuning.edge_text(edge).endswith("may be better still: “both”.")
+    assert tuning.remarks(inside).startswith("None of the chosen rates is the lowest or the highest candidate.")
+    assert "may be better still: “both”." in tuning.remarks(edge)
+
+
+def test_an_accuracy_on_a_hundred_images_has_the_binomial_standard_error():
+    assert tuning.remarks(chosen({0.1: 0.9, 0.3: 0.8})).endswith("up to 3.00 points.")  # sqrt(0.9 · 0.1 / 100)
