@@ -100,6 +100,7 @@ def _add_verify(commands: "argparse._SubParsersAction[Parser]") -> None:
     extent = command.add_mutually_exclusive_group()
     extent.add_argument("--sample", type=positive, metavar="N", help="N runs in all (default: one of each chapter)")
     extent.add_argument("--all", action="store_true", help="every run")
+    command.add_argument("--outdated", action="store_true", help="only runs that other code than today's has trained")
     command.add_argument(
         "--epochs", type=positive, metavar="N", help="only the first N epochs of each, which must have the same bits"
     )
@@ -171,6 +172,11 @@ def verify(options: argparse.Namespace) -> int:
 
     chosen = named(book(), options.chapters)
     groups = verification.published_runs(chosen) if options.chapters else verification.all_published(chosen)
+    if options.outdated:
+        groups = verification.outdated(groups)
+        if not any(groups):
+            print("verified: none of these runs was trained by other code than today's")
+            return 0
     seed = random.randrange(10_000) if options.seed is None else options.seed
     keys = sorted(set().union(*groups)) if options.all else verification.draw(groups, seed, options.sample)
     if not keys:

@@ -64,6 +64,13 @@ def all_published(chapters: Sequence[Chapter]) -> list[list[str]]:
     return [*used, [path.stem for path in publishing.unused(chapters)]]
 
 
+def outdated(groups: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Of each group, the runs that were trained by other code than today's, or whose record cannot be believed."""
+    found = read([key for group in groups for key in group])
+    old = {key for key, one in found.items() if isinstance(one, CorruptRecord) or not records.is_current(one)}
+    return [[key for key in group if key in old] for group in groups]
+
+
 def draw(groups: Sequence[Sequence[str]], seed: int, sample: int | None = None) -> list[str]:
     """Runs to verify: one of each group (of each chapter's runs), or `sample` in all; the same ones for one seed.
 

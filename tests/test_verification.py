@@ -104,6 +104,14 @@ def test_the_first_epochs_alone_must_have_the_same_bits(folder, capsys):
     assert "not the same bits in epoch 1" in capsys.readouterr().out
 
 
+def test_only_runs_of_other_code_are_drawn_when_asked_for(trained, folder, capsys):
+    assert verify("--all", "--outdated") == 0
+    assert "none of these runs was trained by other code" in capsys.readouterr().out
+    records.write(changed(trained, code_fingerprint=OLD), folder / "runs")
+    assert verify("--all", "--outdated", "--epochs", "1") == 0
+    assert "verified: 1 of 1 agree" in capsys.readouterr().out
+
+
 def test_a_current_record_is_verified_and_left_as_it_is(folder, capsys):
     before = (folder / "runs" / f"{SPEC.key}.json").read_bytes()
     assert verify("--all") == 0
