@@ -41,7 +41,7 @@ def reach_text(spec: RunSpec, asked: int) -> str:
     if largest == asked:
         return f"The batch grows up to {largest:,} images"
     limit = f"the {images:,} training images" if images < asked else f"{asked:,}"
-    return f"The batch grows up to {largest:,} images, for twice as many are more than {limit}; so far the rate falls"
+    return f"The batch grows up to {largest:,} images and the rate falls as often, for twice as many exceed {limit}"
 
 
 def ghosts_text(spec: RunSpec) -> str:

@@ -16,6 +16,8 @@ identical so far
 DIFFERS
     Anything else.
 
+A range test (schedule `range-test`) ends in chaos by design; elsewhere its bounds may differ by a factor of 2 instead.
+
 Comparing looks at both places of a record that say how a run ended: its last epoch, and its diagnostics.
 """
 
@@ -26,6 +28,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from book import range_test
 from models import records
 from models.datasets import DATASETS
 from models.records import Epoch, Record
@@ -88,7 +91,12 @@ def _setting(record: Record) -> tuple[Any, ...]:
 
 
 def differences(recorded: Record, retrained: Record) -> list[str]:
-    """How the ends of two trainings differ by more than the tolerance, in words; two that diverged end alike."""
+    """How the ends of two trainings differ by more than the tolerance, in words; two that diverged end alike.
+
+    Of a range test, how its bounds differ.
+    """
+    if recorded.spec.schedule == "range-test" and recorded.spec.loss_every:
+        return range_test.differences(recorded, retrained)
     if recorded.diverged or retrained.diverged:
         return [] if recorded.diverged and retrained.diverged else ["only one of the two diverged"]
     ends = [(_end(recorded)[name], _end(retrained)[name], name) for name in _end(recorded)]

@@ -15,6 +15,11 @@ CALLED: Mapping[str, str] = {
     "batch norm, input too": "batch norm on the input too",
     "dropout": "dropout alone",
     "both": "both together",
+    "constant": "the constant rate",
+    "exp_range": "the policy exp_range",
+    "growing batch": "the growing batch",
+    "shrinking rate": "the shrinking rate",
+    "both fixed": "keeping both fixed",
 }
 
 SCORE_HEADERS = ("train acc., %", "train loss", "test acc., %", "test loss")

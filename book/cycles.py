@@ -5,7 +5,7 @@ from math import isnan
 
 import numpy as np
 
-from book.experiments import Results, mean
+from book.experiments import Results, histories, mean
 from book.intervals import Interval, mean_interval, paired_difference, verdict
 from models.records import Record
 
@@ -60,25 +60,33 @@ def _text(change: Interval, digits: int) -> str:
     return "–" if isnan(change.mean) else change.text(digits, sign=True)
 
 
-def first_epoch(record: Record, target: float, name: str = "validation_accuracy") -> int | None:
-    """The first epoch at whose end a value is at least `target`; None if there is none."""
-    reached = (epoch.epoch for epoch in record.history if (getattr(epoch, name) or 0.0) >= target)
-    return next(reached, None)
+def epochs_needed(values: Sequence[float], target: float) -> float | None:
+    """Epochs until the values at the epochs' ends reach a target, on a line between two of them; None if never.
+
+    >>> epochs_needed([0.5, 0.7, 0.8], 0.75), epochs_needed([0.5, 0.7], 0.75)
+    (2.5, None)
+    """
+    for epoch, value in enumerate(values, start=1):
+        if value >= target:
+            before = values[epoch - 2] if epoch > 1 else value
+            return epoch - (value - target) / (value - before) if before < value else float(epoch)
+    return None
 
 
-def race(results: Results, reference: str) -> dict[str, list[int | None]]:
+def race(results: Results, reference: str) -> dict[str, list[float | None]]:
     """Epochs that each policy needs for the validation accuracy at which `reference` ends, seed by seed."""
-    targets = [record.final.validation_accuracy or 0.0 for record in results[reference]]
+    curves = histories(results, "validation_accuracy")
+    targets = [values[-1] for values in curves[reference]]
     return {
-        name: [first_epoch(record, target) for record, target in zip(records, targets, strict=True)]
-        for name, records in results.items()
+        name: [epochs_needed(values, target) for values, target in zip(seeds, targets, strict=True)]
+        for name, seeds in curves.items()
     }
 
 
-def epochs_text(needed: Sequence[int | None]) -> str:
+def epochs_text(needed: Sequence[float | None]) -> str:
     """Epochs needed, mean over the seeds that got there, and how many did not.
 
-    >>> epochs_text([4, 6, None]), epochs_text([None])
+    >>> epochs_text([4.0, 6.0, None]), epochs_text([None])
     ('5.0 (1 of 3 never)', 'never')
     """
     reached = [epochs for epochs in needed if epochs is not None]
@@ -88,7 +96,7 @@ def epochs_text(needed: Sequence[int | None]) -> str:
     return f"{np.mean(reached):.1f}" + (f" ({missing} of {len(needed)} never)" if missing else "")
 
 
-def saving(needed: Sequence[int | None], reference: Sequence[int | None], epochs: int) -> Interval:
+def saving(needed: Sequence[float | None], reference: Sequence[float | None], epochs: int) -> Interval:
     """How many epochs fewer than the reference, seed by seed; who never got there counts as one epoch late."""
     ours, theirs = ([epochs + 1 if count is None else count for count in counts] for counts in (needed, reference))
     return paired_difference(theirs, ours)

@@ -26,6 +26,7 @@ SMOOTHING = 0.1  # decades of learning rate, the standard deviation of the smoot
 SCATTERS = 3  # a drop must be so many times the losses' standard deviation about their smooth curve
 LOST = 2  # a loss counts as at most so many times the first ones: a lost run's can be anything
 LEAST = 4  # points of a curve that a rule can be applied to
+SAME = 2  # bounds of one test on two machines may differ by so many times
 POINTS = 250  # losses that a test keeps, about
 
 
@@ -235,6 +236,24 @@ def rows(readings: Mapping[str, Sequence[Curve]], share: float = SHARE) -> list[
 def _texts(found: Sequence[Bounds], name: str) -> list[str]:
     rates = [getattr(bounds, name) for bounds in found]
     return [f"{typical(rates):g}", spread(rates).text(2)] if rates else ["–", "–"]
+
+
+def differences(recorded: Record, retrained: Record) -> list[str]:
+    """How the bounds of one test, trained twice, differ by more than a factor of two, in words.
+
+    A range test ends in chaos, where other rounding gives other losses: what it has to say are the bounds.
+    """
+    old, new = (
+        attempt(stairs(record) if record.spec.candidates else swept(record)) for record in (recorded, retrained)
+    )
+    if old is None or new is None:
+        return [] if old is new else ["only one of the two range tests has bounds"]
+    pairs = [(name, getattr(old, name), getattr(new, name)) for name in ("lr_min", "lr_max")]
+    return [
+        f"{name}: recorded {first:.2g}, retrained {again:.2g}, tolerance a factor of {SAME}"
+        for name, first, again in pairs
+        if not 1 / SAME <= again / first <= SAME
+    ]
 
 
 def best(curve: Curve) -> float:

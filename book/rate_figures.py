@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
 
 from book import figures
 from book.experiments import Results, histories
@@ -24,7 +25,7 @@ def sweeps(curves: Sequence[Curve], found: Sequence[Bounds]) -> Figure:
             values = scale * np.asarray(getattr(curve, name), dtype=float)
             kept = np.isfinite(values)
             rates = np.asarray(curve.rates)[kept]
-            ax.plot(rates, values[kept], ".", color=BLUE, ms=2, alpha=0.25, mew=0)
+            ax.plot(rates, values[kept], ".", color=BLUE, ms=4, alpha=0.35, mew=0)
             shown = np.minimum(values[kept], 2 * HEADROOM * values[0]) if name == "losses" else values[kept]
             ax.plot(rates, smooth(rates, shown), color=BLUE, lw=1.2)
         for bounds in found:
@@ -105,6 +106,8 @@ def by_epochs_and_updates(results: Results, name: str, label: str) -> Figure:
         for record, values in zip(records, histories(results, name)[method], strict=True):
             axes[0][1].plot(updates(record), values[: len(record.history)], ".-", **look)
     axes[0][0].set(xlabel="epoch", ylabel=label)
-    axes[0][1].set(xlabel="updates", xscale="log")
+    axes[0][1].set_xscale("log", base=2)
+    axes[0][1].xaxis.set_major_formatter(ScalarFormatter())
+    axes[0][1].set_xlabel("updates")
     figures.label_ends(axes[0][1], ends)
     return figure

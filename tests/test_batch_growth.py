@@ -42,9 +42,11 @@ def test_the_table_has_a_row_an_epoch(results):
 
 def test_the_text_says_where_the_training_set_ends_the_growth(results):
     growing = results[batch_growth.GROWING][0].spec
-    assert "up to 100 images, for twice as many are more than 150;" in batch_growth.reach_text(growing, 150)
+    assert "up to 100 images and the rate falls as often, for twice as many exceed 150" in batch_growth.reach_text(
+        growing, 150
+    )
     whole = growing.with_(max_batch_size=400)
-    assert "up to 400 images, for twice as many are more than the 500 " in batch_growth.reach_text(whole, 16_384)
+    assert "for twice as many exceed the 500 training images" in batch_growth.reach_text(whole, 16_384)
     assert batch_growth.reach_text(growing, 100) == "The batch grows up to 100 images"
     assert "up to 2 parts a batch" in batch_growth.ghosts_text(growing)
     assert "nothing is accumulated" in batch_growth.ghosts_text(growing.with_(micro_batch=100))

@@ -121,11 +121,18 @@ def test_a_race_is_to_the_accuracy_at_which_the_reference_ends(digits):
     needed = cycles.race(results, "slow")
     target = results["slow"][0].final.validation_accuracy
     reached = results["fast"][0].curve("validation_accuracy")
-    assert needed["fast"] == [1 + next(i for i, accuracy in enumerate(reached) if accuracy >= target)]
+    first = 1 + next(i for i, accuracy in enumerate(reached) if accuracy >= target)
+    assert first - 1 < needed["fast"][0] <= first
     assert needed["fast"][0] < needed["slow"][0] <= 6
     assert needed["never"] == [None]
     assert cycles.saving(needed["fast"], needed["slow"], 6).mean == needed["slow"][0] - needed["fast"][0]
-    assert cycles.saving(needed["never"], needed["slow"], 6).mean == needed["slow"][0] - 7
+    assert cycles.saving(needed["never"], needed["slow"], 6).mean == needed["slow"][0] - 7  # one epoch late
+
+
+def test_an_accuracy_that_is_reached_at_once_took_the_first_epoch():
+    assert cycles.epochs_needed([0.9, 0.8], 0.5) == 1
+    assert cycles.epochs_needed([0.5, 0.4, 0.9], 0.5) == 1
+    assert cycles.epochs_needed([0.5, math.nan, 0.9], 0.9) == pytest.approx(3)
 
 
 def test_a_range_test_and_a_chapter_ask_for_the_same_sweep():

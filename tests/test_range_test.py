@@ -1,5 +1,6 @@
 """The rule that reads bounds off a range test: on curves whose answer is known, and on real trainings."""
 
+import json
 import math
 
 import numpy as np
@@ -8,9 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from book import iterations, range_test
+from book.comparison import DIFFERS, WITHIN, judge
 from book.range_test import SCATTERS, Bounds, Curve, RangeTestError, bounds
+from models import records
 from models.data import load
 from models.making import to_record
+from models.records import Record
 from models.specs import RunSpec
 from models.training import Training
 
@@ -164,6 +168,38 @@ def test_a_real_sweep_has_bounds_between_which_a_network_learns(swept, digits):
     learned = trained(BASE.with_(lr=middle, epochs=1), digits).final
     too_low = trained(BASE.with_(lr=found.lr_min / 100, epochs=1), digits).final
     assert learned.validation_accuracy > too_low.validation_accuracy + 0.3
+
+
+def changed(record, number):
+    """The record with every loss of its curve put through a function of its place, as another machine might."""
+    content = json.loads(records.dumps(record))
+    places = iter(range(10_000))
+    for epoch in content["history"]:
+        epoch["losses"] = [number(next(places), loss) for loss in epoch["losses"]]
+        epoch["train_loss"] *= 2
+    content["provenance"]["platform"] = "another"
+    return Record.model_validate(content)
+
+
+def test_a_range_test_elsewhere_agrees_by_its_bounds_and_not_by_its_chaotic_end(swept):
+    peak = len(range_test.swept(swept).losses)
+    wild = changed(swept, lambda place, loss: loss * (3 if place > 0.9 * peak else 1))
+    assert judge(swept, wild) == (WITHIN, "")
+
+
+def test_a_range_test_elsewhere_with_other_bounds_differs(swept):
+    losses = range_test.swept(swept).losses
+    early = changed(swept, lambda place, loss: losses[min(place + 18, len(losses) - 1)])  # a decade earlier
+    verdict, why = judge(swept, early)
+    assert verdict == DIFFERS
+    assert "lr_max: recorded" in why
+    assert "tolerance a factor of 2" in why
+
+
+def test_a_range_test_that_shows_nothing_elsewhere_differs(swept):
+    flat = changed(swept, lambda place, loss: 2.3 + 0.01 * (-1) ** place)
+    assert judge(swept, flat) == (DIFFERS, "only one of the two range tests has bounds")
+    assert judge(flat, changed(flat, lambda place, loss: 2 * loss)) == (WITHIN, "")
 
 
 def test_the_candidates_of_one_run_are_the_means_over_their_iterations(digits):
