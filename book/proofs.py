@@ -1,5 +1,7 @@
 """Proofs that sympy has checked, written for a reader."""
 
+from collections.abc import Iterable
+
 from sympy import latex
 
 from analysis.proof import Proof, Step
@@ -10,6 +12,14 @@ def show(proof: Proof) -> None:
     from IPython.display import display
 
     text = markdown(proof)
+    display({"text/markdown": text, "text/plain": text}, raw=True)
+
+
+def show_steps(steps: Iterable[Step]) -> None:
+    """Display the steps of a proof that needs no recurrence."""
+    from IPython.display import display
+
+    text = "\n\n".join(map(_written, steps))
     display({"text/markdown": text, "text/plain": text}, raw=True)
 
 

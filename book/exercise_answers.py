@@ -1,0 +1,221 @@
+"""What the exercises' runs say: every variant beside a reference, layer by layer, and the paper's claims."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from book.comparisons import compare
+from book.exercises import METHODS
+from book.experiments import Results, final, mean
+from book.intervals import Interval, mean_interval, paired_difference
+from book.usable import Range
+from models.architectures import layer_names
+from models.records import Record
+
+#: Of each activation: the ranges, or the runs, of each method.
+Ranges = Mapping[str, Mapping[str, Range]]
+Runs = Mapping[str, Results]
+
+VARIANT_HEADERS = ("variant", "train acc., %", "test acc., %", "difference, points", "in words")
+
+
+def variant_rows(results: Results, reference: str) -> list[list[str]]:
+    """A row a variant, as `VARIANT_HEADERS` names it; the differences in test accuracy are those from `reference`."""
+    rows = []
+    for name, records in results.items():
+        accuracies = [mean(records, part).text(2, 100) for part in ("train_accuracy", "test_accuracy")]
+        compared = compare(results, name, reference)
+        words = ["–", "the reference"] if name == reference else [compared.text, compared.words]
+        rows.append([f"{name}{_diverged(records)}", *accuracies, *words])
+    return rows
+
+
+def _diverged(records: Sequence[Record]) -> str:
+    count = sum(record.diverged for record in records)
+    return f" ({count} of {len(records)} diverged)" if count else ""
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Variants by how their test accuracy compares with a reference's."""
+
+    better: list[str]
+    worse: list[str]
+    undecided: list[str]
+
+    @property
+    def text(self) -> str:
+        """The counts in words, such as ``1 better, 9 worse, 5 not to be told apart``."""
+        numbers = (len(self.better), len(self.worse), len(self.undecided))
+        return ", ".join(
+            f"{n} {words}" for n, words in zip(numbers, ("better", "worse", "not to be told apart"), strict=True)
+        )
+
+
+def tally(results: Results, reference: str) -> Tally:
+    """All other variants, sorted by whether they are clearly better or worse than the reference."""
+    compared = [compare(results, name, reference) for name in results if name != reference]
+    undecided = [one.first for one in compared if not one.is_clear]
+    better = [one.first for one in compared if one.is_clear and one.difference.mean > 0]
+    worse = [one.first for one in compared if one.is_clear and one.difference.mean < 0]
+    return Tally(better, worse, undecided)
+
+
+def layer_effects(results: Results, network: str = "lenet5") -> dict[str, Interval]:
+    """What a batch norm in one layer adds to the test accuracy, averaged over all subsets of the other layers.
+
+    `results` are those of `exercises.subsets`; an interval is over seeds.
+    """
+    layers = layer_names(network)
+    accuracies = {_named(name): np.asarray(final(records, "test_accuracy")) for name, records in results.items()}
+    effects = {}
+    for layer in layers:
+        others = [one for one in layers if one != layer]
+        rests = [frozenset(rest) for size in range(len(layers)) for rest in combinations(others, size)]
+        gains = [accuracies[rest | {layer}] - accuracies[rest] for rest in rests]  # (seeds,) each
+        effects[layer] = mean_interval(np.mean(gains, axis=0).tolist())
+    return effects
+
+
+def _named(subset: str) -> frozenset[str]:
+    return frozenset() if subset == "none" else frozenset(subset.split(" + "))
+
+
+def speed_up(slow: Sequence[Record], fast: Sequence[Record]) -> Interval:
+    """How many times fewer steps `fast` needs to the test accuracy that `slow` ends with, seed by seed.
+
+    Judged after each epoch, so it is at most the number of epochs; not a number where a run of `fast` never gets there.
+    """
+    return mean_interval([_times_fewer(one, other) for one, other in zip(slow, fast, strict=True)])
+
+
+def _times_fewer(slow: Record, fast: Record) -> float:
+    goal = slow.final.test_accuracy or 0.0
+    steps = 0
+    for epoch in fast.history:
+        steps += epoch.iterations
+        if (epoch.test_accuracy or 0.0) >= goal:
+            return sum(one.iterations for one in slow.history) / steps
+    return math.nan
+
+
+def speed_up_text(interval: Interval) -> str:
+    """A speed-up in words."""
+    if math.isnan(interval.mean):
+        return "not every run with batch norm gets there"
+    return f"{interval.text(1)} times fewer steps"
+
+
+def gain_text(without: Range, with_norm: Range) -> str:
+    """How the largest usable value changes with batch norm, in words."""
+    words = f"{without.largest_text} without and {with_norm.largest_text} with batch norm"
+    return words if math.isnan(gain(without, with_norm)) else f"{words}, {gain(without, with_norm):.3g} times"
+
+
+def gain(without: Range, with_norm: Range) -> float:
+    """The largest usable value with batch norm over the one without; not a number where there is none."""
+    return with_norm.largest / without.largest
+
+
+def seen_in(found: Mapping[str, bool]) -> str:
+    """Whether a claim can be seen: everywhere, nowhere, or with which activations.
+
+    >>> seen_in({"sigmoid": True, "tanh": False})
+    'seen with sigmoid only'
+    """
+    where = [name for name, seen in found.items() if seen]
+    if len(where) == len(found):
+        return "seen"
+    return f"seen with {', '.join(where)} only" if where else "not seen"
+
+
+def running_accuracy(records: Sequence[Record]) -> Interval:
+    """The training accuracy over the last epoch, in training mode, while the weights changed."""
+    return mean_interval([record.final.train_accuracy for record in records])
+
+
+def relative_speed(results: Results, name: str, reference: str) -> float:
+    """Training images a second of a variant over those of the reference, by the medians of their runs."""
+    speeds = [
+        float(np.median([record.provenance.examples_per_second for record in results[one]]))
+        for one in (name, reference)
+    ]
+    return speeds[0] / speeds[1]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of Ioffe and Szegedy (2015), what the runs show of it, and whether it can be seen."""
+
+    name: str
+    claim: str
+    evidence: str
+    verdict: str
+
+
+def claims(rates: Ranges, scales: Ranges, regularized: Runs, textbooks: Runs) -> list[Claim]:
+    """The paper's claims judged by the exercises' runs."""
+    return [
+        _higher_rates(rates),
+        _any_start(scales),
+        _no_dropout(regularized),
+        _fewer_steps(textbooks),
+        _saturation(textbooks),
+    ]
+
+
+def _higher_rates(rates: Ranges) -> Claim:
+    pairs = {name: (found["neither"], found["batch norm"]) for name, found in rates.items()}
+    told = [f"{name}: {one.largest_text} → {other.largest_text}" for name, (one, other) in pairs.items()]
+    seen = {name: gain(*pair) > 1 for name, pair in pairs.items()}
+    return Claim("higher rates", "much higher learning rates", f"largest usable, {'; '.join(told)}", seen_in(seen))
+
+
+def _any_start(scales: Ranges) -> Claim:
+    counts = {name: [len(found[method].usable) for method in METHODS] for name, found in scales.items()}
+    total = len(next(iter(next(iter(scales.values())).values())).trials)
+    told = [f"{name}: {one} → {other}" for name, (one, other) in counts.items()]
+    evidence = f"usable factors of {total}, {'; '.join(told)}"
+    seen = {name: other > one for name, (one, other) in counts.items()}
+    return Claim("initialization", "less careful about initialization", evidence, seen_in(seen))
+
+
+def _no_dropout(regularized: Runs) -> Claim:
+    told, seen = [], {}
+    for name, results in regularized.items():
+        instead, beside = compare(results, "batch norm", "dropout"), compare(results, "both", "batch norm")
+        told.append(f"{name}: instead of it {instead.text}, dropout beside it {beside.text}")
+        worse_alone = instead.is_clear and instead.difference.mean < 0
+        seen[name] = not worse_alone and not (beside.is_clear and beside.difference.mean > 0)
+    return Claim("dropout", "sometimes no need of dropout", f"points, {'; '.join(told)}", seen_in(seen))
+
+
+def _fewer_steps(textbooks: Runs) -> Claim:
+    told, seen = [], {}
+    for name, results in textbooks.items():
+        factor = speed_up(results[without_norm(results)], results["batch norm"])
+        told.append(f"{name}: {speed_up_text(factor)}")
+        seen[name] = (factor.mean if factor.half_width is None else factor.low) > 1
+    return Claim("fewer steps", "14 times fewer steps to the same accuracy", "; ".join(told), seen_in(seen))
+
+
+def without_norm(results: Results) -> str:
+    """The more accurate of the textbook's two networks without batch norm."""
+    others = [name for name in results if name != "batch norm"]
+    return max(others, key=lambda name: mean(results[name], "test_accuracy").mean)
+
+
+def _saturation(textbooks: Runs) -> Claim:
+    """How far the sigmoid is behind tanh, without and with batch norm."""
+    behind = {}
+    for method in METHODS:
+        names = [without_norm(found) if method == "neither" else method for found in textbooks.values()]
+        ends = [final(found[name], "test_accuracy") for found, name in zip(textbooks.values(), names, strict=True)]
+        behind[method] = paired_difference(ends[1], ends[0])
+    told = " → ".join(one.text(1, 100) for one in behind.values())
+    shrinks = not behind["neither"].could_be_noise and 0 < behind["neither"].mean > behind["batch norm"].mean
+    evidence = f"points that sigmoid is behind tanh: {told}"
+    return Claim("saturation", "saturating nonlinearities usable", evidence, "seen" if shrinks else "not seen")
