@@ -118,7 +118,9 @@ def test_the_batch_grows_after_every_so_many_iterations():
     assert [batch_size_at(spec, 1, iteration) for iteration in range(8)] == [8, 8, 8, 16, 16, 16, 20, 20]
 
 
-@pytest.mark.parametrize(("total", "size"), [(10, 3), (9, 4), (5, 8), (4, 1), (1, 128), (4000, 128), (4030, 128), (5, 2)])
+@pytest.mark.parametrize(
+    ("total", "size"), [(10, 3), (9, 4), (5, 8), (4, 1), (1, 128), (4000, 128), (4030, 128), (5, 2)]
+)
 def test_pieces_cover_everything_once_and_none_is_alone_or_much_smaller(total, size):
     parts = list(pieces(total, size))
     assert [i for part in parts for i in range(part.start, part.stop)] == list(range(total))
