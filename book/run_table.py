@@ -11,7 +11,7 @@ HEADERS = ("experiment", "runs", "seeds", "epochs", "images", "minutes")
 
 def rows(groups: Mapping[str, Results]) -> Iterator[list[object]]:
     """A row an experiment, and their sum: `HEADERS`. Minutes are those of training, whatever ran beside it."""
-    kept = {name: _records(results) for name, results in groups.items()}
+    kept = {name: records for name, results in groups.items() if (records := _records(results))}
     for name, records in kept.items():
         yield [name, len(records), len({record.spec.seed for record in records}), *_sizes(records), _minutes(records)]
     every = {record.key: record for records in kept.values() for record in records}.values()

@@ -71,6 +71,13 @@ def test_variants_that_differ_in_their_input_alone_share_the_rate_that_is_best_o
     assert tuning.best(trials({0.1: 0.90, 1.0: 0.91}), trials({0.1: 0.95, 1.0: 0.92})) == 0.1
 
 
+def test_networks_that_differ_in_their_input_alone_share_the_rate_that_is_best_on_average():
+    five = variants.five(SMALL)
+    assert tuning.alike(five, "batch norm, input too") == ["batch norm", "batch norm, input too"]
+    assert tuning.alike(five, "dropout") == ["dropout"]
+    assert tuning.best(trials({0.1: 0.9, 0.3: 0.8}), trials({0.1: 0.5, 0.3: 0.7})) == 0.3
+
+
 def test_choosing_among_none_is_refused():
     with pytest.raises(ValueError, match="got none"):
         tuning.best({})
