@@ -12,6 +12,7 @@ from pathlib import Path
 DECISIVE = (
     "architectures",
     "augmentation",
+    "curves",
     "data",
     "datasets",
     "kernels",

@@ -91,7 +91,7 @@ def test_a_shrinking_rate_has_the_growing_batchs_noise_scale_in_every_epoch(digi
     growing, shrinking = (trained(specs[name].with_(epochs=4), digits) for name in ("growing batch", "shrinking rate"))
     noise = [[e.lr / e.batch_size for e in record.history] for record in (growing, shrinking)]
     assert noise[0] == pytest.approx(noise[1])
-    assert updates(growing) == [25, 38, 45, 49]
+    assert updates(growing) == [25, 38, 44, 47]
     assert updates(shrinking) == [25, 50, 75, 100]
 
 

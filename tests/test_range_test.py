@@ -177,7 +177,7 @@ def changed(record, number):
     for epoch in content["history"]:
         epoch["losses"] = [number(next(places), loss) for loss in epoch["losses"]]
         epoch["train_loss"] *= 2
-    content["provenance"]["platform"] = "another"
+    content["provenance"]["platform"] += ", another"
     return Record.model_validate(content)
 
 
