@@ -8,6 +8,7 @@ from torch import nn
 
 from analysis import Derivation
 from analysis.rows import Row
+from book.exercises import Groups
 from book.experiments import Results, final
 from book.intervals import Interval, mean_interval, paired_difference
 from book.tables import quantity
@@ -47,6 +48,12 @@ def sketch(base: RunSpec) -> Variants:
 def note(base: RunSpec) -> Variants:
     """The note's network as it is, batch norm on the input included, and without any batch norm."""
     return {"no norm": base.with_(input_norm="none"), "batch norm": base.with_(norm="batch", input_norm="batch")}
+
+
+def groups(base: RunSpec, other: RunSpec, seeds: int, note_base: RunSpec, note_seeds: int) -> Groups:
+    """All of the chapter's runs: the sketch's on both data sets (on the other only two of them), and the note's."""
+    others = {name: spec for name, spec in sketch(other).items() if name in ("no norm", "batch norm")}
+    return {"sketch": (sketch(base), seeds), "other": (others, seeds), "note": (note(note_base), note_seeds)}
 
 
 # Improvement

@@ -26,6 +26,16 @@ def test_the_note_without_batch_norm_has_none_on_its_input_either() -> None:
     assert (variants["batch norm"].norm, variants["batch norm"].input_norm) == ("batch", "batch")
 
 
+def test_the_easier_images_get_the_two_networks_that_the_improvement_needs() -> None:
+    groups = beyond_mnist.groups(BASE, BASE.with_(epochs=3), 2, BASE.with_(network="cifar-note"), 1)
+    assert {name: (len(variants), seeds) for name, (variants, seeds) in groups.items()} == {
+        "sketch": (5, 2),
+        "other": (2, 2),
+        "note": (2, 1),
+    }
+    assert {spec.epochs for spec in groups["other"][0].values()} == {3}
+
+
 def test_the_notes_visible_cells_come_out_of_both_witnesses() -> None:
     network = beyond_mnist.live(network="cifar-note", dataset="cifar10", norm="batch", input_norm="batch")
     derived = analysis.cifar_note()
