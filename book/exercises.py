@@ -17,7 +17,7 @@ ACTIVATIONS = ("sigmoid", "tanh")
 METHODS = ("neither", "batch norm")
 
 #: Learning rates from hopeless to hopeless, half a decade apart.
-RATES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+RATES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 
 #: Factors on the initial weights of the hidden layers.
 SCALES = (0.1, 0.3, 1.0, 3.0, 10.0)
