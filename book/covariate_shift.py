@@ -148,6 +148,11 @@ def mean_drift(record: Record) -> float:
     return float(np.mean([drift(record, layer) for layer in record.probed("inputs")["layers"]]))
 
 
+def mean_rescaling(record: Record) -> float:
+    """:func:`rescaling`, mean over the layers."""
+    return float(np.mean([rescaling(record, layer) for layer in record.probed("inputs")["layers"]]))
+
+
 def turned(record: Record, block: str) -> float:
     """What a step of the layers below changes in a layer's own gradient, in lengths of that gradient.
 
@@ -165,10 +170,20 @@ def mean_turned(record: Record) -> float:
 def unpredicted(record: Record) -> NDArray[np.float64]:
     """At each point (n,), the largest change of the gradient along a step of ½ to 4 learning rates, in its lengths.
 
-    Santurkar et al. 2018, figure 4 (b), divided by the gradient's length: 0 is a gradient that tells all.
+    Santurkar et al. 2018, figure 4 (b), divided by the gradient's length: 0 is a gradient that tells all. As a step is
+    that many lengths of the gradient, this is also the change over the distance gone, their figure 4 (c), times the
+    rate.
     """
     measured = record.probed("gradients")
     return np.asarray(_array(measured["distances"]).max(axis=1) / _array(measured["norm"]))
+
+
+def mean_change(record: Record) -> float:
+    """The largest change of the gradient along a step, as it is, mean over the points of training.
+
+    Santurkar et al. 2018, figure 4 (b).
+    """
+    return float(_array(record.probed("gradients")["distances"]).max(axis=1).mean())
 
 
 def mean_unpredicted(record: Record) -> float:
@@ -176,10 +191,12 @@ def mean_unpredicted(record: Record) -> float:
     return float(unpredicted(record).mean())
 
 
-def worst_step(record: Record) -> float:
-    """How much higher than before the loss is at the worst length of a step along the gradient, mean over points."""
-    measured = record.probed("gradients")
-    return float(np.mean(_array(measured["losses"]).max(axis=1) - _array(measured["loss"])))
+def loss_range(record: Record) -> float:
+    """By how many nats the loss varies along a step of ½ to 4 learning rates, mean over the points of training.
+
+    Santurkar et al. 2018, figure 4 (a).
+    """
+    return float(np.mean(np.ptp(_array(record.probed("gradients")["losses"]), axis=1)))
 
 
 def mean_test_loss(record: Record) -> float:
@@ -233,4 +250,5 @@ def draw_predictiveness(results: Results, variants: Sequence[str]) -> Figure:
 
 def _log_iterations(ax: Axes) -> None:
     ax.set_xscale("symlog", linthresh=1)
+    ax.set_xlim(left=0)
     ax.set_xlabel("iteration")

@@ -8,7 +8,7 @@ from recorded import ended
 from scipy import integrate, stats
 
 from book import covariate_shift
-from book.covariate_shift import TanhInput, drift, glorot_length, one_step, turned, unpredicted, worst_step
+from book.covariate_shift import TanhInput, drift, glorot_length, loss_range, one_step, rescaling, turned, unpredicted
 from models.networks import build
 from models.progress import Silent
 from models.runs import ask
@@ -100,10 +100,16 @@ def test_a_turned_gradient_counts_in_its_own_lengths():
     assert covariate_shift.mean_turned(record) == pytest.approx(turned(record, "conv2"))
 
 
-def test_the_least_predictive_step_and_the_worst_loss_are_taken():
+def test_a_spread_that_doubles_and_halves_wanders_by_ln_2():
+    variances = [[1.0, 16.0], [4.0, 1.0]] * 4  # standard deviations 1 and 2, and 4 and 1
+    assert rescaling(measured([[0.0, 0.0]] * 8, variances), "fc1") == pytest.approx(math.log(2) * (1 / 2 + 1) / 2)
+
+
+def test_the_least_predictive_step_and_the_range_of_losses_are_taken():
     record = measured([[0.0]], [[1.0]])
     assert unpredicted(record).tolist() == [1.0, 0.5]
-    assert worst_step(record) == pytest.approx((0.5 + 0.2) / 2)
+    assert covariate_shift.mean_change(record) == 2.0
+    assert loss_range(record) == pytest.approx((0.7 + 0.3) / 2)
 
 
 @pytest.mark.slow
