@@ -28,6 +28,7 @@ KINDS: Mapping[str, Kind] = {
     "candidates": whole(2),
     "subset": whole(20),
     "range_epochs": SIZE,
+    "range_seeds": SIZE,
     "step_size_up": or_none(SIZE),
     "gamma": or_none(number(0, below=1, inclusive=False)),
     "growth_step": or_none(SIZE),
