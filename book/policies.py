@@ -15,7 +15,7 @@ from models.specs import Network, RunSpec
 SWEEP = (1e-5, 10.0)  # where Smith's sweep begins and ends
 LEFT = 0.1  # share of exp_range's amplitude that is left at the end
 POINTS = 100  # losses that a run keeps, about
-FRACTIONS = (1, 3, 10)  # what lr_max is divided by, to find a constant rate
+FACTORS = (1 / 3, 1, 3)  # of lr_max, to find a constant rate
 
 #: What the three chapters' own parameters accept.
 KINDS: Mapping[str, Kind] = {
@@ -158,9 +158,9 @@ def decay(spec: RunSpec, left: float = LEFT) -> float:
 
 
 def constants(spec: RunSpec, lr_max: float) -> dict[float, RunSpec]:
-    """Runs at constant rates, by their rate: lr_max, and fractions of it."""
+    """Runs at constant rates, by their rate: lr_max, and one on either side of it."""
     kept = spec.with_(loss_every=kept_every(spec, POINTS))
-    return {rate: kept.with_(lr=rate) for rate in (rounded(lr_max / fraction, 2) for fraction in FRACTIONS)}
+    return {rate: kept.with_(lr=rate) for rate in (rounded(factor * lr_max, 2) for factor in FACTORS)}
 
 
 def batches(spec: RunSpec, lr: float, largest: int, growth_step: int | None, micro_batch: int) -> Variants:

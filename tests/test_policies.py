@@ -76,7 +76,7 @@ def test_every_policy_trains_as_often_from_the_same_weights():
 
 
 def test_constant_rates_are_the_highest_and_fractions_of_it():
-    assert list(policies.constants(BASE, 0.1)) == [0.1, 0.033, 0.01]
+    assert list(policies.constants(BASE, 0.1)) == [0.033, 0.1, 0.3]
 
 
 def test_the_batch_grows_as_far_as_doubling_leads_within_the_training_set():
