@@ -18,7 +18,7 @@ from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
-from book.builder import execution, overlay, provenance
+from book.builder import execution, overlay, paper, provenance
 from book.builder.chapters import BookError, Chapter, book_root, load_profile, parameters_for, read_source
 
 logger = logging.getLogger(__name__)
@@ -195,6 +195,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-before-read-docs", execute_stale)
     app.connect("source-read", read_executed)
     app.connect("env-updated", rewrite_glued, priority=400)
+    app.connect("doctree-resolved", paper.prepare)
     app.connect("html-page-context", once_each_script, priority=950)
     app.connect("build-finished", finish)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
