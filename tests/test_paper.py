@@ -46,7 +46,7 @@ def test_names_in_code_count_as_wider_than_words():
 
 
 def test_the_latex_of_a_book_has_the_columns_and_asks_for_room_for_code(tmp_path):
-    show = 'from book import tables\ntables.show([["a", 1]], ["name", "count"], name="tab", caption="A table")'
+    show = 'from book import tables\ntables.show([["a", 1], ["", 2]], ["name", "count"], name="tab", caption="A table")'
     write_chapter(tmp_path / "chapter.ipynb", show)
     write_book(tmp_path, ["chapter"])
     run = build(tmp_path, "--builder", "latex")
@@ -54,4 +54,5 @@ def test_the_latex_of_a_book_has_the_columns_and_asks_for_room_for_code(tmp_path
     (written,) = (tmp_path / "_build" / "latex").glob("*.tex")
     text = written.read_text()
     assert r"{tabulary}{\linewidth}[t]{lr}" in text
-    assert re.search(r"\\needspace\{3\\baselineskip\}\s*\\begin\{sphinxVerbatim\}", text)
+    assert re.search(r"\\sphinxhline\s*&\s*\\sphinxAtStartPar\s*2", text)  # nothing in the empty cell, not a paragraph
+    assert re.search(r"\\Needspace\{3\\baselineskip\}\s*\\begin\{sphinxVerbatim\}", text)

@@ -8,8 +8,8 @@ from sphinx.application import Sphinx
 
 LINE = 90  # characters of a table's print that fit between the margins
 GAP = 2.4  # what lies between two columns, in characters
-NARROW = 14  # characters of words that are never wrapped
-EM = 0.54  # width of a character, with some room
+NARROW = 24  # characters of words that are never wrapped
+EM, HEAD_EM = 0.48, 0.56  # width of a character of a cell and of a heading, with some room
 WHOLE_PAGE = 40  # lines of code, from which on a page break may cut it
 
 
@@ -54,7 +54,8 @@ def _narrowed(column: list[nodes.entry]) -> str:
         return letter
     longest_word = max(map(len, head.astext().split()), default=0)
     side = {"r": r"\raggedleft", "c": r"\centering"}[letter]
-    return rf">{{{side}\arraybackslash}}p{{{EM * max(widest, longest_word):.2f}em}}"
+    width = max(EM * widest, HEAD_EM * longest_word)
+    return rf">{{{side}\arraybackslash}}p{{{width:.2f}em}}"
 
 
 def prepare(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -63,8 +64,11 @@ def prepare(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         return
     for table in list(doctree.findall(nodes.table)):
         table.parent.insert(table.parent.index(table), tabular_col_spec(spec=columns(table)))
+        for cell in table.findall(nodes.entry):
+            if not cell.astext():
+                cell.clear()  # an empty paragraph would make the row two lines high
     for block in list(doctree.findall(nodes.literal_block)):
         lines = block.astext().count("\n") + 2
         if lines < WHOLE_PAGE:
-            room = nodes.raw("", rf"\needspace{{{lines}\baselineskip}}" + "\n", format="latex")
+            room = nodes.raw("", rf"\Needspace{{{lines}\baselineskip}}" + "\n", format="latex")
             block.parent.insert(block.parent.index(block), room)
