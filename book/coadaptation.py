@@ -70,9 +70,12 @@ def draw_descent(paths: dict[str, NDArray[np.float64]]) -> Figure:
     """What each of the two units hears of the nuisance, step by step, a panel a method."""
     figure, axes = figures.new(len(paths), sharey=True, size=(6.4, 2.6))
     for ax, (name, path) in zip(axes[0], paths.items(), strict=True):
+        place = len(path) // 4
         for unit, style in enumerate(("-", "--")):
             ax.plot(path[:, unit], color=figures.METHOD_COLOURS.get(name, figures.GREY), ls=style)
-            ax.annotate(f"unit {unit + 1}", (len(path) * 0.55, path[len(path) // 2, unit] + 0.12), fontsize=9)
+            above = path[place, unit] >= path[place, 1 - unit]
+            look = {"xytext": (0, 4 if above else -4), "textcoords": "offset points", "fontsize": 9}
+            ax.annotate(f"unit {unit + 1}", (place, path[place, unit]), va="bottom" if above else "top", **look)
         ax.set(xlabel="step", title=name)
     axes[0][0].set_ylabel("nuisance heard, c")
     return figure

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from book import figures
 from book.benchmark.result import Contest, Effect, Judged, Machine, Result, Spread
@@ -103,6 +104,7 @@ def draw_gains(effects: Mapping[str, Effect]) -> Figure:
     ax.set_yticks(range(len(effects)), [f"{one.title}, {one.setting}" for one in effects.values()])
     ax.invert_yaxis()
     ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.xaxis.set_major_formatter("{x:g}")
     ax.set_xlabel("times as fast")
     return figure
