@@ -96,6 +96,16 @@ def epochs_text(needed: Sequence[float | None]) -> str:
     return f"{np.mean(reached):.1f}" + (f" ({missing} of {len(needed)} never)" if missing else "")
 
 
+def when_text(needed: Sequence[float | None]) -> str:
+    """When the target was reached, as the end of a sentence.
+
+    >>> when_text([4.0, 6.0, None]), when_text([None])
+    ('after 5.0 epochs (1 of 3 never)', 'in no run')
+    """
+    mean_text, *missing = epochs_text(needed).split(" ", 1)
+    return "in no run" if mean_text == "never" else " ".join([f"after {mean_text} epochs", *missing])
+
+
 def saving(needed: Sequence[float | None], reference: Sequence[float | None], epochs: int) -> Interval:
     """How many epochs fewer than the reference, seed by seed; who never got there counts as one epoch late."""
     ours, theirs = ([epochs + 1 if count is None else count for count in counts] for counts in (needed, reference))

@@ -129,10 +129,10 @@ def cyclical(
 ) -> Variants:
     """The policies between two rates: `exp_range`, `triangular`, `triangular2` and `one-cycle`.
 
-    `step_size_up` is half a cycle in iterations, one epoch by default; `gamma` the amplitude's factor an iteration,
-    by default such that a tenth of it is left at the end.
+    `step_size_up` is half a cycle in iterations, one epoch by default, rounded up; `gamma` the amplitude's factor an
+    iteration, by default such that a tenth of it is left at the end.
     """
-    step = step_size_up or iterations(spec)
+    step = step_size_up or epoch_length(spec)
     limits = {"lr": lr_min, "max_lr": lr_max, "loss_every": kept_every(spec, POINTS)}
     cycle = spec.with_(schedule="triangular", step_size_up=step, **limits)
     return {
@@ -144,7 +144,18 @@ def cyclical(
 
 
 def iterations(spec: RunSpec) -> int:
-    """Iterations of an epoch, those of a last, smaller batch included."""
+    """Iterations of an epoch, as the training makes them: a small rest joins the last batch.
+
+    >>> iterations(RunSpec(train_size=1300, batch_size=128)), epoch_length(RunSpec(train_size=1300, batch_size=128))
+    (10, 11)
+    """
+    from models.schedules import iterations_per_epoch
+
+    return iterations_per_epoch(examples(spec), min(spec.batch_size, examples(spec)))
+
+
+def epoch_length(spec: RunSpec) -> int:
+    """What a schedule counts as an epoch: its batches, rounded up. Where a rest is small, iterations are one fewer."""
     return -(-examples(spec) // spec.batch_size)
 
 
@@ -154,7 +165,7 @@ def decay(spec: RunSpec, left: float = LEFT) -> float:
     >>> decay(RunSpec(train_size=1280, epochs=10, batch_size=128))
     0.977237
     """
-    return rounded(left ** (1 / (spec.epochs * iterations(spec))), 6)
+    return rounded(left ** (1 / (spec.epochs * epoch_length(spec))), 6)
 
 
 def constants(spec: RunSpec, lr_max: float) -> dict[float, RunSpec]:
