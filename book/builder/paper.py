@@ -17,12 +17,15 @@ def columns(table: nodes.table) -> str:
     """LaTeX's columns of a table, in which no number is wrapped or cut.
 
     A table that fits between the margins is as wide as its words. In a wider one, words are wrapped where their
-    column is wide, and headings of numbers wherever they are longer than the numbers.
+    column is wide; where none is, headings are wrapped that are longer than their numbers.
     """
     cells = [list(column) for column in zip(*_rows(table), strict=True)]
     widths = [max(map(_width, column)) for column in cells]
-    fits = sum(widths) + GAP * len(cells) <= LINE
-    return "".join(_natural(column) if fits else _narrowed(column) for column in cells)
+    letters = [_letter(column) for column in cells]
+    if sum(widths) + GAP * len(cells) <= LINE:
+        return "".join(letters)
+    wrapped = ["L" if one == "l" and width > NARROW else one for one, width in zip(letters, widths, strict=True)]
+    return "".join(wrapped if "L" in wrapped else map(_under_its_heading, cells))
 
 
 def _rows(table: nodes.table) -> Iterator[list[nodes.entry]]:
@@ -37,20 +40,20 @@ def _width(cell: nodes.entry) -> float:
     return len(cell.astext()) + 0.3 * code
 
 
-def _natural(column: list[nodes.entry]) -> str:
+def _letter(column: list[nodes.entry]) -> str:
     """The letter of a column as wide as its widest cell."""
     classes = column[-1]["classes"]
     return "r" if "text-right" in classes else "c" if "text-center" in classes else "l"
 
 
-def _narrowed(column: list[nodes.entry]) -> str:
-    """A column of a table that is too wide: numbers keep to a line, words and headings are wrapped."""
+def _under_its_heading(column: list[nodes.entry]) -> str:
+    """A column of numbers as wide as the widest, its heading wrapped where that is longer.
+
+    In a table with wrapped words it would not do: tabulary forgets the space beside columns of a given width.
+    """
     head, *body = column
-    widest = max(map(_width, body), default=0.0)
-    letter = _natural(column)
-    if letter == "l":
-        return "l" if max(widest, _width(head)) <= NARROW else "L"
-    if _width(head) <= widest:
+    widest, letter = max(map(_width, body), default=0.0), _letter(column)
+    if letter == "l" or _width(head) <= widest:
         return letter
     longest_word = max(map(len, head.astext().split()), default=0)
     side = {"r": r"\raggedleft", "c": r"\centering"}[letter]
