@@ -102,8 +102,10 @@ def when_text(needed: Sequence[float | None]) -> str:
     >>> when_text([4.0, 6.0, None]), when_text([None])
     ('after 5.0 epochs (1 of 3 never)', 'in no run')
     """
-    mean_text, *missing = epochs_text(needed).split(" ", 1)
-    return "in no run" if mean_text == "never" else " ".join([f"after {mean_text} epochs", *missing])
+    if all(epochs is None for epochs in needed):
+        return "in no run"
+    mean_text, space, missing = epochs_text(needed).partition(" ")
+    return f"after {mean_text} epochs{space}{missing}"
 
 
 def saving(needed: Sequence[float | None], reference: Sequence[float | None], epochs: int) -> Interval:

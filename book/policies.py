@@ -155,7 +155,7 @@ def iterations(spec: RunSpec) -> int:
 
 
 def epoch_length(spec: RunSpec) -> int:
-    """What a schedule counts as an epoch: its batches, rounded up. Where a rest is small, iterations are one fewer."""
+    """Batches of an epoch, rounded up: half a cycle by default. Where a small rest joins, iterations are one fewer."""
     return -(-examples(spec) // spec.batch_size)
 
 
