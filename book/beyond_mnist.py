@@ -8,8 +8,7 @@ from torch import nn
 
 from analysis import Derivation
 from analysis.rows import Row
-from book.exercises import Groups
-from book.experiments import Results, final
+from book.experiments import Groups, Results, final
 from book.intervals import Interval, mean_interval, paired_difference
 from book.tables import quantity
 from book.variants import Variants

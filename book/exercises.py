@@ -3,9 +3,10 @@
 Each function takes a spec and gives specs by name; nothing here trains (`book.experiments.ask_groups` does).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import combinations, permutations
 
+from book.experiments import Groups
 from book.variants import Variants, each
 from models.architectures import layer_names
 from models.specs import ORDER_PARTS, RunSpec
@@ -26,9 +27,6 @@ SCALES = (0.1, 0.3, 1.0, 3.0, 10.0)
 MOMENTA = (0.01, 0.5)
 
 DROPOUT = 0.5
-
-#: A group's variants with their number of seeds, as `experiments.ask_groups` takes them.
-Groups = dict[str, tuple[Variants, int]]
 
 
 def group(*parts: str) -> str:
@@ -144,7 +142,7 @@ def textbook_groups(base: RunSpec, lower_lr: float, seeds: int) -> Groups:
     }
 
 
-def count(groups: Mapping[str, tuple[Mapping[str, RunSpec], int]]) -> int:
+def count(groups: Groups) -> int:
     """Trainings that the groups ask for; one that several groups share counts once."""
     return len(
         {spec.with_(seed=seed) for variants, n in groups.values() for spec in variants.values() for seed in range(n)}

@@ -14,6 +14,9 @@ from models.specs import RunSpec
 #: Records of each variant, one a seed, in the order of the seeds.
 Results = dict[str, list[Record]]
 
+#: Variants of a run by name, group by group, each group with its number of seeds.
+Groups = Mapping[str, tuple[Mapping[str, RunSpec], int]]
+
 
 def ask(variants: Mapping[str, RunSpec], seeds: int) -> Results:
     """The records of every variant with seeds 0, 1, …: found, or else trained now.
@@ -23,7 +26,7 @@ def ask(variants: Mapping[str, RunSpec], seeds: int) -> Results:
     return ask_groups({"": (variants, seeds)})[""]
 
 
-def ask_groups(groups: Mapping[str, tuple[Mapping[str, RunSpec], int]]) -> dict[str, Results]:
+def ask_groups(groups: Groups) -> dict[str, Results]:
     """The same for several groups of variants, each with its number of seeds, asked for all at once."""
     specs = {
         (group, name): [spec.with_(seed=seed) for seed in range(seeds)]

@@ -113,3 +113,10 @@ def test_a_chapter_that_fails_publishes_nothing(folder):
         "python -m book publish: error: chapter training failed: ValueError: the reason"
     )
     assert not records(folder / "runs")
+
+
+def test_a_chapter_is_executed_with_as_many_threads_as_the_user_allows(tmp_path):
+    write_book(tmp_path, ["threads"])
+    write_chapter(tmp_path / "threads.ipynb", "import torch\n\nassert torch.get_num_threads() == 1")
+    done = book(tmp_path, "publish", "threads", OMP_NUM_THREADS="1", **places(tmp_path))
+    assert done.returncode == 0, done.stderr

@@ -18,6 +18,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from book.builder import staleness
 from book.builder.chapters import BookError, Chapter, ChapterFailed, read_source
+from models.sweeps import available_cores
 
 LAST_CELL = "from book.builder import trace\n\ntrace.show_imports()"
 TRACE_ID = "convbook-trace"  # of the cell that an execution appends
@@ -35,7 +36,7 @@ class Outcome:
 
 
 def refresh(chapter: Chapter) -> None:
-    """Execute the chapter in this process, with all its cores, unless its executed copy is fresh; says why on stderr.
+    """Execute the chapter in this process, with all the cores it may use, unless its copy is fresh; says why on stderr.
 
     Raises
     ------
@@ -46,7 +47,7 @@ def refresh(chapter: Chapter) -> None:
     if not causes:
         return
     print(f"chapter {chapter.docname}: executing, because {'; '.join(causes)}", file=sys.stderr, flush=True)
-    outcome = execute(chapter, threads=os.cpu_count() or 1)
+    outcome = execute(chapter, threads=available_cores())
     if outcome.error:
         raise ChapterFailed(f"chapter {chapter.docname} failed: {outcome.error}")
 
