@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "book").rglob("*.ipynb"))
@@ -22,6 +23,12 @@ def code(notebook):
 
 def test_there_are_chapters():
     assert len(NOTEBOOKS) >= 5
+
+
+@pytest.mark.parametrize("profile", sorted((ROOT / "book" / "profiles").glob("*.yml")), ids=lambda path: path.stem)
+def test_profiles_name_chapters_that_exist(profile):
+    named = yaml.safe_load(profile.read_text())
+    assert set(named) - {"*"} <= {path.relative_to(ROOT).with_suffix("").as_posix() for path in NOTEBOOKS}
 
 
 def test_no_outputs_are_stored(notebook):
