@@ -76,7 +76,7 @@ def draw_descent(paths: dict[str, NDArray[np.float64]]) -> Figure:
             above = path[place, unit] >= path[place, 1 - unit]
             look = {"xytext": (0, 4 if above else -4), "textcoords": "offset points", "fontsize": 9}
             ax.annotate(f"unit {unit + 1}", (place, path[place, unit]), va="bottom" if above else "top", **look)
-        ax.set(xlabel="step", title=name)
+        ax.set(xlabel="step", title=name, ymargin=0.15)
     axes[0][0].set_ylabel("nuisance heard, c")
     return figure
 

@@ -14,7 +14,7 @@ CALLED: Mapping[str, str] = {
     "batch norm": "batch norm alone",
     "batch norm, input too": "batch norm on the input too",
     "dropout": "dropout alone",
-    "both": "both together",
+    "both": "their combination",
     "constant": "the constant rate",
     "exp_range": "the policy exp_range",
     "growing batch": "the growing batch",
@@ -78,7 +78,7 @@ def sentences(compared: Iterable[Comparison]) -> str:
     """Comparisons in prose, each a sentence of its own.
 
     >>> sentences([Comparison("both", "dropout", Interval(0.012, 0.002, 5))]).replace("\\N{NO-BREAK SPACE}", " ")
-    'Both together is 1.20 ± 0.20 percentage points better than dropout alone.'
+    'Their combination is 1.20 ± 0.20 percentage points better than dropout alone.'
     """
     return " ".join(f"{one.sentence[0].upper()}{one.sentence[1:]}." for one in compared)
 

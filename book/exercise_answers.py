@@ -184,13 +184,20 @@ def _any_start(scales: Ranges) -> Claim:
 
 
 def _no_dropout(regularized: Runs) -> Claim:
-    told, seen = [], {}
+    """Whether batch norm does without dropout, which can only be told where dropout is of use."""
+    told, seen, useful = [], {}, False
     for name, results in regularized.items():
-        instead, beside = compare(results, "batch norm", "dropout"), compare(results, "both", "batch norm")
-        told.append(f"{name}: instead of it {instead.text}, dropout beside it {beside.text}")
-        worse_alone = instead.is_clear and instead.difference.mean < 0
-        seen[name] = not worse_alone and not (beside.is_clear and beside.difference.mean > 0)
-    return Claim("dropout", "sometimes no need of dropout", f"points, {'; '.join(told)}", seen_in(seen))
+        alone, instead, beside = (
+            compare(results, *pair)
+            for pair in (("dropout", "neither"), ("batch norm", "dropout"), ("both", "batch norm"))
+        )
+        told.append(f"{name}: dropout alone {alone.text}, instead of it {instead.text}, beside it {beside.text}")
+        helps = alone.is_clear and alone.difference.mean > 0
+        worse_instead = instead.is_clear and instead.difference.mean < 0
+        seen[name] = helps and not worse_instead and not (beside.is_clear and beside.difference.mean > 0)
+        useful = useful or helps
+    words = seen_in(seen) if useful else "no telling: dropout is of no use here"
+    return Claim("dropout", "sometimes no need of dropout", f"points, {'; '.join(told)}", words)
 
 
 def _fewer_steps(textbooks: Runs) -> Claim:
@@ -209,13 +216,14 @@ def without_norm(results: Results) -> str:
 
 
 def _saturation(textbooks: Runs) -> Claim:
-    """How far the sigmoid is behind tanh, without and with batch norm."""
+    """How far the sigmoid is behind tanh, without and with batch norm, and what that takes away, seed by seed."""
     behind = {}
     for method in METHODS:
         names = [without_norm(found) if method == "neither" else method for found in textbooks.values()]
         ends = [final(found[name], "test_accuracy") for found, name in zip(textbooks.values(), names, strict=True)]
-        behind[method] = paired_difference(ends[1], ends[0])
-    told = " → ".join(one.text(1, 100) for one in behind.values())
-    shrinks = not behind["neither"].could_be_noise and 0 < behind["neither"].mean > behind["batch norm"].mean
-    evidence = f"points that sigmoid is behind tanh: {told}"
-    return Claim("saturation", "saturating nonlinearities usable", evidence, "seen" if shrinks else "not seen")
+        behind[method] = [tanh - sigmoid for sigmoid, tanh in zip(*ends, strict=True)]
+    told = " → ".join(mean_interval(points).text(1, 100) for points in behind.values())
+    change = paired_difference(behind["batch norm"], behind["neither"])
+    evidence = f"points that sigmoid is behind tanh: {told} ({change.text(1, 100, sign=True)})"
+    seen = change.mean < 0 and not change.could_be_noise
+    return Claim("saturation", "saturating nonlinearities usable", evidence, "seen" if seen else "not seen")

@@ -19,7 +19,7 @@ def ranges(panels: Mapping[str, Mapping[str, Range]], *, xlabel: str) -> Figure:
     figure, axes = figures.new(len(panels), size=(6.4, 2.9), sharey=True)
     for ax, (activation, found) in zip(axes[0], panels.items(), strict=True):
         ends = _lines(ax, found)
-        ax.set(xscale="log", xlabel=f"{xlabel} ({activation})")
+        ax.set(xscale="log", xlabel=f"{xlabel} ({activation})", ylim=(0, 100))
     figures.label_ends(axes[0][-1], ends)
     axes[0][0].set_ylabel("test accuracy, %")
     return figure

@@ -61,7 +61,7 @@ def test_a_single_seed_tells_nothing_and_has_no_interval():
 def test_sentences_begin_with_a_capital_and_end_with_a_full_stop():
     pairs = [comparisons.compare(RESULTS, "both", rival) for rival in ("batch norm", "dropout")]
     told = comparisons.sentences(pairs)
-    assert told.count("Both together") == 2
+    assert told.count("Their combination") == 2
     assert told.endswith(".")
 
 
@@ -77,7 +77,7 @@ def test_the_tally_sorts_the_settings_by_what_they_say():
     other = results_of({**ACCURACIES, "both": (0.960, 0.961, 0.962)})
     told = comparisons.tally({"many": RESULTS, "few": other}, "both", "batch norm")
     assert told == (
-        "Against batch norm alone, of 2 settings, both together is worse in 1 (few), "
+        "Against batch norm alone, of 2 settings, their combination is worse in 1 (few), "
         "not to be told apart from it in 1 (many)."
     )
 
