@@ -222,7 +222,7 @@ def test_claims_are_judged_by_what_the_runs_show() -> None:
 def test_nothing_replaces_a_dropout_that_is_of_no_use() -> None:
     ends = {"neither": (0.8, 0.81, 0.82), "batch norm": (0.9, 0.91, 0.92)}
     found = {method: runs(*ends.get(method, (0.7, 0.71, 0.72))) for method in (*ends, "dropout", "both")}
-    textbook = {name: found for name in exercises.ACTIVATIONS}
+    textbook = dict.fromkeys(exercises.ACTIVATIONS, found)
     same = {name: {"neither": some_range(1.0), "batch norm": some_range(1.0)} for name in exercises.ACTIVATIONS}
     verdicts = {claim.name: claim.verdict for claim in exercise_answers.claims(same, same, textbook, textbook)}
     assert verdicts["dropout"] == "no telling: dropout is of no use here"
