@@ -1,7 +1,7 @@
 """What the chapter on CIFAR-10 compares: the sketch's network with each normalization, the note's with and without."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import nn
@@ -39,9 +39,17 @@ class Note:
     cells: tuple[int, ...] = (12, 896, 128, 9248)
 
 
-def sketch(base: RunSpec) -> Variants:
-    """`base` with each of the sketch's normalizations in its hidden layers."""
-    return {name: base.with_(norm=norm) for name, (norm, _) in SKETCH.items()}
+#: Networks that the sketch's question can be asked of, its own first.
+NETWORKS = ("lenet5-norm", "lenet5", "lenet-stride1", "minigooglenet")
+
+#: The two that every question of the chapter needs, and what may be compared with them.
+BOTH = ("no norm", "batch norm")
+OTHER_NORMS = tuple(norm for name, (norm, _) in SKETCH.items() if name not in BOTH)
+
+
+def sketch(base: RunSpec, others: Collection[str] = OTHER_NORMS) -> Variants:
+    """`base` with no norm, with batch norm, and with each of the sketch's `others` in its hidden layers."""
+    return {name: base.with_(norm=norm) for name, (norm, _) in SKETCH.items() if name in BOTH or norm in others}
 
 
 def note(base: RunSpec) -> Variants:
@@ -49,10 +57,9 @@ def note(base: RunSpec) -> Variants:
     return {"no norm": base.with_(input_norm="none"), "batch norm": base.with_(norm="batch", input_norm="batch")}
 
 
-def groups(base: RunSpec, other: RunSpec, seeds: int, note_base: RunSpec, note_seeds: int) -> Groups:
-    """All of the chapter's runs: the sketch's on both data sets (on the other only two of them), and the note's."""
-    others = {name: spec for name, spec in sketch(other).items() if name in ("no norm", "batch norm")}
-    return {"sketch": (sketch(base), seeds), "other": (others, seeds), "note": (note(note_base), note_seeds)}
+def groups(variants: Variants, other: RunSpec, seeds: int, note_base: RunSpec, note_seeds: int) -> Groups:
+    """All of the chapter's runs: the sketch's `variants`, two of them on the other data set, and the note's."""
+    return {"sketch": (variants, seeds), "other": (sketch(other, ()), seeds), "note": (note(note_base), note_seeds)}
 
 
 # Improvement
@@ -81,7 +88,7 @@ def _gained(results: Results) -> list[float]:
 
 def _accuracies(results: Results) -> list[tuple[float, float]]:
     """Of each seed with batch norm, and with no norm."""
-    return list(zip(*(final(results[name], "test_accuracy") for name in ("batch norm", "no norm")), strict=True))
+    return list(zip(*(final(results[name], "test_accuracy") for name in reversed(BOTH)), strict=True))
 
 
 def more_improvement(results: Results, others: Results) -> Improvement:

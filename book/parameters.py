@@ -55,6 +55,26 @@ def one_of(names: Iterable[str]) -> Kind:
     return Kind(f"one of {', '.join(known)}", lambda v: v in known)
 
 
+def some_of(names: Iterable[str]) -> Kind:
+    """Some of several names, each at most once, with commas between them; :func:`listed` takes them apart."""
+    known = tuple(names)
+
+    def accepts(value: Any) -> bool:
+        chosen = listed(value) if isinstance(value, str) else [""]
+        return len(set(chosen)) == len(chosen) and set(chosen) <= set(known)
+
+    return Kind(f"some of {', '.join(known)}, with commas between them", accepts)
+
+
+def listed(text: str) -> list[str]:
+    """The names of a list with commas.
+
+    >>> listed("layer, group"), listed("")
+    (['layer', 'group'], [])
+    """
+    return [name.strip() for name in text.split(",")] if text.strip() else []
+
+
 def or_none(kind: Kind) -> Kind:
     """What `kind` accepts, or None."""
     return Kind(f"{kind.expected}, or None", lambda v: v is None or kind.accepts(v))

@@ -20,6 +20,11 @@ def test_the_sketch_plugs_in_five_normalizations() -> None:
     assert [spec.norm for spec in variants.values()] == ["none", "batch", "layer", "group", "instance"]
 
 
+def test_none_and_batch_norm_are_always_among_the_variants() -> None:
+    assert list(beyond_mnist.sketch(BASE, ["group"])) == ["no norm", "batch norm", "group norm"]
+    assert list(beyond_mnist.sketch(BASE, [])) == ["no norm", "batch norm"]
+
+
 def test_the_note_without_batch_norm_has_none_on_its_input_either() -> None:
     variants = beyond_mnist.note(BASE)
     assert (variants["no norm"].norm, variants["no norm"].input_norm) == ("none", "none")
@@ -27,7 +32,9 @@ def test_the_note_without_batch_norm_has_none_on_its_input_either() -> None:
 
 
 def test_the_easier_images_get_the_two_networks_that_the_improvement_needs() -> None:
-    groups = beyond_mnist.groups(BASE, BASE.with_(epochs=3), 2, BASE.with_(network="cifar-note"), 1)
+    groups = beyond_mnist.groups(
+        beyond_mnist.sketch(BASE), BASE.with_(epochs=3), 2, BASE.with_(network="cifar-note"), 1
+    )
     assert {name: (len(variants), seeds) for name, (variants, seeds) in groups.items()} == {
         "sketch": (5, 2),
         "other": (2, 2),

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from book.parameters import SIZE, ParameterError, declared, number, one_of, or_none, validate, whole
+from book.parameters import SIZE, ParameterError, declared, number, one_of, or_none, some_of, validate, whole
 
 DECLARATION = """
 dataset: str = "mnist"  # data set
@@ -99,3 +99,15 @@ def test_a_parameter_that_nobody_described_is_a_mistake_of_the_chapter():
 def test_each_kind_accepts_what_it_says(kind, good, bad):
     assert all(kind.accepts(value) for value in good)
     assert not any(kind.accepts(value) for value in bad)
+
+
+@pytest.mark.parametrize("value", ["", "layer", "group, layer"])
+def test_a_list_with_commas_is_accepted(value):
+    validate({"norms": ""}, {"norms": value}, {"norms": some_of(["layer", "group"])})
+
+
+@pytest.mark.parametrize("value", ["lair", "layer, layer", "layer,", 3])
+def test_a_list_with_an_unknown_name_or_one_twice_is_refused(value):
+    expected = f"norms must be some of layer, group, with commas between them; got {value!r}"
+    with pytest.raises(ParameterError, match=expected):
+        validate({"norms": ""}, {"norms": value}, {"norms": some_of(["layer", "group"])})
