@@ -185,18 +185,17 @@ def _any_start(scales: Ranges) -> Claim:
 
 def _no_dropout(regularized: Runs) -> Claim:
     """Whether batch norm does without dropout, which can only be told where dropout is of use."""
-    told, seen, useful = [], {}, False
+    told, helps, seen = [], {}, {}
     for name, results in regularized.items():
         alone, instead, beside = (
             compare(results, *pair)
             for pair in (("dropout", "neither"), ("batch norm", "dropout"), ("both", "batch norm"))
         )
         told.append(f"{name}: dropout alone {alone.text}, instead of it {instead.text}, beside it {beside.text}")
-        helps = alone.is_clear and alone.difference.mean > 0
+        helps[name] = alone.is_clear and alone.difference.mean > 0
         worse_instead = instead.is_clear and instead.difference.mean < 0
-        seen[name] = helps and not worse_instead and not (beside.is_clear and beside.difference.mean > 0)
-        useful = useful or helps
-    words = seen_in(seen) if useful else "no telling: dropout is of no use here"
+        seen[name] = helps[name] and not worse_instead and not (beside.is_clear and beside.difference.mean > 0)
+    words = seen_in(seen) if any(helps.values()) else "no telling: dropout is of no use here"
     return Claim("dropout", "sometimes no need of dropout", f"points, {'; '.join(told)}", words)
 
 
@@ -226,6 +225,6 @@ def _saturation(textbooks: Runs) -> Claim:
         behind[method] = [tanh - sigmoid for sigmoid, tanh in zip(*ends, strict=True)]
     told = " → ".join(mean_interval(points).text(1, 100) for points in behind.values())
     change = paired_difference(behind["batch norm"], behind["neither"])
-    evidence = f"points that sigmoid is behind tanh: {told} ({change.text(1, 100, sign=True)})"
-    seen = change.mean < 0 and not change.could_be_noise
+    evidence = f"points that sigmoid is behind tanh: {told} ({change.text(1, 100, sign=True)} by batch norm)"
+    seen = mean_interval(behind["neither"]).mean > 0 > change.mean and not change.could_be_noise
     return Claim("saturation", "saturating nonlinearities usable", evidence, "seen" if seen else "not seen")
