@@ -94,12 +94,12 @@ def pair_rows(compared: Iterable[Comparison]) -> list[list[str]]:
 
 
 def settings_rows(settings: Mapping[str, Results], pairs: Collection[tuple[str, str]]) -> list[list[str]]:
-    """A row a setting: its seeds, then each pair's difference, in bold where its interval excludes zero."""
+    """A row a setting, with each pair's difference, in bold where its interval excludes zero."""
     rows = []
     for setting, results in settings.items():
         compared = [compare(results, *pair) for pair in pairs]
         texts = [f"**{one.text}**" if one.is_clear else one.text for one in compared]
-        rows.append([setting, str(compared[0].difference.count), *texts])
+        rows.append([setting, *texts])
     return rows
 
 
