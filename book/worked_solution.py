@@ -148,6 +148,13 @@ def agreeing(results: Results) -> list[str]:
     return [name for name, off in offs.items() if abs(off.interval.mean) <= off.limit]
 
 
+def apart(results: Results) -> str:
+    """The models whose 95 % interval over seeds leaves out the source's accuracy, in words."""
+    offs = {name: off_source(results[name], printed) for name, printed in SOURCE.items()}
+    found = [f"{name} ({off.points})" for name, off in offs.items() if not off.interval.could_be_noise]
+    return "; ".join(found) or "none"
+
+
 def result_rows(results: Results) -> Iterator[list[object]]:
     """A row a model: number; test accuracy (per cent) of source, ours, ours − source; test loss (nats) of both."""
     for name, records in results.items():

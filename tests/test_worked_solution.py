@@ -218,3 +218,14 @@ def test_a_model_agrees_with_the_source_within_what_a_repetition_may_differ_by(r
     assert worked_solution.agreeing(near) == list(its)
     far = near | {"dropout": [accurate(results["dropout"][0], 0.8)]}
     assert worked_solution.agreeing(far) == ["batch norm", "batch norm, input too", "both"]
+
+
+def test_a_mean_over_seeds_is_apart_from_the_source_where_its_interval_leaves_that_out(results):
+    def seeds(*offs):
+        its = {name: printed.accuracy for name, printed in worked_solution.SOURCE.items()}
+        return {name: [accurate(results[name][0], its[name] + off) for off in offs] for name in its}
+
+    assert worked_solution.apart(seeds(0.001)) == "none"  # a single seed has no interval
+    assert worked_solution.apart(seeds(-0.001, 0, 0.001)) == "none"
+    one = seeds(-0.001, 0, 0.001) | {"both": seeds(-0.0051, -0.005, -0.0049)["both"]}
+    assert worked_solution.apart(one).replace("\N{NO-BREAK SPACE}", " ") == "both (−0.50 ± 0.02 points)"
