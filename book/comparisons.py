@@ -17,6 +17,7 @@ CALLED: Mapping[str, str] = {
     "both": "their combination",
     "constant": "the constant rate",
     "exp_range": "the policy exp_range",
+    "one-cycle": "the policy one-cycle",
     "growing batch": "the growing batch",
     "shrinking rate": "the shrinking rate",
     "both fixed": "keeping both fixed",

@@ -24,6 +24,13 @@ class Stretch:
     accuracy: float
 
 
+def per_epoch(spec: RunSpec, examples: int) -> int:
+    """Iterations of an epoch over so many training images, while the batch is the spec's own."""
+    from models.schedules import iterations_per_epoch
+
+    return iterations_per_epoch(examples * spec.passes, min(spec.batch_size, examples))
+
+
 def learning_rates(spec: RunSpec, examples: int) -> list[float]:
     """The learning rate of every iteration of a run on so many training images.
 
@@ -32,13 +39,13 @@ def learning_rates(spec: RunSpec, examples: int) -> list[float]:
     """
     import torch
 
-    from models.schedules import iterations_per_epoch, make_schedule
+    from models.schedules import make_schedule
 
-    per_epoch = iterations_per_epoch(examples * spec.passes, min(spec.batch_size, examples))
+    steps = per_epoch(spec, examples)
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], spec.lr)
-    schedule = make_schedule(spec, optimizer, per_epoch)
+    schedule = make_schedule(spec, optimizer, steps)
     rates: list[float] = []
-    for _ in range(spec.epochs * per_epoch):
+    for _ in range(spec.epochs * steps):
         rates.append(float(optimizer.param_groups[0]["lr"]))
         optimizer.step()
         schedule.step()

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import get_args
 
 from book import experiments, range_test
+from book.iterations import per_epoch
 from book.parameters import RATE, SIZE, Kind, ParameterError, number, one_of, or_none, whole
 from book.range_test import examples, kept_every, rounded
 from book.variants import Variants
@@ -29,6 +30,9 @@ KINDS: Mapping[str, Kind] = {
     "subset": whole(20),
     "range_epochs": SIZE,
     "range_seeds": SIZE,
+    "full_size": or_none(whole(10)),
+    "full_held_out": whole(2),
+    "full_seeds": SIZE,
     "step_size_up": or_none(SIZE),
     "gamma": or_none(number(0, below=1, inclusive=False)),
     "growth_step": or_none(SIZE),
@@ -129,10 +133,10 @@ def cyclical(
 ) -> Variants:
     """The policies between two rates: `exp_range`, `triangular`, `triangular2` and `one-cycle`.
 
-    `step_size_up` is half a cycle in iterations, one epoch by default, rounded up; `gamma` the amplitude's factor an
+    `step_size_up` is half a cycle in iterations, one epoch by default; `gamma` the amplitude's factor an
     iteration, by default such that a tenth of it is left at the end.
     """
-    step = step_size_up or epoch_length(spec)
+    step = step_size_up or iterations(spec)
     limits = {"lr": lr_min, "max_lr": lr_max, "loss_every": kept_every(spec, POINTS)}
     cycle = spec.with_(schedule="triangular", step_size_up=step, **limits)
     return {
@@ -146,17 +150,10 @@ def cyclical(
 def iterations(spec: RunSpec) -> int:
     """Iterations of an epoch, as the training makes them: a small rest joins the last batch.
 
-    >>> iterations(RunSpec(train_size=1300, batch_size=128)), epoch_length(RunSpec(train_size=1300, batch_size=128))
-    (10, 11)
+    >>> iterations(RunSpec(train_size=1300, batch_size=128))
+    10
     """
-    from models.schedules import iterations_per_epoch
-
-    return iterations_per_epoch(examples(spec), min(spec.batch_size, examples(spec)))
-
-
-def epoch_length(spec: RunSpec) -> int:
-    """Batches of an epoch, rounded up: half a cycle by default. Where a small rest joins, iterations are one fewer."""
-    return -(-examples(spec) // spec.batch_size)
+    return per_epoch(spec, examples(spec))
 
 
 def decay(spec: RunSpec, left: float = LEFT) -> float:
@@ -165,7 +162,7 @@ def decay(spec: RunSpec, left: float = LEFT) -> float:
     >>> decay(RunSpec(train_size=1280, epochs=10, batch_size=128))
     0.977237
     """
-    return rounded(left ** (1 / (spec.epochs * epoch_length(spec))), 6)
+    return rounded(left ** (1 / (spec.epochs * iterations(spec))), 6)
 
 
 def constants(spec: RunSpec, lr_max: float) -> dict[float, RunSpec]:

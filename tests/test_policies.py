@@ -112,6 +112,14 @@ def test_the_phases_of_a_triangle_are_top_and_bottom(digits):
     assert cycles.phases(record) == pytest.approx([last, 1 - last] * 3)
 
 
+def test_half_a_cycle_is_an_epoch_where_a_small_rest_joins_its_last_batch_too(digits):
+    spec = policies.cyclical(BASE.with_(batch_size=49), 0.01, 0.11)[
+        "triangular"
+    ]  # 500 images: ten batches, and ten over
+    assert spec.step_size_up == policies.iterations(spec) == 10
+    assert cycles.phases(trained(spec, digits)) == pytest.approx([1 - 1 / 10, 1 / 10] * 3)
+
+
 def test_a_race_is_to_the_accuracy_at_which_the_reference_ends(digits):
     results = {
         "fast": [trained(BASE.with_(lr=0.05), digits)],
