@@ -8,7 +8,7 @@ from book.range_test import examples
 from models.records import Record
 from models.specs import RunSpec
 
-GROWING, SHRINKING, FIXED = "growing batch", "shrinking rate", "both fixed"
+PAIR = GROWING, SHRINKING = "growing batch", "shrinking rate"
 
 
 def noise_scales(record: Record) -> list[float]:

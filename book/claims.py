@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from book.comparison import accuracy_limit
 from book.experiments import final, mean
@@ -11,33 +11,33 @@ from models.datasets import DATASETS
 from models.records import Record
 
 STANDS, FALLS = "stands", "does not stand"
-ONE_SEED, NOISE, DIVERGED = "open (one seed)", "open (could be noise)", "open (a run diverged)"
+TOO_FEW, NOISE, DIVERGED = "open (too few seeds)", "open (could be noise)", "open (a run diverged)"
 
 
 def judge(claimed: Interval, limit: float | None = None) -> str:
     """The verdict on a claim, from an interval that is positive where the claim is right.
 
-    Several seeds decide when the interval is clear of zero, and also, against the claim, when all of it lies within
-    half the `limit`. One seed decides beyond the `limit` alone.
+    Three seeds and more decide when the interval is clear of zero, and also, against the claim, when all of it lies
+    within half the `limit`. One or two decide beyond the `limit` alone.
     """
     if math.isnan(claimed.mean):
         return DIVERGED
     if claimed.half_width is None:
         if limit is None or abs(claimed.mean) <= limit:
-            return ONE_SEED
+            return TOO_FEW
     elif claimed.could_be_noise:
         return FALLS if _within(claimed, limit) else NOISE
     return STANDS if claimed.mean > 0 else FALLS
 
 
 def judge_alike(difference: Interval, limit: float) -> str:
-    """The verdict on the claim that two are alike: several seeds bear it out when all of the interval lies within half
-    the `limit`; one seed can only speak against it.
+    """The verdict on the claim that two are alike: three seeds and more bear it out when all of the interval lies
+    within half the `limit`; one seed or two can only speak against it.
     """
     if math.isnan(difference.mean):
         return DIVERGED
     if difference.half_width is None:
-        return FALLS if abs(difference.mean) > limit else ONE_SEED
+        return FALLS if abs(difference.mean) > limit else TOO_FEW
     if _within(difference, limit):
         return STANDS
     return NOISE if difference.could_be_noise else FALLS
@@ -49,7 +49,7 @@ def _within(interval: Interval, limit: float | None) -> bool:
 
 @dataclass(frozen=True)
 class Difference:
-    """Test accuracy of one side minus the other's, and what one seed must exceed to count (`accuracy_limit`)."""
+    """Test accuracy of one side minus the other's, and what too few seeds must exceed to count (`accuracy_limit`)."""
 
     interval: Interval
     limit: float
@@ -62,7 +62,7 @@ class Difference:
     @property
     def flipped(self) -> "Difference":
         """The second side minus the first."""
-        return Difference(replace(self.interval, mean=-self.interval.mean), self.limit)
+        return Difference(self.interval.affine(-1), self.limit)
 
     @property
     def positive(self) -> str:

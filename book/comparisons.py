@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from book.experiments import Results, after, difference, final, mean
-from book.intervals import Interval, mean_interval, paired_difference, verdict
+from book.intervals import Interval, mean_interval, paired_difference, too_few, verdict
 from book.normalization import scores
 from models.records import Record
 
@@ -50,7 +50,7 @@ class Comparison:
     def words(self) -> str:
         """What the difference says of `first`."""
         if self.difference.half_width is None:
-            return "a single seed can't tell"
+            return f"{too_few(self.difference)} can't tell"
         return verdict(self.difference, *WORDS) if self.is_clear else "could be noise"
 
     @property
@@ -105,7 +105,7 @@ def settings_rows(settings: Mapping[str, Results], pairs: Collection[tuple[str, 
 
 
 def intervals_in(settings: Mapping[str, Results], pairs: Collection[tuple[str, str]]) -> int:
-    """How many of these differences have an interval: those of more than one seed."""
+    """How many of these differences have an interval: those of three seeds or more."""
     compared = [compare(results, *pair) for results in settings.values() for pair in pairs]
     return sum(one.difference.half_width is not None for one in compared)
 

@@ -108,24 +108,43 @@ def when_text(needed: Sequence[float | None]) -> str:
     return f"after {mean_text} epochs{space}{missing}"
 
 
-def saving(needed: Sequence[float | None], reference: Sequence[float | None], epochs: int) -> Interval:
-    """How many epochs fewer than the reference, seed by seed; who never got there counts as one epoch late."""
-    ours, theirs = ([epochs + 1 if count is None else count for count in counts] for counts in (needed, reference))
-    return paired_difference(theirs, ours)
+def saving(needed: Sequence[float | None], reference: Sequence[float | None]) -> Interval | None:
+    """How many epochs fewer than the reference, seed by seed; None where a run never gets there."""
+    reached = [epochs for epochs in needed if epochs is not None]
+    expected = [epochs for epochs in reference if epochs is not None]
+    if len(reached) < len(needed) or len(expected) < len(reference):
+        return None
+    return paired_difference(expected, reached)
 
 
-def sooner(saved: Interval) -> str:
-    """Epochs saved, in words."""
-    return verdict(saved, "sooner", "later")
+def saving_words(needed: Sequence[float | None], reference: Sequence[float | None]) -> tuple[str, str]:
+    """Epochs saved, and what that says of the policy.
+
+    >>> saving_words([4.0, None], [5.0, 6.0]), saving_words([4.0], [5.0])[0]
+    (('–', 'not in every run'), '+1.0')
+    """
+    saved = saving(needed, reference)
+    if saved is None:
+        return "–", "never" if all(epochs is None for epochs in needed) else "not in every run"
+    return saved.text(1, sign=True), verdict(saved, "sooner", "later")
 
 
-def race_rows(results: Results, reference: str, epochs: int) -> list[list[str]]:
+def saving_text(needed: Sequence[float | None], reference: Sequence[float | None]) -> str:
+    """What is saved, as the end of a sentence.
+
+    >>> saving_text([None], [5.0])
+    'nothing'
+    """
+    saved, words = saving_words(needed, reference)
+    return "nothing" if saved == "–" else f"{saved} epochs ({words})"
+
+
+def race_rows(results: Results, reference: str) -> list[list[str]]:
     """A row a policy: its final validation accuracy (per cent), the epochs that it needs, and those that it saves."""
     needed = race(results, reference)
     rows = []
     for name, records in results.items():
         accuracy = mean(records, "validation_accuracy").text(2, 100)
-        saved = saving(needed[name], needed[reference], epochs)
-        words = ["–", "–"] if name == reference else [saved.text(1, sign=True), sooner(saved)]
+        words = ("–", "–") if name == reference else saving_words(needed[name], needed[reference])
         rows.append([name, accuracy, epochs_text(needed[name]), *words])
     return rows

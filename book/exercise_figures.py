@@ -28,7 +28,7 @@ def ranges(panels: Mapping[str, Mapping[str, Range]], *, xlabel: str) -> Figure:
 def _lines(ax: Axes, found: Mapping[str, Range]) -> list[tuple[float, str, str]]:
     values = [trial.value for trial in next(iter(found.values())).trials]
     ends = figures.sweep(
-        ax, values, {method: [_percent(trial.accuracy) for trial in one.trials] for method, one in found.items()}
+        ax, values, {method: [trial.accuracy.affine(100) for trial in one.trials] for method, one in found.items()}
     )
     for method, one in found.items():
         lost = [(trial.value, 100 * trial.accuracy.mean) for trial in one.trials if trial.diverged]
@@ -39,16 +39,11 @@ def _lines(ax: Axes, found: Mapping[str, Range]) -> list[tuple[float, str, str]]
     return ends
 
 
-def _percent(interval: Interval) -> Interval:
-    half_width = None if interval.half_width is None else 100 * interval.half_width
-    return Interval(100 * interval.mean, half_width, interval.count)
-
-
 def effects(panels: Mapping[str, Mapping[str, Interval]]) -> Figure:
     """What a batch norm in each layer adds to the test accuracy, in percentage points: a panel an activation."""
     figure, axes = figures.new(len(panels), size=(6.4, 2.2), sharey=True)
     for ax, (activation, layers) in zip(axes[0], panels.items(), strict=True):
-        for row, interval in enumerate(map(_percent, layers.values())):
+        for row, interval in enumerate(effect.affine(100) for effect in layers.values()):
             colour = METHOD_COLOURS["batch norm"]
             ax.errorbar(interval.mean, row, xerr=interval.half_width, fmt="o", color=colour, ms=5, capsize=3)
         ax.axvline(0, color=BLACK, lw=0.8, ls=":")

@@ -16,7 +16,7 @@ from models.specs import Network, RunSpec
 SWEEP = (1e-5, 10.0)  # where Smith's sweep begins and ends
 LEFT = 0.1  # share of exp_range's amplitude that is left at the end
 POINTS = 100  # losses that a run keeps, about
-FACTORS = (1 / 3, 1, 3)  # of lr_max, to find a constant rate
+FACTORS = (1 / 10, 1 / 3, 1, 3)  # of lr_max, to find a constant rate
 
 #: What the three chapters' own parameters accept.
 KINDS: Mapping[str, Kind] = {
@@ -45,10 +45,12 @@ KINDS: Mapping[str, Kind] = {
 def seeds_text(seeds: int) -> str:
     """How often each run was trained, and what that says of its uncertainty.
 
-    >>> seeds_text(1)
-    'once, with seed 0, so that there are no intervals'
+    >>> seeds_text(1), seeds_text(2)
+    ('once, with seed 0, so that there are no intervals', 'twice, with seeds 0 and 1, so that there are no intervals')
     """
-    return f"{seeds} times, with seeds 0, 1, …" if seeds > 1 else "once, with seed 0, so that there are no intervals"
+    if seeds > 2:
+        return f"{seeds} times, with seeds 0, 1, …"
+    return f"{'once, with seed 0' if seeds == 1 else 'twice, with seeds 0 and 1'}, so that there are no intervals"
 
 
 def origin_text(base_lr: float | None, max_lr: float | None) -> str:
@@ -166,7 +168,7 @@ def decay(spec: RunSpec, left: float = LEFT) -> float:
 
 
 def constants(spec: RunSpec, lr_max: float) -> dict[float, RunSpec]:
-    """Runs at constant rates, by their rate: lr_max, and one on either side of it."""
+    """Runs at constant rates, by their rate: lr_max, two below it and one above."""
     kept = spec.with_(loss_every=kept_every(spec, POINTS))
     return {rate: kept.with_(lr=rate) for rate in (rounded(factor * lr_max, 2) for factor in FACTORS)}
 

@@ -286,6 +286,15 @@ def caveats(found: Sequence[Bounds]) -> str:
     return "; ".join(told) or "no bound lies at an edge of the rates that were tried"
 
 
+def moved_text(found: Sequence[Bounds], other: Curve) -> str:
+    """Where another test's bounds lie, as multiples of the typical ones of several seeds; a main clause."""
+    moved = attempt(other)
+    if moved is None:
+        return "no bounds are found"
+    low, high = (getattr(moved, name) / typical([getattr(one, name) for one in found]) for name in ("lr_min", "lr_max"))
+    return f"the bounds lie at {low:.2f} and {high:.2f} times those of the sweeps above"
+
+
 def typical(values: Sequence[float], digits: int = 2) -> float:
     """The geometric mean of rates, in two digits: a rate to train with.
 

@@ -9,11 +9,11 @@ from matplotlib.ticker import ScalarFormatter
 
 from book import figures
 from book.experiments import Results, histories
-from book.figures import BLACK, BLUE, GREY, METHOD_COLOURS, ORANGE
+from book.figures import BLACK, BLUE, GREEN, GREY, METHOD_COLOURS, ORANGE
 from book.iterations import Stretch, updates
 from book.range_test import Bounds, Curve, smooth
 
-COLOURS = (BLUE, ORANGE)  # of the readings that a range test is compared by
+COLOURS = (BLUE, GREEN, ORANGE)  # of the readings that a range test is compared by
 HEADROOM = 1.3  # a loss axis ends at so many times the first loss: a lost run's can be anything
 
 

@@ -15,7 +15,7 @@ from book.claims import Difference, difference, gaps, judge, judge_alike, race
 from book.comparison import accuracy_limit
 from book.experiments import Results, final, learned, mean
 from book.figures import METHOD_COLOURS
-from book.intervals import NBSP, Interval, mean_interval, paired_difference
+from book.intervals import NBSP, mean_interval, paired_difference
 from models.datasets import DATASETS
 from models.records import Record
 from models.specs import RunSpec
@@ -139,7 +139,7 @@ def off_source(records: Sequence[Record], printed: Printed) -> Difference:
     """Our test accuracy minus the source's."""
     ours = mean(records, "test_accuracy")
     limit = accuracy_limit((ours.mean + printed.accuracy) / 2, DATASETS[records[0].spec.dataset].test_size)
-    return Difference(Interval(ours.mean - printed.accuracy, ours.half_width, ours.count), limit)
+    return Difference(ours.affine(offset=-printed.accuracy), limit)
 
 
 def agreeing(results: Results) -> list[str]:

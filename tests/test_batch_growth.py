@@ -26,7 +26,7 @@ def test_the_noise_scale_halves_every_epoch_whichever_of_the_two_changes(results
     expected = [start, start / 2, start / 4, start / 4, start / 4]  # a batch of 100, or a rate of 0.025, is the end
     for name in (batch_growth.GROWING, batch_growth.SHRINKING):
         assert batch_growth.noise_scales(results[name][0]) == pytest.approx(expected)
-    assert batch_growth.noise_scales(results[batch_growth.FIXED][0]) == pytest.approx([start] * 5)
+    assert batch_growth.noise_scales(results["both fixed"][0]) == pytest.approx([start] * 5)
 
 
 def test_a_growing_batch_makes_fewer_updates_of_as_many_images(results):

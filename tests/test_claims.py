@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from book.claims import DIVERGED, FALLS, NOISE, ONE_SEED, STANDS, difference, epochs_to, gaps, judge, judge_alike, race
+from book.claims import DIVERGED, FALLS, NOISE, STANDS, TOO_FEW, difference, epochs_to, gaps, judge, judge_alike, race
 from book.comparison import accuracy_limit
 from book.intervals import Interval
 from models import runs
@@ -49,12 +49,12 @@ def test_a_difference_that_several_seeds_bound_closely_is_none():
 def test_one_seed_decides_beyond_the_limit_alone():
     assert judge(Interval(0.02, None, 1), limit=0.005) == STANDS
     assert judge(Interval(-0.02, None, 1), limit=0.005) == FALLS
-    assert judge(Interval(0.004, None, 1), limit=0.005) == ONE_SEED
-    assert judge(Interval(0.02, None, 1)) == ONE_SEED
+    assert judge(Interval(0.004, None, 1), limit=0.005) == TOO_FEW
+    assert judge(Interval(0.02, None, 1)) == TOO_FEW
 
 
 def test_one_seed_never_shows_that_two_are_alike():
-    assert judge_alike(Interval(0.0, None, 1), 0.005) == ONE_SEED
+    assert judge_alike(Interval(0.0, None, 1), 0.005) == TOO_FEW
     assert judge_alike(Interval(0.02, None, 1), 0.005) == FALLS
 
 

@@ -233,7 +233,7 @@ def test_nothing_replaces_a_dropout_that_is_of_no_use() -> None:
 
 
 def test_the_textbooks_numbers_stand_beside_ours() -> None:
-    rows = thread.printed_rows(runs(0.5, 0.7))
+    rows = thread.printed_rows(runs(0.5, 0.6, 0.7))
     assert [row[1] for row in rows] == ["0.246", "90.9", "87.8", "3313.6"]
     assert rows[2][2].startswith("60.0")
 

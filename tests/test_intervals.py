@@ -21,6 +21,14 @@ def test_a_single_seed_has_no_interval_and_decides_nothing():
     assert interval.text(scale=100) == "99.00"
 
 
+def test_two_seeds_are_two_points_and_decide_nothing():
+    interval = paired_difference([0.99, 0.98], [0.97, 0.985])
+    assert interval.half_width is None
+    assert interval.could_be_noise
+    assert interval.text(1, 100, sign=True) == "+2.0 and −0.5"
+    assert verdict(interval, "better", "worse") == "two seeds can't tell a difference from noise"
+
+
 def test_the_interval_covers_the_mean_as_often_as_it_says():
     generator = np.random.default_rng(0)
     samples = generator.normal(1.0, 0.3, size=(4000, 5))

@@ -76,7 +76,7 @@ def test_every_policy_trains_as_often_from_the_same_weights():
 
 
 def test_constant_rates_are_the_highest_and_fractions_of_it():
-    assert list(policies.constants(BASE, 0.1)) == [0.033, 0.1, 0.3]
+    assert list(policies.constants(BASE, 0.1)) == [0.01, 0.033, 0.1, 0.3]
 
 
 def test_the_batch_grows_as_far_as_doubling_leads_within_the_training_set():
@@ -133,8 +133,12 @@ def test_a_race_is_to_the_accuracy_at_which_the_reference_ends(digits):
     assert first - 1 < needed["fast"][0] <= first
     assert needed["fast"][0] < needed["slow"][0] <= 6
     assert needed["never"] == [None]
-    assert cycles.saving(needed["fast"], needed["slow"], 6).mean == needed["slow"][0] - needed["fast"][0]
-    assert cycles.saving(needed["never"], needed["slow"], 6).mean == needed["slow"][0] - 7  # one epoch late
+    assert cycles.saving(needed["fast"], needed["slow"]).mean == needed["slow"][0] - needed["fast"][0]
+    assert cycles.saving(needed["never"], needed["slow"]) is None
+    told = {name: row for name, *row in cycles.race_rows(results, "slow")}
+    assert told["never"][1:] == ["never", "–", "never"]
+    assert told["slow"][2:] == ["–", "–"]
+    assert cycles.saving_text(needed["fast"], needed["slow"]).startswith("+")
 
 
 def test_an_accuracy_that_is_reached_at_once_took_the_first_epoch():

@@ -125,6 +125,13 @@ def test_the_rule_is_the_one_that_the_chapter_states():
     assert (range_test.SHARE, range_test.SCATTERS, range_test.SMOOTHING) == (0.1, 3, 0.1)
 
 
+def test_bounds_of_another_test_are_told_as_multiples():
+    decade_lower = curve(falling(), RATES / 10)
+    found = [bounds(curve(falling()))]
+    assert range_test.moved_text(found, decade_lower).startswith("the bounds lie at 0.10 and 0.10 times")
+    assert range_test.moved_text(found, curve(2.3 + np.log10(RATES))) == "no bounds are found"
+
+
 def test_the_typical_rate_is_the_geometric_mean_in_two_digits():
     assert range_test.typical([0.001, 0.1, 0.0123]) == 0.011
 

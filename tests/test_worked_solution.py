@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from book import cancellation, head_start, worked_solution
-from book.claims import FALLS, ONE_SEED, STANDS
+from book.claims import FALLS, STANDS, TOO_FEW
 from book.experiments import learned
 from models import records, runs
 from models.data import load
@@ -197,7 +197,7 @@ def test_every_conclusion_is_judged(results):
     lenet5 = {order: accurate(results["batch norm"][0], 0.98) for order in ("after", "before")}
     found = worked_solution.conclusions(results, [lenet5["after"]], [lenet5["before"]])
     assert len(found) == 9
-    assert found["placement"].verdict == found["longer"].verdict == found["overfitting"].verdict == ONE_SEED
+    assert found["placement"].verdict == found["longer"].verdict == found["overfitting"].verdict == TOO_FEW
 
 
 def test_conclusions_follow_the_numbers(results):
