@@ -147,12 +147,23 @@ class ChapterClient(PapermillNotebookClient):
 
 
 class ChapterEngine(NBClientEngine):
-    """papermill's engine with that client, and no time limit on a cell."""
+    """papermill's engine with that client, and no time limit on a cell.
+
+    A kernel that has executed its last cell is killed: all it made is in files and messages by then, and libzmq may
+    abort, loudly, in one that ends by itself.
+    """
 
     @classmethod
     def execute_managed_notebook(cls, manager: Any, kernel_name: str, **options: Any) -> Any:
         progress, arguments = options["progress"], options["extra_arguments"]
-        client = ChapterClient(manager, progress, kernel_name=kernel_name, extra_arguments=arguments, timeout=None)
+        client = ChapterClient(
+            manager,
+            progress,
+            kernel_name=kernel_name,
+            extra_arguments=arguments,
+            timeout=None,
+            shutdown_kernel="immediate",
+        )
         return client.execute()
 
 
