@@ -24,6 +24,7 @@ from models.specs import RunSpec
 SHARE = 0.1  # of the whole drop: what counts as starting, and what is left when it slows
 SMOOTHING = 0.1  # decades of learning rate, the standard deviation of the smoothing's bell curve
 SCATTERS = 3  # a drop must be so many times the losses' standard deviation about their smooth curve
+ROUNDING = 1e-9  # and more than this share of the first losses
 LOST = 2  # a loss counts as at most so many times the first ones: a lost run's can be anything
 LEAST = 4  # points of a curve that a rule can be applied to
 SAME = 2  # bounds of one test on two machines may differ by so many times
@@ -156,7 +157,7 @@ def bounds(curve: Curve, share: float = SHARE) -> Bounds:
     Raises
     ------
     RangeTestError
-        The loss is no number from the start, or does not fall by more than its scatter.
+        The loss is no number from the start, or does not fall by more than its scatter and its rounding.
     """
     rates, losses = finite(curve)
     first = max(1, losses.size // 10)
@@ -167,7 +168,8 @@ def bounds(curve: Curve, share: float = SHARE) -> Bounds:
     rates, smoothed, clipped = rates[:end], smoothed[:end], clipped[:end]
     drop = start - smoothed[-1]
     lost = start > LOST * losses[0] or not curve.losses[-1] <= LOST * start  # the last may be no number
-    if start > LOST * losses[0] or drop <= SCATTERS * float(np.std(clipped - smoothed)):
+    needed = max(SCATTERS * float(np.std(clipped - smoothed)), ROUNDING * abs(start))
+    if start > LOST * losses[0] or drop <= needed:
         raise _no_drop(curve, drop, lost=lost)
     lr_min, lr_max = _crossings(rates, smoothed, start - share * drop, start - (1 - share) * drop)
     return Bounds(lr_min, lr_max, float(rates[-1]), bool(lr_min <= rates[first]), end == len(curve.rates))

@@ -97,6 +97,12 @@ def test_noise_alone_has_no_bounds(seed):
         bounds(curve(flat))
 
 
+@pytest.mark.parametrize("level", [1e-3, 2.302585092994046, 1e6])
+def test_a_loss_that_never_changes_has_no_bounds(level):
+    with pytest.raises(RangeTestError, match="end at a higher rate"):
+        bounds(curve(np.full(RATES.size, level)))
+
+
 def test_a_loss_that_only_rises_should_begin_lower():
     with pytest.raises(RangeTestError, match="begin at a lower rate"):
         bounds(curve(rising(np.full(RATES.size, 2.3), beyond=-4.5)))
