@@ -138,7 +138,7 @@ def sweep(
     series: Mapping[str, Sequence[Interval]],
     colours: Mapping[str, str] = METHOD_COLOURS,
 ) -> list[tuple[float, str, str]]:
-    """Draw means over seeds against a setting that was varied, with their 95 % intervals as bars.
+    """Draw means over seeds against a setting that was varied, with their 95 % intervals as bars; two seeds as dots.
 
     Returns the lines' last value, label and colour, for :func:`label_ends`.
     """
@@ -156,6 +156,8 @@ def sweep(
             capsize=2,
             elinewidth=0.9,
         )
+        for position, one in zip(positions, intervals, strict=True):
+            ax.plot([position] * len(one.points), one.points, ".", color=line.get_color(), ms=4, alpha=0.7)
         ends.append((means[-1], label, str(line.get_color())))
     return ends
 

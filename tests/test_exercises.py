@@ -262,6 +262,13 @@ def test_the_figure_marks_what_diverged_and_what_is_usable() -> None:
     assert [line.get_xdata()[0] for line in ax.lines if line.get_linestyle() == ":"] == [0.1]
 
 
+def test_two_seeds_are_two_dots_beside_their_mean() -> None:
+    two = usable_range({"0.1": runs(0.7, 0.8), "1": runs(0.5, 0.8)})
+    (ax,) = exercise_figures.ranges({"tanh": {"neither": two}}, xlabel="learning rate").axes
+    dots = [[*map(float, line.get_ydata())] for line in ax.lines if line.get_marker() == "."]
+    assert dots == [pytest.approx([70, 80]), pytest.approx([50, 80])]
+
+
 def test_a_layers_effect_is_a_point_a_layer() -> None:
     effects = {"conv1": Interval(0.1, 0.02, 3), "fc1": Interval(0.2, 0.01, 3)}
     (ax,) = exercise_figures.effects({"sigmoid": effects}).axes
