@@ -45,12 +45,16 @@ KINDS: Mapping[str, Kind] = {
 def seeds_text(seeds: int) -> str:
     """How often each run was trained, and what that says of its uncertainty.
 
-    >>> seeds_text(1), seeds_text(2)
-    ('once, with seed 0, so that there are no intervals', 'twice, with seeds 0 and 1, so that there are no intervals')
+    >>> seeds_text(1), seeds_text(3)
+    ('once, with seed 0, so that there are no intervals', '3 times, with seeds 0 to 2')
+    >>> seeds_text(2)
+    'twice, with seeds 0 and 1, which are shown one by one and have no interval'
     """
     if seeds > 2:
-        return f"{seeds} times, with seeds 0, 1, …"
-    return f"{'once, with seed 0' if seeds == 1 else 'twice, with seeds 0 and 1'}, so that there are no intervals"
+        return f"{seeds} times, with seeds 0 to {seeds - 1}"
+    if seeds == 2:
+        return "twice, with seeds 0 and 1, which are shown one by one and have no interval"
+    return "once, with seed 0, so that there are no intervals"
 
 
 def origin_text(base_lr: float | None, max_lr: float | None) -> str:
