@@ -84,28 +84,33 @@ def race(results: Results, reference: str) -> dict[str, list[float | None]]:
 
 
 def epochs_text(needed: Sequence[float | None]) -> str:
-    """Epochs needed, mean over the seeds that got there, and how many did not.
+    """Epochs needed, mean over the seeds that got there, and how many did not; of two seeds, each.
 
-    >>> epochs_text([4.0, 6.0, None]), epochs_text([None])
-    ('5.0 (1 of 3 never)', 'never')
+    >>> epochs_text([4.0, 6.0, None]), epochs_text([4.0, 6.0]), epochs_text([None])
+    ('5.0 (1 of 3 never)', '4.0 and 6.0', 'never')
     """
-    reached = [epochs for epochs in needed if epochs is not None]
-    missing = len(needed) - len(reached)
-    if not reached:
-        return "never"
-    return f"{np.mean(reached):.1f}" + (f" ({missing} of {len(needed)} never)" if missing else "")
+    return "".join(_reached(needed)) or "never"
 
 
 def when_text(needed: Sequence[float | None]) -> str:
     """When the target was reached, as the end of a sentence.
 
-    >>> when_text([4.0, 6.0, None]), when_text([None])
-    ('after 5.0 epochs (1 of 3 never)', 'in no run')
+    >>> when_text([4.0, 6.0, None]), when_text([4.0, 6.0]), when_text([None])
+    ('after 5.0 epochs (1 of 3 never)', 'after 4.0 and 6.0 epochs', 'in no run')
     """
-    if all(epochs is None for epochs in needed):
-        return "in no run"
-    mean_text, space, missing = epochs_text(needed).partition(" ")
-    return f"after {mean_text} epochs{space}{missing}"
+    epochs, missing = _reached(needed)
+    return f"after {epochs} epochs{missing}" if epochs else "in no run"
+
+
+def _reached(needed: Sequence[float | None]) -> tuple[str, str]:
+    """The epochs of the runs that got there, and how many did not; neither where none did."""
+    reached = [epochs for epochs in needed if epochs is not None]
+    if not reached:
+        return "", ""
+    if len(reached) == len(needed) == 2:
+        return mean_interval(reached).text(1), ""
+    missing = len(needed) - len(reached)
+    return f"{np.mean(reached):.1f}", f" ({missing} of {len(needed)} never)" if missing else ""
 
 
 def saving(needed: Sequence[float | None], reference: Sequence[float | None]) -> Interval | None:
