@@ -137,11 +137,12 @@ def saving_words(needed: Sequence[float | None], reference: Sequence[float | Non
 def saving_text(needed: Sequence[float | None], reference: Sequence[float | None]) -> str:
     """What is saved, as the end of a sentence.
 
-    >>> saving_text([None], [5.0])
-    'nothing'
+    >>> saving_text([None], [5.0]), saving_text([4.0, None], [5.0, 6.0])
+    ('nothing', 'unclear (not every run gets there)')
     """
     saved, words = saving_words(needed, reference)
-    return "nothing" if saved == "–" else f"{saved} epochs ({words})"
+    untold = {"never": "nothing", "not in every run": "unclear (not every run gets there)"}
+    return untold.get(words) or f"{saved} epochs ({words})"
 
 
 def race_rows(results: Results, reference: str) -> list[list[str]]:
