@@ -7,6 +7,9 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
+from papermill.translators import PythonTranslator
+
+from book.parameters import declared
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "book").rglob("*.ipynb"))
@@ -49,10 +52,18 @@ def test_the_metadata_are_what_every_machine_writes(notebook):
 def test_parameters_come_first_typed_and_commented_and_are_checked_next(notebook):
     first, second = code(notebook)[:2]
     assert first.metadata.tags == ["parameters"]
-    for statement, line in zip(ast.parse(first.source).body, first.source.splitlines(), strict=True):
+    source = first.source.removeprefix("from typing import Optional\n\n")
+    for statement, line in zip(ast.parse(source).body, source.splitlines(), strict=True):
         assert isinstance(statement, ast.AnnAssign), line
         assert "  # " in line, f"{line!r} lacks a comment"
     assert "parameters.check(" in second.source
+
+
+def test_papermill_reads_every_parameter(notebook):
+    """It would call one typed ``int | None`` unknown, and leave it out of ``--help-notebook``."""
+    cell = code(notebook)[0]
+    read = {parameter.name: ast.literal_eval(parameter.default) for parameter in PythonTranslator.inspect(cell)}
+    assert read == declared(cell.source)
 
 
 def test_cells_are_short(notebook):
