@@ -1,4 +1,5 @@
-"""Convolutional networks derived: every shape, count and receptive field, exactly, in numbers or in closed form.
+"""Convolutional networks derived: every shape, count and receptive field, exactly, in numbers or in
+closed form.
 
 >>> import analysis
 >>> analysis.alexnet().row("conv1").weights_shown.text
@@ -10,7 +11,12 @@
 from analysis.derivation import derive
 from analysis.errors import AnalysisError
 from analysis.imagenet import alexnet, alexnet_torchvision, vgg16, vgg19
-from analysis.inception import inception_naive, inception_reduced, minigooglenet, minigooglenet_unpadded
+from analysis.inception import (
+    inception_naive,
+    inception_reduced,
+    minigooglenet,
+    minigooglenet_unpadded,
+)
 from analysis.layers import Branches, Conv, Flatten, GlobalPool, Linear, Network, Norm, Pool
 from analysis.lenet import cifar_note, lenet5, lenet5_norm, lenet_stride1
 from analysis.networks import NETWORKS

@@ -45,13 +45,22 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     arguments.add_argument("network", metavar="NETWORK", help="a name from the list below")
-    arguments.add_argument("--input", metavar="HxWxC", help="height, width and channels (default: the published ones)")
+    arguments.add_argument(
+        "--input", metavar="HxWxC", help="height, width and channels (default: the published ones)"
+    )
     arguments.add_argument("--batch", metavar="B", help="images in a batch (default: 1)")
     arguments.add_argument(
-        "--format", choices=["github", "latex", "html", "json"], default="github", help="default: github"
+        "--format",
+        choices=["github", "latex", "html", "json"],
+        default="github",
+        help="default: github",
     )
-    arguments.add_argument("--show-calculation", action="store_true", help="show how each number comes about")
-    arguments.add_argument("--closed-form", action="store_true", help="derive in symbols B, H, W, C what is not given")
+    arguments.add_argument(
+        "--show-calculation", action="store_true", help="show how each number comes about"
+    )
+    arguments.add_argument(
+        "--closed-form", action="store_true", help="derive in symbols B, H, W, C what is not given"
+    )
     arguments.add_argument(
         "-p",
         "--parameter",
@@ -68,7 +77,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print the derivation; exit status 0, or 2 for a request that cannot be met."""
     asked = parser().parse_args(argv)
     try:
-        settings = parse_parameters(asked.network, asked.parameter + ([("batch", asked.batch)] if asked.batch else []))
+        settings = parse_parameters(
+            asked.network, asked.parameter + ([("batch", asked.batch)] if asked.batch else [])
+        )
         sizes = parse_input(asked.input) if asked.input is not None else {}
         symbols = SYMBOLS if asked.closed_form else {}
         derivation = find(asked.network)(**(symbols | settings | sizes))
@@ -76,13 +87,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"analysis: {error}", file=sys.stderr)
         return 2
     show = asked.show_calculation
-    print(as_json(derivation, show) if asked.format == "json" else table(derivation, asked.format, show))
+    print(
+        as_json(derivation, show)
+        if asked.format == "json"
+        else table(derivation, asked.format, show)
+    )
     return 0
 
 
 if __name__ == "__main__":
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal that cannot write × or ⌊ gets a question mark
+        sys.stdout.reconfigure(
+            errors="replace"
+        )  # a terminal that cannot write × or ⌊ gets a question mark
     try:
         status = main()
         sys.stdout.flush()

@@ -10,7 +10,19 @@ from sympy import Add, Expr, Integer, Mul
 
 from analysis import operators
 from analysis.errors import AnalysisError
-from analysis.layers import Branches, Conv, Flatten, GlobalPool, Layer, Linear, Network, Norm, Pool, Window, windows
+from analysis.layers import (
+    Branches,
+    Conv,
+    Flatten,
+    GlobalPool,
+    Layer,
+    Linear,
+    Network,
+    Norm,
+    Pool,
+    Window,
+    windows,
+)
 from analysis.notation import ZERO, calculation, plain, product, text, whole
 from analysis.receptive_field import Field, jump_calculation, size_calculation, union
 from analysis.rows import Derivation, Kind, Row, Shown
@@ -18,7 +30,9 @@ from analysis.rows import Derivation, Kind, Row, Shown
 
 @dataclass(frozen=True)
 class Signal:
-    """What flows from layer to layer: its batch and shape, and what one of its positions sees along each axis."""
+    """What flows from layer to layer: its batch and shape, and what one of its positions sees along
+    each axis.
+    """
 
     batch: Expr
     shape: tuple[Expr, ...]
@@ -39,7 +53,9 @@ def derive(network: Network) -> Derivation:
     (55, 55, 96)
     """
     sizes = {name: getattr(network, name) for name in ("height", "width", "channels", "batch")}
-    height, width, channels, batch = (whole(f"{network.name}: {name}", size) for name, size in sizes.items())
+    height, width, channels, batch = (
+        whole(f"{network.name}: {name}", size) for name, size in sizes.items()
+    )
     signal = Signal(batch, (height, width, channels))
     try:
         rows, _ = _chain(network.layers, signal)
@@ -66,7 +82,10 @@ def _pass(layer: Layer, signal: Signal) -> Passed:
 
 @_pass.register
 def _(layer: Conv, signal: Signal) -> Passed:
-    filters, groups = whole(f"{layer.name}: filters", layer.filters), whole(f"{layer.name}: groups", layer.groups)
+    filters, groups = (
+        whole(f"{layer.name}: filters", layer.filters),
+        whole(f"{layer.name}: groups", layer.groups),
+    )
     height, width = _slide(layer, signal)
     channels = signal.shape[2]
     operators.check_groups(layer.name, channels, filters, groups)
@@ -78,7 +97,9 @@ def _(layer: Conv, signal: Signal) -> Passed:
         after,
         weights_shown=operators.conv_weights(kernel, channels, filters, groups),
         biases_shown=calculation(filters) if layer.bias else ZERO,
-        macs_shown=operators.conv_macs(signal.batch, after.shape[:2], kernel, channels, filters, groups),
+        macs_shown=operators.conv_macs(
+            signal.batch, after.shape[:2], kernel, channels, filters, groups
+        ),
         **shown,
     )
     return (row,), after
@@ -140,8 +161,12 @@ def _(layer: Branches, signal: Signal) -> Passed:
     sides = {after.shape[:-1] for after in signals}
     if len(sides) != 1:
         maps = " and ".join(_by(after.shape) for after in signals)
-        raise AnalysisError(f"{layer.name}: branches of {maps} do not fit together; give them one height and width")
-    height, width = (union(layer.name, (after.fields[axis] for after in signals)) for axis in (0, 1))
+        raise AnalysisError(
+            f"{layer.name}: branches of {maps} do not fit together; give them one height and width"
+        )
+    height, width = (
+        union(layer.name, (after.fields[axis] for after in signals)) for axis in (0, 1)
+    )
     channels = Add(*(after.shape[-1] for after in signals))
     after = Signal(signal.batch, (*sides.pop(), channels), (height, width))
     row = _row(layer.name, "concat", after, receptive_field_shown=_unions(signals, after))
@@ -151,7 +176,9 @@ def _(layer: Branches, signal: Signal) -> Passed:
 def _slide(layer: Conv | Pool, signal: Signal) -> tuple[Window, Window]:
     """The layer's windows, checked to fit onto the map."""
     if len(signal.shape) != 3:
-        raise AnalysisError(f"{layer.name} slides over a map of height x width x channels, not {_by(signal.shape)}")
+        raise AnalysisError(
+            f"{layer.name} slides over a map of height x width x channels, not {_by(signal.shape)}"
+        )
     along = windows(layer)
     for side, window in zip(signal.shape[:2], along, strict=True):
         if operators.output_side(side, *window).is_positive is False:
@@ -164,23 +191,36 @@ def _slide(layer: Conv | Pool, signal: Signal) -> tuple[Window, Window]:
 
 
 def _whole_map(name: str, signal: Signal) -> tuple[Window, Window]:
-    """Windows that cover the map once: what global pooling and a fully connected layer look through."""
+    """Windows that cover the map once: what global pooling and a fully connected layer look
+    through.
+    """
     if len(signal.shape) != 3:
-        raise AnalysisError(f"{name} needs a map of height x width x channels, not {_by(signal.shape)}")
+        raise AnalysisError(
+            f"{name} needs a map of height x width x channels, not {_by(signal.shape)}"
+        )
     height, width = (Window(side, Integer(1), Integer(0), Integer(1)) for side in signal.shape[:2])
     return height, width
 
 
-def _behind(signal: Signal, along: tuple[Window, Window], channels: Expr) -> tuple[Signal, dict[str, Shown]]:
-    """The signal behind sliding windows, and the calculations of its sides, receptive field and jump."""
+def _behind(
+    signal: Signal, along: tuple[Window, Window], channels: Expr
+) -> tuple[Signal, dict[str, Shown]]:
+    """The signal behind sliding windows, and the calculations of its sides, receptive field and
+    jump.
+    """
     axes = tuple(zip(signal.shape[:2], along, strict=True))
     height, width = (operators.output_side(side, *window) for side, window in axes)
     after = Signal(signal.batch, (height, width, channels), _fields_behind(signal, along))
-    return after, {"sides_shown": tuple(operators.side_calculation(*axis) for axis in axes), **_seen(signal, along)}
+    return after, {
+        "sides_shown": tuple(operators.side_calculation(*axis) for axis in axes),
+        **_seen(signal, along),
+    }
 
 
 def _fields_behind(signal: Signal, along: tuple[Window, Window]) -> tuple[Field, Field]:
-    height, width = (field.through(window) for field, window in zip(signal.fields, along, strict=True))
+    height, width = (
+        field.through(window) for field, window in zip(signal.fields, along, strict=True)
+    )
     return height, width
 
 
@@ -196,15 +236,19 @@ def _flatten(signal: Signal) -> Signal:
     """The map as one vector, each of whose readers sees what the whole map sees."""
     if len(signal.shape) == 1:
         return signal
-    return Signal(signal.batch, (Mul(*signal.shape),), _fields_behind(signal, _whole_map("flatten", signal)))
+    return Signal(
+        signal.batch, (Mul(*signal.shape),), _fields_behind(signal, _whole_map("flatten", signal))
+    )
 
 
 def _unions(signals: list[Signal], after: Signal) -> Shown:
-    """What meets in a concatenation, and its hull: ``1 ∪ 3 ∪ 5 = 5``."""
+    """What meets in a concatenation, and its hull: `1 ∪ 3 ∪ 5 = 5`."""
     calculations = []
     for axis in (0, 1):
         sizes = list(dict.fromkeys(signal.fields[axis].size for signal in signals))
-        calculations.append(calculation(after.fields[axis].size, " ∪ ".join("{}" for _ in sizes), *sizes))
+        calculations.append(
+            calculation(after.fields[axis].size, " ∪ ".join("{}" for _ in sizes), *sizes)
+        )
     return tuple(calculations)
 
 
@@ -214,15 +258,19 @@ def _row(name: str, kind: Kind, signal: Signal, **shown: Any) -> Row:
         "jump_shown": tuple(calculation(field.jump) for field in signal.fields),
     }
     output = tuple(plain(size) for size in signal.shape)
-    return Row(name, kind, output, operators.activations(signal.batch, signal.shape), **(kept | shown))
+    return Row(
+        name, kind, output, operators.activations(signal.batch, signal.shape), **(kept | shown)
+    )
 
 
 def _check_names(network: str, rows: Iterable[Row]) -> None:
     twice = [name for name, count in Counter(row.layer for row in rows).items() if count > 1]
     if twice:
-        raise AnalysisError(f"{network}: layers need names of their own, but {', '.join(twice)} comes more than once")
+        raise AnalysisError(
+            f"{network}: layers need names of their own, but {', '.join(twice)} comes more than once"
+        )
 
 
 def _by(shape: tuple[Expr, ...]) -> str:
-    """A shape in a sentence: ``224x224x3``."""
+    """A shape in a sentence: `224x224x3`."""
     return "x".join(text(size).replace(",", "") for size in shape)

@@ -2,4 +2,6 @@
 
 
 class AnalysisError(ValueError):
-    """An impossible layer, input or name; the message is one line that says what was expected and what came."""
+    """An impossible layer, input or name; the message is one line that says what was expected and
+    what came.
+    """

@@ -20,15 +20,18 @@ def alexnet(
     groups: Dimension = 2,
     classes: Dimension = 1000,
 ) -> Derivation:
-    """AlexNet as published, split over two GPUs: convolutions 2, 4 and 5 see only their own GPU's channels.
+    """AlexNet as published, split over two GPUs: convolutions 2, 4 and 5 see only their own GPU's
+    channels.
 
-    Source: Krizhevsky, Sutskever & Hinton 2012, sections 3.4 (overlapping 3x3 pools of stride 2) and 3.5, figure 2.
-    An input of 224 gives 54 x 54 maps, not the paper's 55 x 55: take 227, or 224 with ``padding=2``. Local response
-    normalization (3.3) changes no shape, learns nothing and has no row. ``groups=1`` joins the two halves.
+    Source: Krizhevsky, Sutskever & Hinton 2012, sections 3.4 (overlapping 3x3 pools of stride 2)
+    and 3.5, figure 2. An input of 224 gives 54 x 54 maps, not the paper's 55 x 55: take 227, or 224
+    with `padding=2`. Local response normalization (3.3) changes no shape, learns nothing and has no
+    row. `groups=1` joins the two halves.
 
-    The paper's figure 2 counts 253,440 neurons in the first layer; the derivation gives 55·55·96 = 290,400.
-    253,440 = 55·48·96, as if one side of the map were 48, the depth of one GPU's half. With it the caption's numbers
-    add up to 622,312 neurons, with 290,400 to 659,272 (`Derivation.neurons`); the text says 650,000.
+    The paper's figure 2 counts 253,440 neurons in the first layer; the derivation gives 55·55·96 =
+    290,400. 253,440 = 55·48·96, as if one side of the map were 48, the depth of one GPU's half.
+    With it the caption's numbers add up to 622,312 neurons, with 290,400 to 659,272
+    (`Derivation.neurons`); the text says 650,000.
 
     >>> alexnet().total.parameters, alexnet().neurons
     (60965224, 659272)
@@ -55,10 +58,12 @@ def alexnet_torchvision(
     batch: Dimension = 1,
     classes: Dimension = 1000,
 ) -> Derivation:
-    """The single-tower AlexNet that torchvision ships (Krizhevsky 2014, *One weird trick*, section 5).
+    """The single-tower AlexNet that torchvision ships (Krizhevsky 2014, *One weird trick*, section
+    5).
 
-    The paper's footnote gives conv4 384 filters; torchvision's 256 come from its author's code, cuda-convnet2.
-    torchvision's adaptive 6x6 pool is the identity at 224; here fc6 follows the given size instead.
+    The paper's footnote gives conv4 384 filters; torchvision's 256 come from its author's code,
+    cuda-convnet2. torchvision's adaptive 6x6 pool is the identity at 224; here fc6 follows the
+    given size instead.
 
     >>> alexnet_torchvision().total.parameters
     61100840
@@ -85,7 +90,8 @@ def vgg16(
     batch: Dimension = 1,
     classes: Dimension = 1000,
 ) -> Derivation:
-    """VGG16: 13 convolutions, 3 fully connected layers (Simonyan & Zisserman 2014, table 1, column D).
+    """VGG16: 13 convolutions, 3 fully connected layers (Simonyan & Zisserman 2014, table 1, column
+    D).
 
     >>> vgg16().total.parameters
     138357544
@@ -101,7 +107,8 @@ def vgg19(
     batch: Dimension = 1,
     classes: Dimension = 1000,
 ) -> Derivation:
-    """VGG19: 16 convolutions, 3 fully connected layers (Simonyan & Zisserman 2014, table 1, column E).
+    """VGG19: 16 convolutions, 3 fully connected layers (Simonyan & Zisserman 2014, table 1, column
+    E).
 
     >>> vgg19().total.parameters
     143667240
@@ -112,7 +119,9 @@ def vgg19(
 def _vgg(blocks: list[tuple[int, int]], classes: Dimension) -> tuple[Layer, ...]:
     layers: list[Layer] = []
     for block, (filters, depth) in enumerate(blocks, start=1):
-        layers += [Conv(f"conv{block}_{i}", filters, kernel=3, padding=1) for i in range(1, depth + 1)]
+        layers += [
+            Conv(f"conv{block}_{i}", filters, kernel=3, padding=1) for i in range(1, depth + 1)
+        ]
         layers += [Pool(f"pool{block}", kernel=2)]
     return (*layers, *_classifier(classes))
 

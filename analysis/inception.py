@@ -32,7 +32,8 @@ def inception_naive(
     filters_3x3: Dimension = 192,
     filters_5x5: Dimension = 96,
 ) -> Derivation:
-    """The naive Inception module (Szegedy et al. 2015, figure 2a): its pool branch passes every channel on.
+    """The naive Inception module (Szegedy et al. 2015, figure 2a): its pool branch passes every
+    channel on.
 
     At 28 x 28 it takes the 854 million MACs that the well-known slide prints:
 
@@ -66,8 +67,8 @@ def inception_reduced(
 ) -> Derivation:
     """The Inception module with dimension reduction (Szegedy et al. 2015, figure 2b).
 
-    At 28 x 28 its six convolutions take 271 million MACs. The slide lists the same six and prints 358M:
-    the sum comes out if the 3x3 convolution (86,704,128) is added twice.
+    At 28 x 28 its six convolutions take 271 million MACs. The slide lists the same six and prints
+    358M: the sum comes out if the 3x3 convolution (86,704,128) is added twice.
 
     >>> reduced = inception_reduced(height=28, width=28)
     >>> reduced.total.macs, reduced.total.macs + reduced.row("3x3").macs
@@ -77,9 +78,18 @@ def inception_reduced(
         "concat",
         (
             (Conv("1x1", filters_1x1, kernel=1),),
-            (Conv("reduce_3x3", reduce_3x3, kernel=1), Conv("3x3", filters_3x3, kernel=3, padding=1)),
-            (Conv("reduce_5x5", reduce_5x5, kernel=1), Conv("5x5", filters_5x5, kernel=5, padding=2)),
-            (Pool("pool", kernel=3, stride=1, padding=1), Conv("project_pool", project_pool, kernel=1)),
+            (
+                Conv("reduce_3x3", reduce_3x3, kernel=1),
+                Conv("3x3", filters_3x3, kernel=3, padding=1),
+            ),
+            (
+                Conv("reduce_5x5", reduce_5x5, kernel=1),
+                Conv("5x5", filters_5x5, kernel=5, padding=2),
+            ),
+            (
+                Pool("pool", kernel=3, stride=1, padding=1),
+                Conv("project_pool", project_pool, kernel=1),
+            ),
         ),
     )
     return derive(Network("inception-reduced", (module,), height, width, channels, batch))
@@ -96,10 +106,11 @@ def minigooglenet(
 ) -> Derivation:
     """MiniGoogLeNet, padded: 28 → 14 → 7, then a global average pool (Zhang et al. 2017, figure 3).
 
-    Each convolution is conv–BN–ReLU; ``bias`` is whether the convolution before the batch norm has its own.
+    Each convolution is conv–BN–ReLU; `bias` is whether the convolution before the batch norm has
+    its own.
 
-    The paper's table 1 counts 1,649,402 parameters for 3 channels: weights, and one number per channel besides. That
-    is this network without γ and β (or with β alone, and no biases).
+    The paper's table 1 counts 1,649,402 parameters for 3 channels: weights, and one number per
+    channel besides. That is this network without γ and β (or with β alone, and no biases).
 
     >>> rows = minigooglenet(channels=3).rows
     >>> sum(row.parameters for row in rows if row.kind != "norm")
@@ -146,10 +157,14 @@ def _inception(name: str, filters_1x1: int, filters_3x3: int, bias: bool) -> Bra
 
 def _downsample(name: str, filters: int, padding: int, bias: bool) -> Branches:
     strided = _conv(f"{name}.conv3x3", filters, kernel=3, stride=2, padding=padding, bias=bias)
-    return Branches(f"{name}.concat", (strided, (Pool(f"{name}.pool", kernel=3, stride=2, padding=padding),)))
+    return Branches(
+        f"{name}.concat", (strided, (Pool(f"{name}.pool", kernel=3, stride=2, padding=padding),))
+    )
 
 
 def _conv(
     name: str, filters: int, kernel: int, stride: int = 1, padding: int = 0, bias: bool = True
 ) -> tuple[Layer, ...]:
-    return Conv(name, filters, kernel, stride=stride, padding=padding, bias=bias), Norm(f"{name}.norm")
+    return Conv(name, filters, kernel, stride=stride, padding=padding, bias=bias), Norm(
+        f"{name}.norm"
+    )

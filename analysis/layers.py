@@ -1,8 +1,9 @@
-"""Layers and networks as data. What a layer costs is in `analysis.operators`, how they chain in `analysis.derivation`.
+"""Layers and networks as data. What a layer costs is in `analysis.operators`, how they chain in
+`analysis.derivation`.
 
-Sizes are integers or sympy expressions. A window's kernel, stride, padding and dilation are one number for both axes,
-or a pair ``(height, width)``. Layers without numbers of their own (activations, dropout, local response
-normalization) are left out: they change no shape and no count.
+Sizes are integers or sympy expressions. A window's kernel, stride, padding and dilation are one
+number for both axes, or a pair `(height, width)`. Layers without numbers of their own (activations,
+dropout, local response normalization) are left out: they change no shape and no count.
 """
 
 from collections.abc import Iterator
@@ -18,7 +19,9 @@ Sides: TypeAlias = Dimension | tuple[Dimension, Dimension]
 
 @dataclass(frozen=True)
 class Conv:
-    """A two-dimensional convolution (cross-correlation); ``groups`` as in the two-GPU AlexNet (paper, section 3.5)."""
+    """A two-dimensional convolution (cross-correlation); `groups` as in the two-GPU AlexNet (paper,
+    section 3.5).
+    """
 
     name: str
     filters: Dimension
@@ -32,7 +35,9 @@ class Conv:
 
 @dataclass(frozen=True)
 class Pool:
-    """Maximum or average pooling: the same shape and no weights either way. The stride defaults to the kernel."""
+    """Maximum or average pooling: the same shape and no weights either way. The stride defaults to
+    the kernel.
+    """
 
     name: str
     kernel: Sides
@@ -64,10 +69,11 @@ class Linear:
 
 @dataclass(frozen=True)
 class Norm:
-    """A normalization with one γ and one β (if ``affine``) per channel, or per feature of a vector.
+    """A normalization with one γ and one β (if `affine`) per channel, or per feature of a vector.
 
-    ``tracked``: it keeps a moving mean and a moving variance per channel, as batch norm does (torch's step counter
-    ``num_batches_tracked`` is not counted). ``elementwise``: γ and β for each position too, as layer norm over a map.
+    `tracked`: it keeps a moving mean and a moving variance per channel, as batch norm does (torch's
+    step counter `num_batches_tracked` is not counted). `elementwise`: γ and β for each position
+    too, as layer norm over a map.
     """
 
     name: str
@@ -78,7 +84,9 @@ class Norm:
 
 @dataclass(frozen=True)
 class Branches:
-    """Branches from one input, their outputs concatenated along the channels; an empty branch passes its input on."""
+    """Branches from one input, their outputs concatenated along the channels; an empty branch
+    passes its input on.
+    """
 
     name: str
     branches: tuple[tuple["Layer", ...], ...]

@@ -1,6 +1,7 @@
 """The small networks of the first lab problem and its solutions, as data.
 
-A batch norm counts the same before or after its activation, so placement here means only: which layers have one.
+A batch norm counts the same before or after its activation, so placement here means only: which
+layers have one.
 """
 
 from typing import Literal, TypeAlias, get_args
@@ -28,8 +29,9 @@ def lenet5(
 ) -> Derivation:
     """LeNet-5 with padding 2 for 28 x 28 images, every map of the third layer seeing all 6 maps.
 
-    Source: LeCun, Bottou, Bengio & Haffner 1998, section II.B and figure 2, with today's simplifications: no
-    partial connection table, plain average pools without weights, a linear output layer.
+    Source: LeCun, Bottou, Bengio & Haffner 1998, section II.B and figure 2, with today's
+    simplifications: no partial connection table, plain average pools without weights, a linear
+    output layer.
 
     >>> lenet5().total.parameters
     61706
@@ -60,10 +62,11 @@ def lenet_stride1(
     classes: Dimension = 10,
     normalization: Placement = "hidden",
 ) -> Derivation:
-    """The worked solution's network: its first average pool has stride 1, so 28 → 28 → 27 → 23 → 11 → 7.
+    """The worked solution's network: its first average pool has stride 1, so 28 → 28 → 27 → 23 → 11
+    → 7.
 
-    Batch norm stands behind each activation *and* behind each pool. ``hidden`` is the solution's model 1,
-    ``input_and_hidden`` its models 2 and 4, ``none`` its model 3.
+    Batch norm stands behind each activation *and* behind each pool. `hidden` is the solution's
+    model 1, `input_and_hidden` its models 2 and 4, `none` its model 3.
 
     >>> lenet_stride1().total.keras_parameters, lenet_stride1().total.parameters
     (546538, 546042)
@@ -84,7 +87,9 @@ def lenet_stride1(
         Norm("fc1.norm"),
         Linear("output", classes),
     )
-    return derive(Network("lenet-stride1", _placed(layers, normalization), height, width, channels, batch))
+    return derive(
+        Network("lenet-stride1", _placed(layers, normalization), height, width, channels, batch)
+    )
 
 
 def lenet5_norm(
@@ -96,10 +101,12 @@ def lenet5_norm(
     classes: Dimension = 10,
     norm: NormName = "batch",
 ) -> Derivation:
-    """The CIFAR-10 sketch's `LeNet5_Norm`, with a pluggable normalization behind its four hidden layers.
+    """The CIFAR-10 sketch's `LeNet5_Norm`, with a pluggable normalization behind its four hidden
+    layers.
 
-    γ and β are per channel (layer norm is one group of all channels and positions); instance norm learns γ and β as
-    well, stands behind convolutions only, and like layer and group norm keeps no moving statistics.
+    γ and β are per channel (layer norm is one group of all channels and positions); instance norm
+    learns γ and β as well, stands behind convolutions only, and like layer and group norm keeps no
+    moving statistics.
 
     >>> lenet5_norm().total.parameters, lenet5_norm(norm="none").total.parameters
     (137338, 136886)
@@ -120,7 +127,9 @@ def lenet5_norm(
     )
     kept = {"none": (), "instance": ("conv1.norm", "conv2.norm")}.get(norm)
     if kept is not None:
-        layers = tuple(layer for layer in layers if not isinstance(layer, Norm) or layer.name in kept)
+        layers = tuple(
+            layer for layer in layers if not isinstance(layer, Norm) or layer.name in kept
+        )
     return derive(Network("lenet5-norm", layers, height, width, channels, batch))
 
 
@@ -153,16 +162,22 @@ def cifar_note(
         Norm("fc1.norm"),
         Linear("output", classes),
     )
-    return derive(Network("cifar-note", _placed(layers, normalization), height, width, channels, batch))
+    return derive(
+        Network("cifar-note", _placed(layers, normalization), height, width, channels, batch)
+    )
 
 
 def _placed(layers: tuple[Layer, ...], placement: str) -> tuple[Layer, ...]:
-    """Keep the norms that the placement asks for; ``input.norm`` is the input's."""
+    """Keep the norms that the placement asks for; `input.norm` is the input's."""
     _check("normalization", placement, get_args(Placement))
     if placement == "none":
         return tuple(layer for layer in layers if not isinstance(layer, Norm))
     if placement == "hidden":
-        return tuple(layer for layer in layers if not (isinstance(layer, Norm) and layer.name == "input.norm"))
+        return tuple(
+            layer
+            for layer in layers
+            if not (isinstance(layer, Norm) and layer.name == "input.norm")
+        )
     return layers
 
 

@@ -7,7 +7,12 @@ from inspect import signature
 
 from analysis.errors import AnalysisError
 from analysis.imagenet import alexnet, alexnet_torchvision, vgg16, vgg19
-from analysis.inception import inception_naive, inception_reduced, minigooglenet, minigooglenet_unpadded
+from analysis.inception import (
+    inception_naive,
+    inception_reduced,
+    minigooglenet,
+    minigooglenet_unpadded,
+)
 from analysis.lenet import cifar_note, lenet5, lenet5_norm, lenet_stride1
 from analysis.notation import Dimension
 from analysis.rows import Derivation
@@ -47,7 +52,7 @@ def find(name: str) -> Builder:
 
 
 def parse_input(written: str) -> dict[str, int]:
-    """Read ``HEIGHTxWIDTHxCHANNELS``.
+    """Read `HEIGHTxWIDTHxCHANNELS`.
 
     Raises:
         AnalysisError: for anything but three whole numbers from 1 to 999,999.
@@ -66,12 +71,15 @@ def parse_parameters(name: str, pairs: Iterable[tuple[str, str]]) -> dict[str, D
     """Read a builder's own parameters, each converted to the type of its default.
 
     Raises:
-        AnalysisError: for an unknown parameter or a value of another type; it says what is expected.
+        AnalysisError: for an unknown parameter or a value of another type; it says what is
+            expected.
 
     >>> parse_parameters("inception-reduced", [("reduce_3x3", "32")])
     {'reduce_3x3': 32}
     """
-    known = {parameter.name: parameter.default for parameter in signature(find(name)).parameters.values()}
+    known = {
+        parameter.name: parameter.default for parameter in signature(find(name)).parameters.values()
+    }
     values: dict[str, Dimension | str] = {}
     for key, written in pairs:
         if key not in known:

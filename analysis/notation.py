@@ -1,6 +1,6 @@
 """Numbers, closed forms and their calculations, written for a reader: as text and as LaTeX.
 
-The text form uses ``·`` for products, ``⌊ ⌋`` for floors and a comma between thousands.
+The text form uses `·` for products, `⌊ ⌋` for floors and a comma between thousands.
 """
 
 import re
@@ -24,7 +24,14 @@ Number: TypeAlias = int | Expr
 Factor: TypeAlias = Dimension | tuple[Dimension, ...]
 
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-_LATEX_GLYPHS = {"·": r" \cdot ", "−": "-", "⌊": r"\left\lfloor ", "⌋": r" \right\rfloor", "max": r"\max", "∪": r"\cup"}
+_LATEX_GLYPHS = {
+    "·": r" \cdot ",
+    "−": "-",
+    "⌊": r"\left\lfloor ",
+    "⌋": r" \right\rfloor",
+    "max": r"\max",
+    "∪": r"\cup",
+}
 
 B, H, W, C = (Symbol(name, integer=True, positive=True) for name in "BHWC")
 SYMBOLS: dict[str, Symbol] = {"batch": B, "height": H, "width": W, "channels": C}
@@ -79,10 +86,11 @@ def plain(value: Number) -> Number:
 
 
 def whole(name: str, value: Dimension, at_least: int = 1) -> Expr:
-    """Check that a layer's or network's size is a whole number, or can be one; return it as a sympy expression.
+    """Check that a layer's or network's size is a whole number, or can be one; return it as a sympy
+    expression.
 
     Raises:
-        AnalysisError: if it is no integer (a bool is none), or below ``at_least``.
+        AnalysisError: if it is no integer (a bool is none), or below `at_least`.
 
     >>> whole("kernel", 3)
     3
@@ -128,7 +136,8 @@ def parenthesized(written: str, value: Number) -> str:
 
 
 def calculation(value: Number, template: str = "{}", *operands: Number) -> Calculation:
-    """Write ``template = value``, the operands in the template's places (sums of symbols in parentheses).
+    """Write `template = value`, the operands in the template's places (sums of symbols in
+    parentheses).
 
     >>> calculation(13, "{} + ({} − 1)·{}", 9, 5, 1).text
     '9 + (5 − 1)·1 = 13'
@@ -141,7 +150,9 @@ def calculation(value: Number, template: str = "{}", *operands: Number) -> Calcu
     return Calculation(
         value,
         _equation(template.format(*(parenthesized(text(x), x) for x in operands)), text(value)),
-        _equation(latex_template.format(*(parenthesized(latex(x), x) for x in operands)), latex(value)),
+        _equation(
+            latex_template.format(*(parenthesized(latex(x), x) for x in operands)), latex(value)
+        ),
     )
 
 
@@ -155,7 +166,10 @@ def product(*factors: Factor) -> Calculation:
     >>> product(2, (5, 5, 48), 128).text
     '2·(5·5·48)·128 = 307,200'
     """
-    groups = [f"({'·'.join('{}' for _ in factor)})" if isinstance(factor, tuple) else "{}" for factor in factors]
+    groups = [
+        f"({'·'.join('{}' for _ in factor)})" if isinstance(factor, tuple) else "{}"
+        for factor in factors
+    ]
     operands = list(_flat(factors))
     return calculation(Mul(*map(sympify, operands)), "·".join(groups), *operands)
 

@@ -1,7 +1,7 @@
 """What each operator costs: one small function each, its convention beside it.
 
-MACs are multiply-accumulates of convolutions and matrix products only: no bias additions, no pooling, no
-normalization. FLOPs = 2 × MACs. MACs and activations are counted for the whole batch.
+MACs are multiply-accumulates of convolutions and matrix products only: no bias additions, no
+pooling, no normalization. FLOPs = 2 × MACs. MACs and activations are counted for the whole batch.
 """
 
 from sympy import Add, Expr, Mod, expand, floor, sympify
@@ -12,9 +12,14 @@ from analysis.notation import Calculation, Dimension, calculation, product
 
 
 def output_side(
-    side: Dimension, kernel: Dimension, stride: Dimension = 1, padding: Dimension = 0, dilation: Dimension = 1
+    side: Dimension,
+    kernel: Dimension,
+    stride: Dimension = 1,
+    padding: Dimension = 0,
+    dilation: Dimension = 1,
 ) -> Expr:
-    """Side of a convolution's or pool's output along one axis, in pixels; the last, incomplete window is dropped.
+    """Side of a convolution's or pool's output along one axis, in pixels; the last, incomplete
+    window is dropped.
 
     >>> output_side(227, kernel=11, stride=4)
     55
@@ -26,7 +31,8 @@ def output_side(
 def floor_divide(numerator: Dimension, divisor: Dimension) -> Expr:
     """⌊numerator / divisor⌋, a floor within the floor merged: ⌊(⌊x⌋ + n) / m⌋ = ⌊(x + n) / m⌋.
 
-    It holds for whole n and whole m > 0 (Graham, Knuth & Patashnik, *Concrete Mathematics*, eq. 3.11).
+    It holds for whole n and whole m > 0 (Graham, Knuth & Patashnik, *Concrete Mathematics*, eq.
+    3.11).
 
     >>> from analysis.notation import H
     >>> floor_divide(floor_divide(H, 2), 2)
@@ -54,7 +60,10 @@ def side_calculation(side: Dimension, window: Window) -> Calculation:
     if window.dilation == 1:
         template, operands = template + " − {}", [*operands, window.kernel]
     else:
-        template, operands = template + " − {}·({} − 1) − 1", [*operands, window.dilation, window.kernel]
+        template, operands = (
+            template + " − {}·({} − 1) − 1",
+            [*operands, window.dilation, window.kernel],
+        )
     if window.stride != 1:
         template, operands = f"⌊({template})/{{}}⌋", [*operands, window.stride]
     return calculation(value, f"{template} + 1", *operands)
@@ -70,9 +79,13 @@ def activations(batch: Dimension, shape: tuple[Dimension, ...]) -> Calculation:
 
 
 def conv_weights(
-    kernel: tuple[Dimension, Dimension], channels: Dimension, filters: Dimension, groups: Dimension = 1
+    kernel: tuple[Dimension, Dimension],
+    channels: Dimension,
+    filters: Dimension,
+    groups: Dimension = 1,
 ) -> Calculation:
-    """Weights of a convolution, biases not counted: each filter sees the channels of its own group only.
+    """Weights of a convolution, biases not counted: each filter sees the channels of its own group
+    only.
 
     >>> conv_weights((11, 11), 3, 96).text
     '(11·11·3)·96 = 34,848'
@@ -90,7 +103,8 @@ def conv_macs(
     filters: Dimension,
     groups: Dimension = 1,
 ) -> Calculation:
-    """Multiply-accumulates of a convolution: its weights once per output position (``sides``) and image.
+    """Multiply-accumulates of a convolution: its weights once per output position (`sides`) and
+    image.
 
     >>> conv_macs(1, (55, 55), (11, 11), 3, 96).text
     '(55·55)·(11·11·3)·96 = 105,415,200'
@@ -102,7 +116,8 @@ def conv_macs(
 
 
 def linear_weights(shape: tuple[Dimension, ...], units: Dimension) -> Calculation:
-    """Weights of a fully connected layer over a map or a vector of the given shape, biases not counted.
+    """Weights of a fully connected layer over a map or a vector of the given shape, biases not
+    counted.
 
     >>> linear_weights((7, 7, 512), 4096).text
     '(7·7·512)·4,096 = 102,760,448'

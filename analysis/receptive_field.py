@@ -1,9 +1,10 @@
 """What one output position sees of the input: the recurrence, and a proof of its closed form.
 
-Conventions: the size is the theoretical one, padding included and not clipped at the image's border (so it may
-exceed the image). It counts from the first to the last pixel seen, gaps of dilation included. Where branches meet it is
-the hull of what they see, so branches that look in different directions see more than the largest of them.
-(Recurrences: Araujo, Norris & Sim 2019, *Computing Receptive Fields of Convolutional Neural Networks*, section 2.)
+Conventions: the size is the theoretical one, padding included and not clipped at the image's border
+(so it may exceed the image). It counts from the first to the last pixel seen, gaps of dilation
+included. Where branches meet it is the hull of what they see, so branches that look in different
+directions see more than the largest of them. (Recurrences: Araujo, Norris & Sim 2019, *Computing
+Receptive Fields of Convolutional Neural Networks*, section 2.)
 """
 
 from collections.abc import Iterable
@@ -18,9 +19,11 @@ from analysis.notation import Calculation, Dimension, calculation, text, whole
 
 @dataclass(frozen=True)
 class Field:
-    """What the first output position sees along one axis, and how far apart neighbours look; in input pixels.
+    """What the first output position sees along one axis, and how far apart neighbours look; in
+    input pixels.
 
-    ``size`` pixels from pixel ``start`` on (negative: in the padding), ``jump`` pixels from neighbour to neighbour.
+    `size` pixels from pixel `start` on (negative: in the padding), `jump` pixels from neighbour to
+    neighbour.
     """
 
     size: Expr = S.One
@@ -49,7 +52,9 @@ def size_calculation(before: Field, window: Window) -> Calculation:
     value = before.through(window).size
     if window.dilation == 1:
         return calculation(value, "{} + ({} − 1)·{}", before.size, window.kernel, before.jump)
-    return calculation(value, "{} + {}·({} − 1)·{}", before.size, window.dilation, window.kernel, before.jump)
+    return calculation(
+        value, "{} + {}·({} − 1)·{}", before.size, window.dilation, window.kernel, before.jump
+    )
 
 
 def jump_calculation(before: Field, window: Window) -> Calculation:
@@ -74,14 +79,16 @@ def union(name: str, fields: Iterable[Field]) -> Field:
     jumps = {field.jump for field in fields}
     if len(jumps) != 1:
         steps = " and ".join(sorted(map(text, jumps)))
-        raise AnalysisError(f"{name}: its branches step by {steps} input pixels; give them the same total stride")
+        raise AnalysisError(
+            f"{name}: its branches step by {steps} input pixels; give them the same total stride"
+        )
     start = Min(*(field.start for field in fields))
     end = Max(*(field.start + field.size for field in fields))
     return Field(end - start, jumps.pop(), start)
 
 
 def receptive_field(stack: Iterable[tuple[Dimension, Dimension]]) -> Expr:
-    """Side of the receptive field of a stack of ``(kernel, stride)`` windows, in input pixels.
+    """Side of the receptive field of a stack of `(kernel, stride)` windows, in input pixels.
 
     Raises:
         AnalysisError: if a kernel or a stride is not a positive whole number.
@@ -91,5 +98,7 @@ def receptive_field(stack: Iterable[tuple[Dimension, Dimension]]) -> Expr:
     """
     field = Field()
     for kernel, stride in stack:
-        field = field.through(Window(whole("kernel", kernel), whole("stride", stride), S.Zero, S.One))
+        field = field.through(
+            Window(whole("kernel", kernel), whole("stride", stride), S.Zero, S.One)
+        )
     return field.size

@@ -18,10 +18,12 @@ Shown: TypeAlias = tuple[Calculation, ...]
 
 @dataclass(frozen=True)
 class Row:
-    """One layer's numbers, each a `Calculation`; the properties of the same name without ``_shown`` are their values.
+    """One layer's numbers, each a `Calculation`; the properties of the same name without `_shown`
+    are their values.
 
-    ``output`` is (height, width, channels) or (units,), without the batch. ``sides_shown``, ``receptive_field_shown``
-    and ``jump_shown`` hold one calculation per axis (height, width); the first is empty where no window slides.
+    `output` is (height, width, channels) or (units,), without the batch. `sides_shown`,
+    `receptive_field_shown` and `jump_shown` hold one calculation per axis (height, width); the
+    first is empty where no window slides.
     """
 
     layer: str
@@ -73,12 +75,16 @@ class Row:
 
     @property
     def receptive_field(self) -> Axes:
-        """Side of what one output position sees, in input pixels; a pair (height, width) where they differ."""
+        """Side of what one output position sees, in input pixels; a pair (height, width) where they
+        differ.
+        """
         return _one_or_pair(self.receptive_field_shown)
 
     @property
     def jump(self) -> Axes:
-        """Input pixels between what neighbouring positions see; a pair (height, width) where they differ."""
+        """Input pixels between what neighbouring positions see; a pair (height, width) where they
+        differ.
+        """
         return _one_or_pair(self.jump_shown)
 
 
@@ -123,7 +129,9 @@ class Derivation:
 
     @property
     def neurons(self) -> Number:
-        """Units of the convolutions and fully connected layers, per image (AlexNet paper, section 3.5)."""
+        """Units of the convolutions and fully connected layers, per image (AlexNet paper, section
+        3.5).
+        """
         units = _sum(row.activations for row in self.rows if row.kind in ("conv", "fc"))
         return plain(sympify(units) / self.network.batch)
 

@@ -29,14 +29,26 @@ def table(derivation: Derivation, form: Format = "github", show_calculation: boo
     The buffers' column is left out where no layer has any. LaTeX needs no package.
     """
     quantities = {
-        key: heading for key, heading in QUANTITIES.items() if key != "buffers" or derivation.total.buffers != 0
+        key: heading
+        for key, heading in QUANTITIES.items()
+        if key != "buffers" or derivation.total.buffers != 0
     }
     lines = [_line(row, quantities, form, show_calculation) for row in derivation.rows]
-    total = ["total", "", "", *(_number(getattr(derivation.total, key), form) for key in quantities), ""]
+    total = [
+        "total",
+        "",
+        "",
+        *(_number(getattr(derivation.total, key), form) for key in quantities),
+        "",
+    ]
     headings = ["layer", "kind", "output", *quantities.values(), "receptive field"]
     alignment = ["left", "left", *("right" for _ in headings[2:])]
     return tabulate(
-        [*lines, total], headers=headings, tablefmt=_TABULATE[form], colalign=alignment, disable_numparse=True
+        [*lines, total],
+        headers=headings,
+        tablefmt=_TABULATE[form],
+        colalign=alignment,
+        disable_numparse=True,
     )
 
 
@@ -45,7 +57,13 @@ def _line(row: Row, quantities: Iterable[str], form: Format, show_calculation: b
     output = _times((parenthesized(_number(size, form), size) for size in row.output), form)
     shown = [getattr(row, f"{key}_shown") for key in quantities]
     numbers = [_shown(one, form, show_calculation) for one in shown]
-    return [name, row.kind, output, *numbers, _field(row.receptive_field_shown, form, show_calculation)]
+    return [
+        name,
+        row.kind,
+        output,
+        *numbers,
+        _field(row.receptive_field_shown, form, show_calculation),
+    ]
 
 
 def _shown(one: Calculation, form: Format, show_calculation: bool) -> str:
@@ -69,9 +87,10 @@ def _times(written: Iterable[str], form: Format) -> str:
 
 
 def as_json(derivation: Derivation, show_calculation: bool = False) -> str:
-    """The numbers for other programs: plain integers (a closed form is a string), without the batch in ``output``.
+    """The numbers for other programs: plain integers (a closed form is a string), without the batch
+    in `output`.
 
-    A receptive field is one number, or ``[height, width]`` where they differ.
+    A receptive field is one number, or `[height, width]` where they differ.
     """
     document = {
         "network": derivation.network.name,
@@ -93,7 +112,9 @@ def _object(row: Row, show_calculation: bool) -> dict[str, Any]:
     }
     if show_calculation:
         written["calculation"] = {key: getattr(row, f"{key}_shown").text for key in QUANTITIES}
-        written["calculation"]["receptive_field"] = [axis.text for axis in row.receptive_field_shown]
+        written["calculation"]["receptive_field"] = [
+            axis.text for axis in row.receptive_field_shown
+        ]
         written["calculation"]["output"] = [side.text for side in row.sides_shown]
     return written
 

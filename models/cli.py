@@ -1,6 +1,8 @@
-"""What `python -m models` does: reads arguments, asks for the runs, prints each one's outcome as a line of JSON.
+"""What `python -m models` does: reads arguments, asks for the runs, prints each one's outcome as a
+line of JSON.
 
-The flags of `train` are the fields of `RunSpec`, so the two never differ. `sweep` reads them from a YAML file.
+The flags of `train` are the fields of `RunSpec`, so the two never differ. `sweep` reads them from a
+YAML file.
 """
 
 from __future__ import annotations
@@ -15,12 +17,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
-from models.boards import distinct_titles
-from models.cluster import ClusterError
+from models.data.sources import DataError
 from models.records import is_current
-from models.runs import Found, find, last_epoch, obtain
-from models.sources import DataError
+from models.runs.obtain import obtain
+from models.runs.store import Found, find, last_epoch
 from models.specs import RunSpec, SpecError, leaves
+from models.sweeps.cluster import ClusterError
+from models.sweeps.progress_board import distinct_titles
 
 EXAMPLE = "example: python -m models train --network lenet5 --dataset mnist5k --norm batch --epochs 3 --lr 0.05"
 SWEEP_EXAMPLE = """example of a FILE.yml:
@@ -51,15 +54,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = vars(chosen)
     command = options.pop("command")
     if unknown:
-        near = get_close_matches(unknown[0], map(flag, RunSpec.model_fields), n=1) if command == "train" else []
-        top.error(f"unrecognized arguments: {' '.join(unknown)}" + (f"; did you mean {near[0]}?" if near else ""))
+        near = (
+            get_close_matches(unknown[0], map(flag, RunSpec.model_fields), n=1)
+            if command == "train"
+            else []
+        )
+        top.error(
+            f"unrecognized arguments: {' '.join(unknown)}"
+            + (f"; did you mean {near[0]}?" if near else "")
+        )
     return sweep(**options) if command == "sweep" else train(**options)
 
 
 def parser() -> Parser:
     """The parser, its flags generated from the fields of `RunSpec`."""
-    top = Parser(prog="models", description="Train networks and keep their records.", allow_abbrev=False)
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
+    top = Parser(
+        prog="models", description="Train networks and keep their records.", allow_abbrev=False
+    )
+    commands = top.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", parser_class=Parser
+    )
     _add_train(commands)
     _add_sweep(commands)
     return top
@@ -67,14 +81,17 @@ def parser() -> Parser:
 
 def _add_train(commands: Any) -> None:
     about = "train one network, or read its record when it has been trained"
-    command = commands.add_parser("train", help=about, description=about, epilog=EXAMPLE, allow_abbrev=False)
+    command = commands.add_parser(
+        "train", help=about, description=about, epilog=EXAMPLE, allow_abbrev=False
+    )
     for name, field in RunSpec.model_fields.items():
         command.add_argument(
             flag(name),
             dest=name,
             default=argparse.SUPPRESS,
             metavar=metavar(field.annotation),
-            help=f"{field.description}" + ("" if field.default in (None, "") else f" (default {field.default})"),
+            help=f"{field.description}"
+            + ("" if field.default in (None, "") else f" (default {field.default})"),
         )
     _add_device(command)
 
@@ -83,9 +100,16 @@ def _add_sweep(commands: Any) -> None:
     about = "train the runs that a YAML file asks for, side by side; those that have been trained are read"
     raw = argparse.RawDescriptionHelpFormatter
     command = commands.add_parser(
-        "sweep", help=about, description=about, epilog=SWEEP_EXAMPLE, allow_abbrev=False, formatter_class=raw
+        "sweep",
+        help=about,
+        description=about,
+        epilog=SWEEP_EXAMPLE,
+        allow_abbrev=False,
+        formatter_class=raw,
     )
-    command.add_argument("file", type=Path, metavar="FILE.yml", help="what the runs share and what varies, see below")
+    command.add_argument(
+        "file", type=Path, metavar="FILE.yml", help="what the runs share and what varies, see below"
+    )
     command.add_argument(
         "--cluster",
         metavar="ADDRESS",
@@ -95,7 +119,9 @@ def _add_sweep(commands: Any) -> None:
 
 
 def _add_device(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--device", choices=("cpu", "cuda"), help="where to train (default: cuda when there is one)")
+    command.add_argument(
+        "--device", choices=("cpu", "cuda"), help="where to train (default: cuda when there is one)"
+    )
 
 
 def flag(name: str) -> str:
@@ -109,7 +135,15 @@ def metavar(annotation: Any) -> str:
     choices = [kind for kind in kinds if isinstance(kind, str)]
     if choices:
         return "{" + ",".join(choices) + "}"
-    number = "N" if int in kinds else "X" if float in kinds else "TRUE|FALSE" if bool in kinds else "NAME"
+    number = (
+        "N"
+        if int in kinds
+        else "X"
+        if float in kinds
+        else "TRUE|FALSE"
+        if bool in kinds
+        else "NAME"
+    )
     return f"{number},…" if Ellipsis in kinds else number
 
 
@@ -131,7 +165,9 @@ def train(device: str | None, **fields: Any) -> int:
         raise
     outcome = {
         "key": found.record.key,
-        "history": [epoch.model_dump(mode="json", exclude_unset=True) for epoch in found.record.history],
+        "history": [
+            epoch.model_dump(mode="json", exclude_unset=True) for epoch in found.record.history
+        ],
         **summary(found),
     }
     print(json.dumps(outcome, allow_nan=False))
@@ -142,14 +178,18 @@ def sweep(file: Path, cluster: str | None, device: str | None) -> int:
     """Asks for all runs of the file and prints the outcome of each as a line of stdout."""
     specs: list[RunSpec] = []
     try:
-        from models import sweepfile, sweeps
+        from models.sweeps import sweep_file
+        from models.sweeps.sweep import outcomes
 
-        specs = sweepfile.read(file)
+        specs = sweep_file.read(file)
         with _warnings_as_lines():
-            ended = sweeps.outcomes(specs, cluster=cluster, device=device)
+            ended = outcomes(specs, cluster=cluster, device=device)
     except KeyboardInterrupt:
         done = sum(find(spec) is not None for spec in set(specs))
-        print(f"\ninterrupted: {done} of {len(set(specs))} runs are kept; ask again to go on", file=sys.stderr)
+        print(
+            f"\ninterrupted: {done} of {len(set(specs))} runs are kept; ask again to go on",
+            file=sys.stderr,
+        )
         return INTERRUPTED
     except Exception as error:
         if message := explain(error):
@@ -159,9 +199,13 @@ def sweep(file: Path, cluster: str | None, device: str | None) -> int:
     for outcome, name in zip(ended, names, strict=True):
         told: dict[str, Any] = {"key": outcome.spec.key, "run": name}
         if outcome.found:
-            told |= outcome.found.record.final.model_dump(mode="json", exclude_unset=True) | summary(outcome.found)
+            told |= outcome.found.record.final.model_dump(
+                mode="json", exclude_unset=True
+            ) | summary(outcome.found)
         elif outcome.error:
-            told["error"] = explain(outcome.error) or f"{type(outcome.error).__name__}: {outcome.error}"
+            told["error"] = (
+                explain(outcome.error) or f"{type(outcome.error).__name__}: {outcome.error}"
+            )
             fail("sweep", f"run {outcome.spec.key} ({name}): {told['error']}")
         print(json.dumps(told, allow_nan=False))
     return int(any(outcome.error for outcome in ended))
@@ -171,7 +215,10 @@ def summary(found: Found) -> dict[str, Any]:
     """What both commands say of a finished run."""
     record = found.record
     if not is_current(record):
-        print(f"warning: the record {record.key} was made by other training code than today's", file=sys.stderr)
+        print(
+            f"warning: the record {record.key} was made by other training code than today's",
+            file=sys.stderr,
+        )
     told = {
         "diverged": record.diverged,
         "seconds": record.provenance.seconds,
@@ -187,12 +234,16 @@ def summary(found: Found) -> dict[str, Any]:
 @contextmanager
 def _warnings_as_lines() -> Iterator[None]:
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
+        warnings.showwarning = lambda message, *_, **__: print(
+            f"warning: {message}", file=sys.stderr
+        )
         yield
 
 
 def explain(error: Exception) -> str | None:
-    """A user's mistake, or what the machine lacks, in words; None for any other error, which is a bug."""
+    """A user's mistake, or what the machine lacks, in words; None for any other error, which is a
+    bug.
+    """
     if isinstance(error, ModuleNotFoundError):
         package = {"yaml": "PyYAML"}.get(error.name or "", error.name)
         return f"this needs the package {package}, which is not installed: pip install {package}"

@@ -8,8 +8,8 @@ from pathlib import Path
 def cache_folder() -> Path:
     """Folder of the user's own runs, checkpoints and data: absolute, perhaps not there yet.
 
-    ``CONVBOOK_CACHE`` decides; without it, the place where this platform keeps caches
-    (Linux: the XDG Base Directory Specification; macOS: ``~/Library/Caches``; Windows: ``%LOCALAPPDATA%``).
+    `CONVBOOK_CACHE` decides; without it, the place where this platform keeps caches (Linux: the XDG
+    Base Directory Specification; macOS: `~/Library/Caches`; Windows: `%LOCALAPPDATA%`).
     """
     if chosen := os.environ.get("CONVBOOK_CACHE"):
         return absolute(chosen)
@@ -17,7 +17,9 @@ def cache_folder() -> Path:
 
 
 def absolute(folder: str | Path) -> Path:
-    """A user's path, with ``~`` expanded, made absolute where it enters: the working directory may change later."""
+    """A user's path, with `~` expanded, made absolute where it enters: the working directory may
+    change later.
+    """
     return Path(os.path.abspath(Path(folder).expanduser()))
 
 

@@ -1,4 +1,6 @@
-"""Live progress of a training on stderr: a bar on a terminal where tqdm is installed, else a line an epoch."""
+"""Live progress of a training on stderr: a bar on a terminal where tqdm is installed, else a line
+an epoch.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,9 @@ class Lines:
         self.told = now = time.monotonic()
         trained = share - self.first
         left = (now - self.started) / trained * (self.epochs - share) if trained > 0 else 0.0
-        rest = f"{clock(left)} left" if share < self.epochs else f"{clock(now - self.started)} in all"
+        rest = (
+            f"{clock(left)} left" if share < self.epochs else f"{clock(now - self.started)} in all"
+        )
         self.note(f"{self.name}  {text}  {rest}")
 
     def note(self, message: str) -> None:
@@ -89,7 +93,13 @@ class Bar:
 
         layout = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
         self.name, self.epochs = title(spec), spec.epochs
-        self.bar = tqdm(total=spec.epochs, initial=finished, bar_format=layout, file=sys.stderr, dynamic_ncols=True)
+        self.bar = tqdm(
+            total=spec.epochs,
+            initial=finished,
+            bar_format=layout,
+            file=sys.stderr,
+            dynamic_ncols=True,
+        )
         self.bar.set_description_str(f"{self.name} epoch {finished + 1}/{self.epochs}")
 
     def batch(self, epoch: int, done: int, examples: int) -> None:
@@ -121,7 +131,11 @@ def title(spec: RunSpec) -> str:
     >>> title(RunSpec(norm="batch", seed=3))
     'lenet5 on mnist5k, norm batch, seed 3'
     """
-    traits = [f"{name} {getattr(spec, name)}" for name in ("norm", "dropout") if getattr(spec, name) not in ("none", 0)]
+    traits = [
+        f"{name} {getattr(spec, name)}"
+        for name in ("norm", "dropout")
+        if getattr(spec, name) not in ("none", 0)
+    ]
     return ", ".join([f"{spec.network} on {spec.dataset}", *traits, f"seed {spec.seed}"])
 
 
@@ -131,7 +145,9 @@ def summary(epoch: Epoch) -> str:
     for name in ("train", "validation", "test"):
         loss, accuracy = getattr(epoch, f"{name}_loss"), getattr(epoch, f"{name}_accuracy")
         if accuracy is not None:
-            shown.append(f"{name} loss {'–' if loss is None else format(loss, '.4f')} accuracy {accuracy:.4f}")
+            shown.append(
+                f"{name} loss {'–' if loss is None else format(loss, '.4f')} accuracy {accuracy:.4f}"
+            )
     return "  ".join(shown)
 
 

@@ -1,7 +1,9 @@
-"""A finished run on disk: one strict-JSON file, `<key>.json`, that git can hold and a person can read.
+"""A finished run on disk: one strict-JSON file, `<key>.json`, that git can hold and a person can
+read.
 
-`history`, `parameters` and `diagnostics` follow from the spec; everything that depends on the machine and the day
-(versions, durations, date) stands in `provenance`. So two trainings of one spec compare equal where they should.
+`history`, `parameters` and `diagnostics` follow from the spec; everything that depends on the
+machine and the day (versions, durations, date) stands in `provenance`. So two trainings of one spec
+compare equal where they should.
 """
 
 from __future__ import annotations
@@ -20,17 +22,20 @@ from models.specs import RunSpec
 
 
 class CorruptRecord(Exception):  # noqa: N818 - what it is, rather than that it is one
-    """A record file that cannot be believed: torn, not strict JSON, incomplete, or under another run's name."""
+    """A record file that cannot be believed: torn, not strict JSON, incomplete, or under another
+    run's name.
+    """
 
 
 class Epoch(BaseModel):
     """What one pass over the training set gave. A loss that is no finite number is None.
 
-    Training loss and accuracy are running ones (train mode, weights changing); the held-out ones are taken at the
-    epoch's end in eval mode: on the validation set where the spec has one, else on the test set.
-    `lr` and `batch_size` are those of the epoch's last step. `losses` and `accuracies` are running means over every
-    `loss_every` iterations, the epoch's last ones over as many as are left; without `loss_every` they are not set.
-    `probes` holds what the spec's probes measured meanwhile (`models.probes`); without probes it is not set.
+    Training loss and accuracy are running ones (train mode, weights changing); the held-out ones
+    are taken at the epoch's end in eval mode: on the validation set where the spec has one, else on
+    the test set. `lr` and `batch_size` are those of the epoch's last step. `losses` and
+    `accuracies` are running means over every `loss_every` iterations, the epoch's last ones over as
+    many as are left; without `loss_every` they are not set. `probes` holds what the spec's probes
+    measured meanwhile (`models.training.probes`); without probes it is not set.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -51,7 +56,9 @@ class Epoch(BaseModel):
 
 
 class Provenance(BaseModel):
-    """Where, when and with what a run was trained. `seconds` and `examples_per_second` count training only."""
+    """Where, when and with what a run was trained. `seconds` and `examples_per_second` count
+    training only.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
 
@@ -85,7 +92,9 @@ class Record(BaseModel):
     @model_validator(mode="after")
     def _complete(self) -> Record:
         if self.key != self.spec.key:
-            raise ValueError(f"key {self.key} does not belong to its spec, whose key is {self.spec.key}")
+            raise ValueError(
+                f"key {self.key} does not belong to its spec, whose key is {self.spec.key}"
+            )
         if [epoch.epoch for epoch in self.history] != list(range(1, len(self.history) + 1)):
             raise ValueError("the history's epochs are not 1, 2, 3 …")
         if len(self.history) != self.spec.epochs and not self.diverged:
@@ -97,12 +106,15 @@ class Record(BaseModel):
         return [getattr(epoch, name) for epoch in self.history]
 
     def probed(self, kind: str) -> dict[str, Any]:
-        """What the run measured of one kind while it trained: the epochs' `probes`, each list over all points.
+        """What the run measured of one kind while it trained: the epochs' `probes`, each list over
+        all points.
 
         Raises:
             ValueError: the run did not measure that.
         """
-        parts = [epoch.probes[kind] for epoch in self.history if epoch.probes and kind in epoch.probes]
+        parts = [
+            epoch.probes[kind] for epoch in self.history if epoch.probes and kind in epoch.probes
+        ]
         if not parts:
             raise ValueError(f"probes: expected a run that measures {kind}, got {self.spec.probes}")
         return dict(_joined(parts))
@@ -139,7 +151,8 @@ def strict(value: Any) -> Any:
 
 
 def short(value: Any, digits: int = 9) -> Any:
-    """Numbers in so many significant digits (nine tell one float32 from another); None for those that are none.
+    """Numbers in so many significant digits (nine tell one float32 from another); None for those
+    that are none.
 
     >>> short({"gamma": [1.100000023841858, float("nan")]}), short(2 / 3, digits=3)
     ({'gamma': [1.10000002, None]}, 0.667)
@@ -148,20 +161,30 @@ def short(value: Any, digits: int = 9) -> Any:
         return {name: short(item, digits) for name, item in value.items()}
     if isinstance(value, list):
         return [short(item, digits) for item in value]
-    return float(f"{value:.{digits}g}") if isinstance(value, float) and math.isfinite(value) else strict(value)
+    return (
+        float(f"{value:.{digits}g}")
+        if isinstance(value, float) and math.isfinite(value)
+        else strict(value)
+    )
 
 
 def dumps(record: Record) -> str:
     """The record's text: keys sorted, one field, one epoch or one list of numbers a line."""
     content = record.model_dump(mode="json", exclude={"spec", "history"})
     content["spec"] = record.spec.model_dump(mode="json")
-    content["history"] = [epoch.model_dump(mode="json", exclude_unset=True) for epoch in record.history]
+    content["history"] = [
+        epoch.model_dump(mode="json", exclude_unset=True) for epoch in record.history
+    ]
     return _lines(strict(content)) + "\n"
 
 
 def _lines(value: Any, indent: str = "") -> str:
-    """JSON in which a container of plain values inside a list, and a list of plain values, is a single line."""
-    plain = not isinstance(value, dict | list) or not any(isinstance(item, dict | list) for item in _items(value))
+    """JSON in which a container of plain values inside a list, and a list of plain values, is a
+    single line.
+    """
+    plain = not isinstance(value, dict | list) or not any(
+        isinstance(item, dict | list) for item in _items(value)
+    )
     if plain and not (isinstance(value, dict) and value):
         return json.dumps(value, sort_keys=True, allow_nan=False)
     deeper = indent + " "
@@ -184,7 +207,8 @@ def write(record: Record, folder: Path) -> Path:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Puts the content under `path` in one step: readers see the old file or the new one, after a crash too.
+    """Puts the content under `path` in one step: readers see the old file or the new one, after a
+    crash too.
 
     Raises:
         OSError: the folder cannot be made or written.
@@ -207,8 +231,8 @@ def read(path: Path) -> Record:
     """The record of a file called `<key>.json`.
 
     Raises:
-        CorruptRecord: the file is torn, not strict JSON, incomplete, or does not belong under its name.
-        FileNotFoundError: there is none.
+        CorruptRecord: the file is torn, not strict JSON, incomplete, or does not belong under its
+        name. FileNotFoundError: there is none.
     """
     try:
         record = Record.model_validate(json.loads(path.read_bytes(), parse_constant=_refuse))
@@ -228,7 +252,9 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def set_aside(path: Path) -> Path:
-    """Renames a file that cannot be believed to `*.corrupt`, so that it is never used and still can be looked at."""
+    """Renames a file that cannot be believed to `*.corrupt`, so that it is never used and still can
+    be looked at.
+    """
     aside = path.with_name(path.name + ".corrupt")
     os.replace(path, aside)
     return aside

@@ -1,7 +1,9 @@
-"""What a training is, written down: a validated, immutable `RunSpec`, its canonical JSON and its key.
+"""What a training is, written down: a validated, immutable `RunSpec`, its canonical JSON and its
+key.
 
-The key names the run for ever, so one rule holds here: **never change a default**. A key hashes only the fields that
-differ from their defaults, and a later field, whose default means "as before", leaves every old key alone.
+The key names the run for ever, so one rule holds here: **never change a default**. A key hashes
+only the fields that differ from their defaults, and a later field, whose default means "as before",
+leaves every old key alone.
 """
 
 from __future__ import annotations
@@ -13,10 +15,18 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-from models.architectures import layer_names
-from models.datasets import DATASETS, DIGESTS
+from models.data.datasets import DATASETS, DIGESTS
+from models.networks.architectures import layer_names
 
 KEY_DIGITS = 20
 ALWAYS_IN_KEY = ("network", "dataset", "dataset_digest", "seed")
@@ -24,7 +34,14 @@ ORDER_PARTS = ("norm", "activation", "dropout")
 ONE_BY_ONE = ("none", "layer", "group", "instance")  # norms that look at one example at a time
 WITHOUT_MOMENTUM = (*ONE_BY_ONE, "batch-no-tracking", "batch-frozen-statistics")
 
-Network = Literal["lenet5", "lenet-stride1", "lenet5-norm", "cifar-note", "minigooglenet", "minigooglenet-unpadded"]
+Network = Literal[
+    "lenet5",
+    "lenet-stride1",
+    "lenet5-norm",
+    "cifar-note",
+    "minigooglenet",
+    "minigooglenet-unpadded",
+]
 Dataset = Literal["mnist5k", "mnist", "fashion-mnist", "cifar10"]
 Activation = Literal["tanh", "sigmoid", "relu"]
 Norm = Literal[
@@ -70,7 +87,9 @@ SCHEDULE_FIELDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "range-test": (("max_lr",), ("candidates",)),
     "shrinking-rate": ((), ("growth_step", "max_batch_size")),
 }
-SCHEDULE_ONLY = tuple(sorted({name for parts in SCHEDULE_FIELDS.values() for part in parts for name in part}))
+SCHEDULE_ONLY = tuple(
+    sorted({name for parts in SCHEDULE_FIELDS.values() for part in parts for name in part})
+)
 
 
 class SpecError(ValueError):
@@ -79,7 +98,11 @@ class SpecError(ValueError):
 
 def _split(value: object) -> object:
     """A comma-separated string, as a command line gives it, becomes a list."""
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    return (
+        [part.strip() for part in value.split(",") if part.strip()]
+        if isinstance(value, str)
+        else value
+    )
 
 
 def _no_bool(value: object) -> object:
@@ -99,7 +122,8 @@ class RunSpec(BaseModel):
     """One training, complete: two equal specs are the same run.
 
     Raises:
-        SpecError: a field is unknown or impossible; the message names it, what was expected and what came.
+        SpecError: a field is unknown or impossible; the message names it, what was expected and
+            what came.
 
     >>> RunSpec(lr=1) == RunSpec(lr=1.0, epochs=10)
     True
@@ -112,63 +136,108 @@ class RunSpec(BaseModel):
 
     network: Network = Field("lenet5", description="the architecture")
     dataset: Dataset = Field("mnist5k", description="the data set; mnist5k needs no download")
-    dataset_digest: str = Field("", description="sha256 of the data set's content; filled in from the data set's name")
-    train_size: Count | None = Field(None, ge=1, description="training examples, stratified; all when not given")
-    validation_size: Count = Field(0, ge=0, description="examples held out of the training set; judged instead of test")
+    dataset_digest: str = Field(
+        "", description="sha256 of the data set's content; filled in from the data set's name"
+    )
+    train_size: Count | None = Field(
+        None, ge=1, description="training examples, stratified; all when not given"
+    )
+    validation_size: Count = Field(
+        0, ge=0, description="examples held out of the training set; judged instead of test"
+    )
 
     width: Count = Field(1, ge=1, le=64, description="multiplies the hidden layers' widths")
-    activation: Activation | None = Field(None, description="activation function; the network's own when not given")
+    activation: Activation | None = Field(
+        None, description="activation function; the network's own when not given"
+    )
     norm: Norm = Field("none", description="normalization of the hidden layers")
     norm_layers: Annotated[tuple[str, ...], BeforeValidator(_split)] | None = Field(
-        None, min_length=1, description="hidden layers that are normalized, comma separated; every one when not given"
+        None,
+        min_length=1,
+        description="hidden layers that are normalized, comma separated; every one when not given",
     )
     norm_momentum: Annotated[Number, Field(ge=0, le=1)] | None = Field(
-        None, description="share of the new batch in a step of the hidden norms' moving statistics; 0.1 when not given"
+        None,
+        description="share of the new batch in a step of the hidden norms' moving statistics; 0.1 when not given",
     )
-    order: str | None = Field(None, description="permutation of norm-activation-dropout; the network's own by default")
+    order: str | None = Field(
+        None, description="permutation of norm-activation-dropout; the network's own by default"
+    )
     input_norm: InputNorm = Field("standard", description="normalization of the input")
     dropout: Rate = Field(0.0, description="dropout rate of the hidden layers")
     input_dropout: Rate = Field(0.0, description="dropout rate of the input")
-    bias_before_norm: bool = Field(True, description="whether a layer that a norm follows keeps its bias")
-    initial_scale: Positive = Field(1.0, description="multiplies the hidden layers' initial weights")
+    bias_before_norm: bool = Field(
+        True, description="whether a layer that a norm follows keeps its bias"
+    )
+    initial_scale: Positive = Field(
+        1.0, description="multiplies the hidden layers' initial weights"
+    )
     augmentation: Augmentation = Field("none", description="random change of the training images")
 
     optimizer: Optimizer = Field("sgd", description="the optimizer")
     lr: Positive = Field(0.1, description="learning rate; the lowest one of a cyclical schedule")
     momentum: Rate = Field(0.0, description="momentum, of sgd only")
-    weight_decay: Number = Field(0.0, ge=0, description="weight decay (L2 penalty; decoupled for adamw)")
-    schedule: Schedule = Field("constant", description="how the learning rate or the batch size changes")
+    weight_decay: Number = Field(
+        0.0, ge=0, description="weight decay (L2 penalty; decoupled for adamw)"
+    )
+    schedule: Schedule = Field(
+        "constant", description="how the learning rate or the batch size changes"
+    )
     max_lr: Positive | None = Field(
-        None, description="highest learning rate of a cyclical or one-cycle schedule, or of a range test"
+        None,
+        description="highest learning rate of a cyclical or one-cycle schedule, or of a range test",
     )
     step_size_up: Count | None = Field(None, ge=1, description="iterations of half a cycle")
     gamma: Annotated[Number, Field(gt=0, le=1)] | None = Field(
-        None, description="decay: a milestone's factor for step, the factor an iteration for exp_range"
+        None,
+        description="decay: a milestone's factor for step, the factor an iteration for exp_range",
     )
-    milestones: Annotated[tuple[Annotated[Count, Field(ge=1)], ...], BeforeValidator(_split)] | None = Field(
+    milestones: (
+        Annotated[tuple[Annotated[Count, Field(ge=1)], ...], BeforeValidator(_split)] | None
+    ) = Field(
         None, min_length=1, description="finished epochs after which step decays, comma separated"
     )
     growth_step: Count | None = Field(
-        None, ge=1, description="iterations after which growing-batch doubles the batch; one epoch when not given"
+        None,
+        ge=1,
+        description="iterations after which growing-batch doubles the batch; one epoch when not given",
     )
-    max_batch_size: Count | None = Field(None, ge=1, description="where growing-batch stops; 16384 when not given")
+    max_batch_size: Count | None = Field(
+        None, ge=1, description="where growing-batch stops; 16384 when not given"
+    )
     candidates: Count | None = Field(
-        None, ge=2, description="learning rates of a range test, in stairs; another one each iteration when not given"
+        None,
+        ge=2,
+        description="learning rates of a range test, in stairs; another one each iteration when not given",
     )
 
-    epochs: Count = Field(10, ge=1, le=100_000, description="epochs, each a pass over the training set")
-    passes: Count = Field(1, ge=1, description="passes over the training set in an epoch: more, for a small set")
-    batch_size: Count = Field(128, ge=1, description="examples a step; growing-batch starts from it")
+    epochs: Count = Field(
+        10, ge=1, le=100_000, description="epochs, each a pass over the training set"
+    )
+    passes: Count = Field(
+        1, ge=1, description="passes over the training set in an epoch: more, for a small set"
+    )
+    batch_size: Count = Field(
+        128, ge=1, description="examples a step; growing-batch starts from it"
+    )
     micro_batch: Count | None = Field(
-        None, ge=1, description="examples in memory at once: gradients accumulate over a batch; all when not given"
+        None,
+        ge=1,
+        description="examples in memory at once: gradients accumulate over a batch; all when not given",
     )
     precision: Precision = Field("fp32", description="fp32, or bf16 autocast")
-    seed: Count = Field(0, ge=0, lt=2**31, description="seed of the initial weights and of every random choice")
+    seed: Count = Field(
+        0, ge=0, lt=2**31, description="seed of the initial weights and of every random choice"
+    )
     loss_every: Count | None = Field(
-        None, ge=1, description="iterations whose mean training loss and accuracy are kept; the training is the same"
+        None,
+        ge=1,
+        description="iterations whose mean training loss and accuracy are kept; the training is the same",
     )
     probes: Annotated[tuple[Probe, ...], BeforeValidator(_split)] | None = Field(
-        None, min_length=1, description="what the run measures of itself, comma separated; the training is the same"
+        None,
+        min_length=1,
+        description="what the run measures of itself, comma separated; the training is the same",
     )
 
     def __init__(self, **fields: Any) -> None:
@@ -204,7 +273,9 @@ class RunSpec(BaseModel):
         self._check_normalization()
         self._check_sizes()
         if self.momentum and self.optimizer != "sgd":
-            raise ValueError(f"momentum: expected 0 with optimizer {self.optimizer}, got {self.momentum}")
+            raise ValueError(
+                f"momentum: expected 0 with optimizer {self.optimizer}, got {self.momentum}"
+            )
         return self
 
     def _check_schedule(self) -> None:
@@ -212,47 +283,68 @@ class RunSpec(BaseModel):
         for name in SCHEDULE_ONLY:
             value = getattr(self, name)
             if value is None and name in needed:
-                raise ValueError(f"{name}: expected a value with schedule {self.schedule}, got none")
+                raise ValueError(
+                    f"{name}: expected a value with schedule {self.schedule}, got none"
+                )
             if value is not None and name not in needed + optional:
-                raise ValueError(f"{name}: expected nothing with schedule {self.schedule}, got {value}")
+                raise ValueError(
+                    f"{name}: expected nothing with schedule {self.schedule}, got {value}"
+                )
         if self.max_lr is not None and self.max_lr <= self.lr:
             raise ValueError(f"max_lr: expected more than lr ({self.lr}), got {self.max_lr}")
         if self.max_batch_size is not None and self.max_batch_size < self.batch_size:
-            raise ValueError(f"max_batch_size: expected at least {self.batch_size}, got {self.max_batch_size}")
+            raise ValueError(
+                f"max_batch_size: expected at least {self.batch_size}, got {self.max_batch_size}"
+            )
 
     def _check_sizes(self) -> None:
         examples, classes = DATASETS[self.dataset].train_size, len(DATASETS[self.dataset].classes)
         if self.train_size is not None and not classes <= self.train_size <= examples:
-            raise ValueError(f"train_size: expected {classes} to {examples} for {self.dataset}, got {self.train_size}")
+            raise ValueError(
+                f"train_size: expected {classes} to {examples} for {self.dataset}, got {self.train_size}"
+            )
         most = (self.train_size or examples) - classes
         if self.validation_size and not classes <= self.validation_size <= most:
-            raise ValueError(f"validation_size: expected 0 or {classes} to {most}, got {self.validation_size}")
+            raise ValueError(
+                f"validation_size: expected 0 or {classes} to {most}, got {self.validation_size}"
+            )
 
     def _check_normalization(self) -> None:
         if self.norm == "none" and self.norm_layers is not None:
-            raise ValueError(f"norm_layers: expected nothing with norm none, got {','.join(self.norm_layers)}")
+            raise ValueError(
+                f"norm_layers: expected nothing with norm none, got {','.join(self.norm_layers)}"
+            )
         unknown = sorted(set(self.norm_layers or ()) - set(layer_names(self.network)))
         if unknown:
             known = ", ".join(layer_names(self.network))
-            raise ValueError(f"norm_layers: expected some of {self.network}'s {known}, got {', '.join(unknown)}")
+            raise ValueError(
+                f"norm_layers: expected some of {self.network}'s {known}, got {', '.join(unknown)}"
+            )
         if self.norm == "none" and not self.bias_before_norm:
             raise ValueError("bias_before_norm: expected true with norm none, got false")
         if self.norm in WITHOUT_MOMENTUM and self.norm_momentum is not None:
-            raise ValueError(f"norm_momentum: expected nothing with norm {self.norm}, got {self.norm_momentum}")
+            raise ValueError(
+                f"norm_momentum: expected nothing with norm {self.norm}, got {self.norm_momentum}"
+            )
         for name in ("batch_size", "micro_batch"):
             if self.norm not in ONE_BY_ONE and getattr(self, name) == 1:
                 needed = f"expected at least 2 with norm {self.norm} (one example has no variance)"
                 raise ValueError(f"{name}: {needed}, got 1")
 
     def canonical_json(self) -> str:
-        """What the key hashes: sorted JSON of the fields that differ from their defaults and of `ALWAYS_IN_KEY`.
+        """What the key hashes: sorted JSON of the fields that differ from their defaults and of
+        `ALWAYS_IN_KEY`.
 
         >>> "epochs" in RunSpec(epochs=10).canonical_json()
         False
         """
         fields = self.model_dump(mode="json")
         defaults = {name: field.default for name, field in type(self).model_fields.items()}
-        told = {n: value for n, value in fields.items() if n in ALWAYS_IN_KEY or getattr(self, n) != defaults[n]}
+        told = {
+            n: value
+            for n, value in fields.items()
+            if n in ALWAYS_IN_KEY or getattr(self, n) != defaults[n]
+        }
         return json.dumps(told, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @property
@@ -261,12 +353,15 @@ class RunSpec(BaseModel):
         return hashlib.sha256(self.canonical_json().encode()).hexdigest()[:KEY_DIGITS]
 
     def with_(self, **changes: Any) -> RunSpec:
-        """This spec with some fields changed, validated again; another data set brings its own digest.
+        """This spec with some fields changed, validated again; another data set brings its own
+        digest.
 
         >>> RunSpec(seed=1).with_(norm="batch").seed
         1
         """
-        kept = {name: getattr(self, name) for name in self.model_fields_set if name != "dataset_digest"}
+        kept = {
+            name: getattr(self, name) for name in self.model_fields_set if name != "dataset_digest"
+        }
         if "dataset" not in changes:
             kept["dataset_digest"] = self.dataset_digest
         return RunSpec(**{**kept, **changes})
@@ -301,17 +396,29 @@ def _explain_one(item: dict[str, Any]) -> str:
 def _expected(kind: str, context: dict[str, Any], field: str) -> str:
     if kind == "literal_error":
         return "one of " + ", ".join(_choices(field))
-    for bound, words in (("ge", "at least"), ("gt", "more than"), ("le", "at most"), ("lt", "less than")):
+    for bound, words in (
+        ("ge", "at least"),
+        ("gt", "more than"),
+        ("le", "at most"),
+        ("lt", "less than"),
+    ):
         if bound in context:
             limit = context[bound]
             return f"{words} {int(limit) if limit == int(limit) else limit}"
-    names = {"int": "a whole number", "float": "a number", "bool": "true or false", "finite": "a finite number"}
+    names = {
+        "int": "a whole number",
+        "float": "a number",
+        "bool": "true or false",
+        "finite": "a finite number",
+    }
     names |= {"string": "text", "tuple": "a list", "too": "at least one value"}
     return names.get(kind.split("_")[0], kind.replace("_", " "))
 
 
 def _choices(field: str) -> list[str]:
-    return [leaf for leaf in leaves(RunSpec.model_fields[field].annotation) if isinstance(leaf, str)]
+    return [
+        leaf for leaf in leaves(RunSpec.model_fields[field].annotation) if isinstance(leaf, str)
+    ]
 
 
 def leaves(annotation: Any) -> list[Any]:
@@ -323,7 +430,9 @@ def leaves(annotation: Any) -> list[Any]:
     arguments = get_args(annotation)
     if get_origin(annotation) is Annotated:
         return leaves(arguments[0])
-    return [leaf for argument in arguments for leaf in leaves(argument)] if arguments else [annotation]
+    return (
+        [leaf for argument in arguments for leaf in leaves(argument)] if arguments else [annotation]
+    )
 
 
 def _shown(value: object) -> str:

@@ -17,10 +17,21 @@ from models.records import is_current, read
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(BUILD_SECONDS)]
 
 ROOT = Path(__file__).parents[1]
-CHAPTERS = [name for part in yaml.safe_load((ROOT / "_toc.yml").read_text())["parts"] for name in part["chapters"]]
+CHAPTERS = [
+    name
+    for part in yaml.safe_load((ROOT / "_toc.yml").read_text())["parts"]
+    for name in part["chapters"]
+]
 PAGES = [chapter["file"] for chapter in CHAPTERS]
 NOTEBOOKS = [page for page in PAGES if (ROOT / f"{page}.ipynb").exists()]
-PART_THREE = ("60,965,224", "143,652,544", "143,667,240", "1,115,684,864", "354,418,688", "271,351,808")
+PART_THREE = (
+    "60,965,224",
+    "143,652,544",
+    "143,667,240",
+    "1,115,684,864",
+    "354,418,688",
+    "271,351,808",
+)
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +82,13 @@ def test_every_chapter_says_where_its_numbers_come_from_and_has_no_number_missin
     text = html(site, page)
     assert "Where these numbers come from" in text
     assert "glue:" not in text
-    used = collected(nbformat.read(site / "_build" / "executed" / f"{page}.ipynb", as_version=4).cells, RUNS)
+    used = collected(
+        nbformat.read(site / "_build" / "executed" / f"{page}.ipynb", as_version=4).cells, RUNS
+    )
     others = [key for key in used if not is_current(read(ROOT / "book" / "runs" / f"{key}.json"))]
-    assert ("trained by other training code" in text) == bool(others), "what older code has trained is flagged"
+    assert ("trained by other training code" in text) == bool(others), (
+        "what older code has trained is flagged"
+    )
     assert not re.search(r"(<p>|pasted-text[^>]*>)\s*(nan|None)\s*<", text)
 
 
@@ -82,14 +97,24 @@ def test_the_totals_of_part_three_stand_on_the_page(site):
     assert [total for total in PART_THREE if total not in pages] == []
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium: apt-get install chromium")
+@pytest.mark.skipif(
+    shutil.which("chromium") is None, reason="needs Chromium: apt-get install chromium"
+)
 @pytest.mark.parametrize("page", NOTEBOOKS)
 def test_a_browser_sets_the_formulas_without_a_network(site, page, tmp_path):
     flags = "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-sync"
     lost = "--host-resolver-rules=MAP * ~NOTFOUND"
     address = (site / "_build" / "html" / f"{page}.html").as_uri()
-    command = ["chromium", *flags.split(), lost, f"--user-data-dir={tmp_path}", "--virtual-time-budget=10000"]
-    seen = subprocess.run([*command, "--dump-dom", address], capture_output=True, text=True, timeout=120, check=True)
+    command = [
+        "chromium",
+        *flags.split(),
+        lost,
+        f"--user-data-dir={tmp_path}",
+        "--virtual-time-budget=10000",
+    ]
+    seen = subprocess.run(
+        [*command, "--dump-dom", address], capture_output=True, text=True, timeout=120, check=True
+    )
     formulas = html(site, page).count('class="math notranslate')
     assert formulas > 0
     assert seen.stdout.count("<mjx-container") >= formulas
@@ -103,7 +128,9 @@ def test_the_pdf_has_the_same_numbers(site, nothing):
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
     assert last_line(run) == f"chapters: 0 executed, {len(NOTEBOOKS)} reused, 0 failed"
     pdf = site / "_build" / "latex" / "convbook.pdf"
-    text = subprocess.run(["pdftotext", "-layout", pdf, "-"], capture_output=True, text=True, check=True).stdout
+    text = subprocess.run(
+        ["pdftotext", "-layout", pdf, "-"], capture_output=True, text=True, check=True
+    ).stdout
     assert [total for total in PART_THREE if total not in text] == []
     assert "Where these numbers come from" in text
     facts = subprocess.run(["pdfinfo", pdf], capture_output=True, text=True, check=True).stdout
@@ -112,14 +139,18 @@ def test_the_pdf_has_the_same_numbers(site, nothing):
 
 def test_without_tex_make_pdf_names_what_to_install(tmp_path):
     command = [sys.executable, "-m", "book.builder.tex"]
-    run = subprocess.run(command, env={"PATH": str(tmp_path)}, cwd=ROOT, capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        command, env={"PATH": str(tmp_path)}, cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert run.returncode == 1
     assert "apt-get install texlive-xetex" in run.stderr
 
 
 def test_live_trains_every_training_chapter_from_nothing(tmp_path, nothing):
     fresh = {**nothing, "CONVBOOK_PROFILE": "live", "CONVBOOK_RUNS": str(tmp_path / "none")}
-    run = build(ROOT, "--path-output", str(tmp_path), **{**fresh, "CONVBOOK_CACHE": str(tmp_path / "cache")})
+    run = build(
+        ROOT, "--path-output", str(tmp_path), **{**fresh, "CONVBOOK_CACHE": str(tmp_path / "cache")}
+    )
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
     assert last_line(run) == f"chapters: {len(NOTEBOOKS)} executed, 0 reused, 0 failed"
     assert list((tmp_path / "cache" / "runs").glob("*.json")), "something was trained"

@@ -1,4 +1,6 @@
-"""Chapters are committed without outputs, with stable ids, parameters first, and words for every picture."""
+"""Chapters are committed without outputs, with stable ids, parameters first, and words for every
+picture.
+"""
 
 import ast
 import re
@@ -9,7 +11,7 @@ import pytest
 import yaml
 from papermill.translators import PythonTranslator
 
-from book.parameters import declared
+from book.builder.declared import declared
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "book").rglob("*.ipynb"))
@@ -28,10 +30,14 @@ def test_there_are_chapters():
     assert len(NOTEBOOKS) >= 5
 
 
-@pytest.mark.parametrize("profile", sorted((ROOT / "book" / "profiles").glob("*.yml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "profile", sorted((ROOT / "book" / "profiles").glob("*.yml")), ids=lambda path: path.stem
+)
 def test_profiles_name_chapters_that_exist(profile):
     named = yaml.safe_load(profile.read_text())
-    assert set(named) - {"*"} <= {path.relative_to(ROOT).with_suffix("").as_posix() for path in NOTEBOOKS}
+    assert set(named) - {"*"} <= {
+        path.relative_to(ROOT).with_suffix("").as_posix() for path in NOTEBOOKS
+    }
 
 
 def test_no_outputs_are_stored(notebook):
@@ -60,9 +66,12 @@ def test_parameters_come_first_typed_and_commented_and_are_checked_next(notebook
 
 
 def test_papermill_reads_every_parameter(notebook):
-    """It would call one typed ``int | None`` unknown, and leave it out of ``--help-notebook``."""
+    """It would call one typed `int | None` unknown, and leave it out of `--help-notebook`."""
     cell = code(notebook)[0]
-    read = {parameter.name: ast.literal_eval(parameter.default) for parameter in PythonTranslator.inspect(cell)}
+    read = {
+        parameter.name: ast.literal_eval(parameter.default)
+        for parameter in PythonTranslator.inspect(cell)
+    }
     assert read == declared(cell.source)
 
 

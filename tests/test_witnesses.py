@@ -1,17 +1,22 @@
-"""Two independent witnesses of the same numbers: what `analysis` derives, and the networks that `models` trains."""
+"""Two independent witnesses of the same numbers: what `analysis` derives, and the networks that
+`models` trains.
+"""
 
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 import analysis
-from models.datasets import DATASETS
-from models.networks import build, count_parameters
+from models.data.datasets import DATASETS
+from models.networks.build import build, count_parameters
 from models.specs import RunSpec
 
 CASES = {
     "lenet5": (analysis.lenet5(), {}),
-    "lenet5 with batch norm": (analysis.lenet5(normalization="hidden"), {"network": "lenet5", "norm": "batch"}),
+    "lenet5 with batch norm": (
+        analysis.lenet5(normalization="hidden"),
+        {"network": "lenet5", "norm": "batch"},
+    ),
     "lenet5 on cifar10": (
         analysis.lenet5(height=32, width=32, channels=3),
         {"network": "lenet5", "dataset": "cifar10"},
@@ -21,8 +26,14 @@ CASES = {
         analysis.lenet_stride1(normalization="input_and_hidden"),
         {"network": "lenet-stride1", "norm": "batch", "input_norm": "batch"},
     ),
-    "worked solution 3": (analysis.lenet_stride1(normalization="none"), {"network": "lenet-stride1"}),
-    "lenet5-norm": (analysis.lenet5_norm(), {"network": "lenet5-norm", "dataset": "cifar10", "norm": "batch"}),
+    "worked solution 3": (
+        analysis.lenet_stride1(normalization="none"),
+        {"network": "lenet-stride1"},
+    ),
+    "lenet5-norm": (
+        analysis.lenet5_norm(),
+        {"network": "lenet5-norm", "dataset": "cifar10", "norm": "batch"},
+    ),
     "lenet5-norm, instance": (
         analysis.lenet5_norm(norm="instance"),
         {"network": "lenet5-norm", "dataset": "cifar10", "norm": "instance"},
@@ -55,7 +66,9 @@ def test_the_trained_network_has_as_many_parameters_as_derived(witnesses):
 
 def test_the_trained_network_multiplies_as_often_as_derived(witnesses):
     derived, _, spec = witnesses
-    network = build(spec.with_(input_norm="standard"))  # a batch norm there acts through the first convolution's kernel
+    network = build(
+        spec.with_(input_norm="standard")
+    )  # a batch norm there acts through the first convolution's kernel
     info = DATASETS[spec.dataset]
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network.eval()(torch.zeros(1, info.channels, info.side, info.side))
@@ -63,6 +76,9 @@ def test_the_trained_network_multiplies_as_often_as_derived(witnesses):
 
 
 def test_the_worked_solutions_parameters_are_those_that_keras_printed():
-    totals = [analysis.lenet_stride1(normalization=n).total for n in ("hidden", "input_and_hidden", "none")]
+    totals = [
+        analysis.lenet_stride1(normalization=n).total
+        for n in ("hidden", "input_and_hidden", "none")
+    ]
     assert [total.keras_parameters for total in totals] == [546_538, 546_542, 545_546]
     assert [total.parameters for total in totals] == [546_042, 546_044, 545_546]

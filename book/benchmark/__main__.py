@@ -1,7 +1,8 @@
-"""``python -m book.benchmark``: our training against Keras and against a PyTorch tutorial's loop, on this machine.
+"""`python -m book.benchmark`: our training against Keras and against a PyTorch tutorial's loop, on
+this machine.
 
-Speeds differ from process to process, so every contender is a process of its own, they take turns, round after round,
-and what counts is the median, with the range beside it.
+Speeds differ from process to process, so every contender is a process of its own, they take turns,
+round after round, and what counts is the median, with the range beside it.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from book.benchmark.contest import QUICK, Sizes
 from book.benchmark.result import Result
 from book.benchmark.rounds import PACKAGES, BenchmarkError, run
 from models.cli import INTERRUPTED, Parser
-from models.sources import DataError
+from models.data.sources import DataError
 
 STORED = PACKAGES / "book" / "appendix" / "performance.json"
 
@@ -30,7 +31,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if problem := _impossible(options):
         return _fail(problem, 2)
     try:
-        result = run(chosen(options), options.rounds, QUICK if options.quick else Sizes(), quick=options.quick)
+        result = run(
+            chosen(options),
+            options.rounds,
+            QUICK if options.quick else Sizes(),
+            quick=options.quick,
+        )
         report(result)
         store(result, options)
     except DataError as error:
@@ -38,7 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BenchmarkError as error:
         return _fail(str(error), 1)
     except OSError as error:
-        return _fail(f"cannot read or write {error.filename or 'a file'}: {error.strerror or error}", 2)
+        return _fail(
+            f"cannot read or write {error.filename or 'a file'}: {error.strerror or error}", 2
+        )
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
     return 0
@@ -47,14 +55,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> Parser:
     """The command line's parser."""
     top = Parser(prog="python -m book.benchmark", description=__doc__, allow_abbrev=False)
-    top.add_argument("--rounds", type=int, default=3, metavar="N", help="how often each contender runs (default: 3)")
-    top.add_argument("--only", action="append", choices=CONTENDERS, help="measure only this; may be repeated")
     top.add_argument(
-        "--without", action="append", default=[], choices=("keras", "tutorial"), help="leave a peer out; repeatable"
+        "--rounds",
+        type=int,
+        default=3,
+        metavar="N",
+        help="how often each contender runs (default: 3)",
     )
-    top.add_argument("--quick", action="store_true", help="seconds instead of half an hour; the numbers mean nothing")
     top.add_argument(
-        "--output", type=Path, metavar="FILE", help=f"the stored result (default: {STORED.relative_to(PACKAGES)})"
+        "--only", action="append", choices=CONTENDERS, help="measure only this; may be repeated"
+    )
+    top.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        choices=("keras", "tutorial"),
+        help="leave a peer out; repeatable",
+    )
+    top.add_argument(
+        "--quick",
+        action="store_true",
+        help="seconds instead of half an hour; the numbers mean nothing",
+    )
+    top.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help=f"the stored result (default: {STORED.relative_to(PACKAGES)})",
     )
     return top
 
@@ -62,7 +89,9 @@ def parser() -> Parser:
 def _impossible(options: argparse.Namespace) -> str | None:
     if options.rounds < 1:
         return f"--rounds: expected at least 1, got {options.rounds}"
-    wants_keras = any(name.startswith("keras") for contenders in chosen(options).values() for name in contenders)
+    wants_keras = any(
+        name.startswith("keras") for contenders in chosen(options).values() for name in contenders
+    )
     if wants_keras and not all(map(importlib.util.find_spec, ("tensorflow", "keras"))):
         return "Keras and TensorFlow are not installed: `make bench`, pip install '.[bench]', or --without keras"
     return None
@@ -83,10 +112,15 @@ def chosen(options: argparse.Namespace) -> dict[str, list[str]]:
 
 
 def store(result: Result, options: argparse.Namespace) -> None:
-    """Writes the result; a quick or partial one only where asked to, so that it never replaces the published one."""
+    """Writes the result; a quick or partial one only where asked to, so that it never replaces the
+    published one.
+    """
     partial = options.quick or options.only or options.without
     if partial and options.output is None:
-        print("not stored, because it is not the whole benchmark: give a file with --output", file=sys.stderr)
+        print(
+            "not stored, because it is not the whole benchmark: give a file with --output",
+            file=sys.stderr,
+        )
         return
     path = options.output or STORED
     results.write(result, path)
@@ -100,7 +134,9 @@ def report(result: Result) -> None:
     if result.share is not None:
         rates = ", ".join(f"{kind} {rate.median / 1e9:,.0f}" for kind, rate in result.rates.items())
         share, target = result.share, shown.target_text(result.share)
-        print(f"\nmatrix product, GFLOP/s: {rates}; training reaches {share.text(2)} of bf16, target {target}")
+        print(
+            f"\nmatrix product, GFLOP/s: {rates}; training reaches {share.text(2)} of bf16, target {target}"
+        )
     if result.effects:
         headings = ["what", "instead of", "where", "ms", "ms without", "× as fast"]
         print("\n" + tabulate(shown.effect_rows(result.effects), headings, disable_numparse=True))

@@ -1,8 +1,10 @@
 """One contender of a benchmark in a process of its own.
 
-``python -m book.benchmark.contenders MEASUREMENT CONTENDER SIZES``, the sizes (`book.benchmark.contest.Sizes`) in JSON.
+`python -m book.benchmark.contenders MEASUREMENT CONTENDER SIZES`, the sizes
+(`book.benchmark.contest.Sizes`) in JSON.
 
-It says what it measured as the last line on stdout, in JSON. Each imports only what it needs, for its imports count.
+It says what it measured as the last line on stdout, in JSON. Each imports only what it needs, for
+its imports count.
 """
 
 import json
@@ -12,8 +14,8 @@ import time
 from collections.abc import Callable
 
 from book.benchmark.contest import GOOGLENET_BATCH, LENET_BATCH, LR, VARIANTS, Measured, Sizes
-from models import runs
 from models.specs import RunSpec
+from models.sweeps import sweep
 
 
 def lenet(sizes: Sizes, variant: str, epochs: int) -> RunSpec:
@@ -35,7 +37,9 @@ def lenet(sizes: Sizes, variant: str, epochs: int) -> RunSpec:
 def experiment(sizes: Sizes) -> Measured:
     """Every variant with every seed, asked for together as a chapter asks."""
     specs = {name: lenet(sizes, name, sizes.epochs) for name in VARIANTS}
-    records = runs.ask([spec.with_(seed=seed) for spec in specs.values() for seed in range(sizes.seeds)])
+    records = sweep.ask(
+        [spec.with_(seed=seed) for spec in specs.values() for seed in range(sizes.seeds)]
+    )
     counts = [record.diagnostics["parameter_count"] for record in records[:: sizes.seeds]]
     return {
         "accuracies": [record.final.test_accuracy for record in records],
@@ -44,13 +48,18 @@ def experiment(sizes: Sizes) -> Measured:
 
 
 def side_by_side(sizes: Sizes, processes: int | None = None) -> Measured:
-    """LeNet-5 with batch norm in so many processes at once (one a core): examples a second of all, in epoch 2."""
-    from models.sweeps import available_cores
+    """LeNet-5 with batch norm in so many processes at once (one a core): examples a second of all,
+    in epoch 2.
+    """
+    from models.sweeps.sweep import available_cores
 
     spec = lenet(sizes, "batch norm", epochs=2)
-    records = runs.ask([spec.with_(seed=seed) for seed in range(processes or available_cores())])
+    records = sweep.ask([spec.with_(seed=seed) for seed in range(processes or available_cores())])
     rates = [r.diagnostics["train_examples"] / r.provenance.epoch_seconds[-1] for r in records]
-    return {"value": sum(rates), "parameters": {"lenet5": records[0].diagnostics["parameter_count"]}}
+    return {
+        "value": sum(rates),
+        "parameters": {"lenet5": records[0].diagnostics["parameter_count"]},
+    }
 
 
 def one_process(sizes: Sizes) -> Measured:
@@ -59,13 +68,15 @@ def one_process(sizes: Sizes) -> Measured:
 
 
 def minigooglenet(sizes: Sizes) -> Measured:
-    """MiniGoogLeNet in bf16 with all threads; the machine's own matrix-product rate right before and after."""
+    """MiniGoogLeNet in bf16 with all threads; the machine's own matrix-product rate right before
+    and after.
+    """
     import torch
 
-    from models.data import load
-    from models.making import keep_freed_memory
-    from models.networks import count_parameters
-    from models.training import Training, reproducible
+    from models.data.loading import load
+    from models.networks.build import count_parameters
+    from models.runs.making import keep_freed_memory
+    from models.training.loop import Training, reproducible
 
     keep_freed_memory()
     spec = RunSpec(

@@ -1,4 +1,6 @@
-"""What a benchmark's contenders are asked to do: the same for ours and for its peers. No torch, no TensorFlow here."""
+"""What a benchmark's contenders are asked to do: the same for ours and for its peers. No torch, no
+TensorFlow here.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +16,12 @@ TORCHVISION = {"mnist": "MNIST", "mnist5k": "MNIST", "fashion-mnist": "FashionMN
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "batch norm": {"norm": True, "input_norm": False, "dropout": 0.0, "input_dropout": 0.0},
-    "batch norm, input too": {"norm": True, "input_norm": True, "dropout": 0.0, "input_dropout": 0.0},
+    "batch norm, input too": {
+        "norm": True,
+        "input_norm": True,
+        "dropout": 0.0,
+        "input_dropout": 0.0,
+    },
     "dropout": {"norm": False, "input_norm": False, "dropout": 0.5, "input_dropout": 0.2},
     "both": {"norm": True, "input_norm": True, "dropout": 0.5, "input_dropout": 0.2},
 }
@@ -25,9 +32,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
 class Sizes:
     """How much work a benchmark is.
 
-    `lenet_data` and `googlenet_data` are data sets; an experiment has `seeds` trainings of `epochs` of each variant;
-    MiniGoogLeNet is trained on `googlenet_examples` images; matrices have `matrix_side` rows and columns; a rate is
-    measured for `rate_seconds`, an effect for `effect_seconds`; `compiled` is whether to try torch.compile.
+    `lenet_data` and `googlenet_data` are data sets; an experiment has `seeds` trainings of `epochs`
+    of each variant; MiniGoogLeNet is trained on `googlenet_examples` images; matrices have
+    `matrix_side` rows and columns; a rate is measured for `rate_seconds`, an effect for
+    `effect_seconds`; `compiled` is whether to try torch.compile.
     """
 
     lenet_data: str = "mnist"

@@ -1,4 +1,5 @@
-"""What each of our measures for speed brings: the same work with it and without, in turn, on random images.
+"""What each of our measures for speed brings: the same work with it and without, in turn, on random
+images.
 
 LeNet's are taken on one thread, as LeNets are trained: one process a core.
 """
@@ -14,23 +15,27 @@ from torch.nn import functional as F
 
 from book.benchmark import tutorial
 from book.benchmark.contest import GOOGLENET_BATCH, LENET_BATCH, LR, Sizes
-from models import kernels
-from models.data import load
-from models.layers import AffineConv2d, InputNorm
-from models.making import keep_freed_memory
-from models.networks import build
+from models.data.loading import load
+from models.networks import kernels
+from models.networks.build import build
+from models.networks.layers import AffineConv2d, InputNorm
+from models.runs.making import keep_freed_memory
 from models.specs import RunSpec
 
 Call = Callable[[], object]
 Pairs = dict[str, tuple[float, float]]  # an effect: seconds a call with it, and without
 
-EVERYTHING = RunSpec(network="lenet5", norm="batch", input_norm="batch", dropout=0.5, input_dropout=0.2)
+EVERYTHING = RunSpec(
+    network="lenet5", norm="batch", input_norm="batch", dropout=0.5, input_dropout=0.2
+)
 PROFILED = 6  # operators of a profile
 GOOGLENET = RunSpec(network="minigooglenet", norm="batch", dropout=0.5)
 
 
 def measure(sizes: Sizes) -> dict[str, Any]:
-    """Every effect's pair of seconds, the seconds until a compiled network has done its first step, and profiles."""
+    """Every effect's pair of seconds, the seconds until a compiled network has done its first step,
+    and profiles.
+    """
     cores, seconds = torch.get_num_threads(), sizes.effect_seconds
     torch.set_num_threads(1)
     pairs = freed_memory(seconds) | layers(seconds) | steps(seconds) | loading(sizes)
@@ -46,7 +51,8 @@ def measure(sizes: Sizes) -> dict[str, Any]:
 
 
 def alternate(calls: Mapping[str, Call], seconds: float) -> dict[str, float]:
-    """The median seconds of each call; they are called in turn, for so many seconds in all, after one round unmeasured.
+    """The median seconds of each call; they are called in turn, for so many seconds in all, after
+    one round unmeasured.
 
     >>> sorted(alternate({"a": int, "b": str}, seconds=0.0))
     ['a', 'b']
@@ -74,15 +80,28 @@ def layers(seconds: float) -> Pairs:
     image = torch.rand(LENET_BATCH, 1, 28, 28)
     modules: dict[str, tuple[nn.Module, nn.Module, Tensor]] = {
         "layer-tanh": (kernels.Tanh(), nn.Tanh(), torch.randn(shape, requires_grad=True)),
-        "layer-pooling": (kernels.AveragePool2x2(2), nn.AvgPool2d(2), torch.randn(shape, requires_grad=True)),
-        "layer-dropout": (kernels.Dropout(0.5), nn.Dropout(0.5), torch.randn(shape, requires_grad=True)),
+        "layer-pooling": (
+            kernels.AveragePool2x2(2),
+            nn.AvgPool2d(2),
+            torch.randn(shape, requires_grad=True),
+        ),
+        "layer-dropout": (
+            kernels.Dropout(0.5),
+            nn.Dropout(0.5),
+            torch.randn(shape, requires_grad=True),
+        ),
         "layer-input": (ours, plain, image),
     }
-    return {name: _pair(first, second, x, seconds / 4) for name, (first, second, x) in modules.items()}
+    return {
+        name: _pair(first, second, x, seconds / 4) for name, (first, second, x) in modules.items()
+    }
 
 
 def _pair(ours: nn.Module, other: nn.Module, x: Tensor, seconds: float) -> tuple[float, float]:
-    taken = alternate({"ours": lambda: _there_and_back(ours, x), "other": lambda: _there_and_back(other, x)}, seconds)
+    taken = alternate(
+        {"ours": lambda: _there_and_back(ours, x), "other": lambda: _there_and_back(other, x)},
+        seconds,
+    )
     return taken["ours"], taken["other"]
 
 
@@ -94,8 +113,12 @@ def _there_and_back(module: nn.Module, x: Tensor) -> None:
 # Whole steps of the optimizer
 
 
-def stepper(network: nn.Module, batch: int, precision: str = "fp32", call: Callable[..., Any] | None = None) -> Call:
-    """A function that does one training step on the same random images; `call` stands for the network (compiled)."""
+def stepper(
+    network: nn.Module, batch: int, precision: str = "fp32", call: Callable[..., Any] | None = None
+) -> Call:
+    """A function that does one training step on the same random images; `call` stands for the
+    network (compiled).
+    """
     images, labels = torch.rand(batch, 1, 28, 28), torch.randint(0, 10, (batch,))
     optimizer = torch.optim.SGD(network.parameters(), lr=LR)
     network.train()
@@ -111,7 +134,9 @@ def stepper(network: nn.Module, batch: int, precision: str = "fp32", call: Calla
 
 
 def steps(seconds: float) -> Pairs:
-    """A step of the LeNet that has everything, against the same with one of its parts, or all, replaced by torch's."""
+    """A step of the LeNet that has everything, against the same with one of its parts, or all,
+    replaced by torch's.
+    """
     calls = {"ours": stepper(build(EVERYTHING), LENET_BATCH)}
     for name, parts in {**{part: (part,) for part in PLAIN}, "all": tuple(PLAIN)}.items():
         calls[f"step-{name}"] = stepper(with_plain(build(EVERYTHING), *parts), LENET_BATCH)
@@ -124,7 +149,9 @@ def steps(seconds: float) -> Pairs:
 
 def _plain_conv(layer: AffineConv2d) -> nn.Module:
     kernel, stride, padding = layer.kernel_size[0], layer.stride[0], int(layer.padding[0])
-    return nn.Conv2d(layer.in_channels, layer.out_channels, kernel, stride, padding, bias=layer.bias is not None)
+    return nn.Conv2d(
+        layer.in_channels, layer.out_channels, kernel, stride, padding, bias=layer.bias is not None
+    )
 
 
 PLAIN: dict[str, dict[type[nn.Module], Callable[[Any], nn.Module]]] = {
@@ -133,7 +160,9 @@ PLAIN: dict[str, dict[type[nn.Module], Callable[[Any], nn.Module]]] = {
     "dropout": {kernels.Dropout: lambda layer: nn.Dropout(layer.rate)},
     "input": {
         InputNorm: lambda layer: layer.norm,
-        kernels.Dropout: lambda layer: kernels.Dropout(layer.rate),  # behind it, no channels of ones any more
+        kernels.Dropout: lambda layer: kernels.Dropout(
+            layer.rate
+        ),  # behind it, no channels of ones any more
         AffineConv2d: _plain_conv,
     },
 }
@@ -154,7 +183,9 @@ def with_plain(network: nn.Sequential, *parts: str) -> nn.Sequential:
 
 
 def freed_memory(seconds: float) -> Pairs:
-    """A step before and after the C library is asked to keep freed memory: it can't be asked to forget that."""
+    """A step before and after the C library is asked to keep freed memory: it can't be asked to
+    forget that.
+    """
     step = stepper(build(EVERYTHING), LENET_BATCH)
     without = alternate({"step": step}, seconds)["step"]
     keep_freed_memory()
@@ -162,11 +193,15 @@ def freed_memory(seconds: float) -> Pairs:
 
 
 def precision_and_layout(seconds: float) -> Pairs:
-    """MiniGoogLeNet with all threads: bf16 against fp32, and channels last in memory against channels first."""
+    """MiniGoogLeNet with all threads: bf16 against fp32, and channels last in memory against
+    channels first.
+    """
     channels_last = torch.channels_last
     calls = {
         "ours": stepper(build(GOOGLENET).to(memory_format=channels_last), GOOGLENET_BATCH, "bf16"),
-        "googlenet-bf16": stepper(build(GOOGLENET).to(memory_format=channels_last), GOOGLENET_BATCH),
+        "googlenet-bf16": stepper(
+            build(GOOGLENET).to(memory_format=channels_last), GOOGLENET_BATCH
+        ),
         "googlenet-layout": stepper(build(GOOGLENET), GOOGLENET_BATCH, "bf16"),
     }
     taken = alternate(calls, seconds)
@@ -175,7 +210,9 @@ def precision_and_layout(seconds: float) -> Pairs:
 
 
 def compiling(seconds: float) -> tuple[tuple[float, float], float] | None:
-    """An eager step, a compiled one, and the seconds until the first of those is done; None where it can't compile."""
+    """An eager step, a compiled one, and the seconds until the first of those is done; None where
+    it can't compile.
+    """
     network = build(EVERYTHING)
     compiled = stepper(network, LENET_BATCH, call=torch.compile(network))
     started = time.perf_counter()
@@ -184,17 +221,24 @@ def compiling(seconds: float) -> tuple[tuple[float, float], float] | None:
     except RuntimeError:  # such as no C++ compiler
         return None
     start_up = time.perf_counter() - started
-    taken = alternate({"eager": stepper(build(EVERYTHING), LENET_BATCH), "compiled": compiled}, seconds)
+    taken = alternate(
+        {"eager": stepper(build(EVERYTHING), LENET_BATCH), "compiled": compiled}, seconds
+    )
     return (taken["eager"], taken["compiled"]), start_up
 
 
 def profile(step: Call, count: int = 5) -> dict[str, float]:
-    """The operators on which a step spends most of its time, each with its share of that time, its own alone."""
+    """The operators on which a step spends most of its time, each with its share of that time, its
+    own alone.
+    """
     step()
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
         for _ in range(count):
             step()
-    times = {event.key.removeprefix("aten::"): event.self_cpu_time_total for event in profiler.key_averages()}
+    times = {
+        event.key.removeprefix("aten::"): event.self_cpu_time_total
+        for event in profiler.key_averages()
+    }
     most = sorted(times, key=times.__getitem__, reverse=True)[:PROFILED]
     return {name: times[name] / sum(times.values()) for name in most}
 
@@ -209,5 +253,7 @@ def loading(sizes: Sizes) -> Pairs:
     for _ in range(count):
         next(batches)
     other = (time.perf_counter() - started) / count
-    taken = alternate({"ours": lambda: images[order].to(torch.float32).div_(255)}, sizes.effect_seconds / 4)
+    taken = alternate(
+        {"ours": lambda: images[order].to(torch.float32).div_(255)}, sizes.effect_seconds / 4
+    )
     return {"loading": (taken["ours"], other)}

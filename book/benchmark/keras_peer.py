@@ -1,6 +1,8 @@
-"""The same networks and the same training in Keras, as its users write them: arrays in memory, `fit`, its defaults.
+"""The same networks and the same training in Keras, as its users write them: arrays in memory,
+`fit`, its defaults.
 
-They are what `book.benchmark` measures ours against. Keras and TensorFlow are an extra, imported only when called.
+They are what `book.benchmark` measures ours against. Keras and TensorFlow are an extra, imported
+only when called.
 """
 
 import os
@@ -12,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from book.benchmark.contest import LENET_BATCH, TORCHVISION
-from models.datasets import DATASETS
-from models.sources import read_idx
+from models.data.datasets import DATASETS
+from models.data.sources import read_idx
 
 WARM_UP = 5  # batches
 
@@ -21,7 +23,9 @@ Array = NDArray[Any]
 
 
 def lenet5(norm: bool, input_norm: bool, dropout: float, input_dropout: float) -> Any:
-    """LeNet-5, each hidden layer followed by batch norm, tanh, pooling and dropout: (B, 28, 28, 1) → (B, 10)."""
+    """LeNet-5, each hidden layer followed by batch norm, tanh, pooling and dropout: (B, 28, 28, 1)
+    → (B, 10).
+    """
     from keras import Sequential, layers
 
     model = Sequential([layers.Input((28, 28, 1))])
@@ -29,7 +33,12 @@ def lenet5(norm: bool, input_norm: bool, dropout: float, input_dropout: float) -
         model.add(layers.BatchNormalization())
     if input_dropout:
         model.add(layers.Dropout(input_dropout))
-    for layer in (layers.Conv2D(6, 5, padding="same"), layers.Conv2D(16, 5), layers.Dense(120), layers.Dense(84)):
+    for layer in (
+        layers.Conv2D(6, 5, padding="same"),
+        layers.Conv2D(16, 5),
+        layers.Dense(120),
+        layers.Dense(84),
+    ):
         if layer.name.startswith("dense") and len(model.output_shape) == 4:
             model.add(layers.Flatten())
         model.add(layer)
@@ -57,7 +66,9 @@ def minigooglenet() -> Any:
         return layers.Concatenate()([conv(x, one, 1), conv(x, three, 3)])
 
     def downsample(x: Any, filters: int) -> Any:
-        return layers.Concatenate()([conv(x, filters, 3, stride=2), layers.MaxPooling2D(3, 2, padding="same")(x)])
+        return layers.Concatenate()(
+            [conv(x, filters, 3, stride=2), layers.MaxPooling2D(3, 2, padding="same")(x)]
+        )
 
     images = layers.Input((28, 28, 1))
     x = conv(images, 96, 3)
@@ -74,7 +85,9 @@ def minigooglenet() -> Any:
 
 
 def compiled(model: Any, lr: float) -> Any:
-    """The model ready for `fit`: plain SGD on the cross-entropy, with Keras' own choice of everything else."""
+    """The model ready for `fit`: plain SGD on the cross-entropy, with Keras' own choice of
+    everything else.
+    """
     import keras
 
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -83,18 +96,26 @@ def compiled(model: Any, lr: float) -> Any:
 
 
 def arrays(dataset: str, standardise: bool = True) -> tuple[Array, Array, Array, Array]:
-    """Training images (N, 28, 28, 1) float32 and labels (N,), then the test set's, from ``CONVBOOK_DATA``."""
+    """Training images (N, 28, 28, 1) float32 and labels (N,), then the test set's, from
+    `CONVBOOK_DATA`.
+    """
     info, raw = DATASETS[dataset], Path(os.environ["CONVBOOK_DATA"], TORCHVISION[dataset], "raw")
     parts: list[Array] = []
     for part in ("train", "t10k"):
-        images = read_idx(raw / f"{part}-images-idx3-ubyte")[..., np.newaxis].astype(np.float32) / 255
+        images = (
+            read_idx(raw / f"{part}-images-idx3-ubyte")[..., np.newaxis].astype(np.float32) / 255
+        )
         parts += [(images - info.mean[0]) / info.std[0] if standardise else images]
         parts += [read_idx(raw / f"{part}-labels-idx1-ubyte").astype(np.int64)]
     return parts[0].astype(np.float32), parts[1], parts[2].astype(np.float32), parts[3]
 
 
-def experiment(dataset: str, variants: dict[str, dict[str, Any]], seeds: int, epochs: int, lr: float) -> dict[str, Any]:
-    """Trains every variant (the arguments of `lenet5`) with every seed, judging the test set after each epoch."""
+def experiment(
+    dataset: str, variants: dict[str, dict[str, Any]], seeds: int, epochs: int, lr: float
+) -> dict[str, Any]:
+    """Trains every variant (the arguments of `lenet5`) with every seed, judging the test set after
+    each epoch.
+    """
     import keras
 
     accuracies, parameters = [], {}
@@ -117,9 +138,16 @@ def experiment(dataset: str, variants: dict[str, dict[str, Any]], seeds: int, ep
 
 
 def measure(
-    name: str, dataset: str, batch_size: int, examples: int | None, lr: float, policy: str = "float32"
+    name: str,
+    dataset: str,
+    batch_size: int,
+    examples: int | None,
+    lr: float,
+    policy: str = "float32",
 ) -> dict[str, Any]:
-    """Examples a second over one epoch, after a few batches, and an incomplete one, to warm up and compile."""
+    """Examples a second over one epoch, after a few batches, and an incomplete one, to warm up and
+    compile.
+    """
     import keras
 
     keras.mixed_precision.set_global_policy(policy)

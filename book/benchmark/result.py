@@ -1,4 +1,5 @@
-"""What a benchmark found: raw numbers of every round, and the medians, ratios and verdicts that follow from them.
+"""What a benchmark found: raw numbers of every round, and the medians, ratios and verdicts that
+follow from them.
 
 `python -m book.benchmark` writes a `Result`, the chapter on performance reads it. No torch here.
 """
@@ -11,7 +12,7 @@ from typing import Any, NoReturn, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from book.intervals import NBSP
+from book.report.intervals import NBSP
 from models.records import write_atomically
 
 OURS = "convbook"
@@ -43,7 +44,13 @@ class Spread(Stored):
         >>> Spread.of([3.0, 1.0, 2.0]).median
         2.0
         """
-        return cls(values=tuple(values), median=statistics.median(values), low=min(values), high=max(values), **more)
+        return cls(
+            values=tuple(values),
+            median=statistics.median(values),
+            low=min(values),
+            high=max(values),
+            **more,
+        )
 
     def text(self, digits: int = 1) -> str:
         """Median and range.
@@ -73,9 +80,11 @@ class Judged(Spread):
 
 
 class Contest(Stored):
-    """The same work done by several: what each took or reached (`unit`), and how many times as fast convbook was.
+    """The same work done by several: what each took or reached (`unit`), and how many times as fast
+    convbook was.
 
-    `accuracies` are the mean test accuracies of what each has trained, round by round, where it judged that.
+    `accuracies` are the mean test accuracies of what each has trained, round by round, where it
+    judged that.
     """
 
     title: str
@@ -86,7 +95,9 @@ class Contest(Stored):
 
 
 class Effect(Stored):
-    """One measure that makes training faster: seconds a call with it (`ours`) and without (`other`)."""
+    """One measure that makes training faster: seconds a call with it (`ours`) and without
+    (`other`).
+    """
 
     title: str
     other_title: str
@@ -110,8 +121,8 @@ class Machine(Stored):
 class Result(Stored):
     """All of a benchmark. Rates are in FLOP/s, `forward_flops` one image's through MiniGoogLeNet.
 
-    `share` is the part of the bf16 rate of the same round that its training reaches. `profiles` hold, by network, the
-    shares of a step's time that its operators take by themselves.
+    `share` is the part of the bf16 rate of the same round that its training reaches. `profiles`
+    hold, by network, the shares of a step's time that its operators take by themselves.
     """
 
     date: str
@@ -129,7 +140,11 @@ class Result(Stored):
 
 
 def contest(
-    title: str, unit: str, values: Mapping[str, Sequence[float]], targets: Mapping[str, float], accuracies: Any = None
+    title: str,
+    unit: str,
+    values: Mapping[str, Sequence[float]],
+    targets: Mapping[str, float],
+    accuracies: Any = None,
 ) -> Contest:
     """A contest of contenders, each with one value a round; ratios are taken round by round.
 
@@ -150,7 +165,9 @@ def contest(
     )
 
 
-def effect(title: str, other_title: str, setting: str, ours: Sequence[float], other: Sequence[float]) -> Effect:
+def effect(
+    title: str, other_title: str, setting: str, ours: Sequence[float], other: Sequence[float]
+) -> Effect:
     """An effect from seconds a call, one median a round on either side."""
     gain = [without / with_ for with_, without in zip(ours, other, strict=True)]
     spreads = {"ours": Spread.of(ours), "other": Spread.of(other), "gain": Spread.of(gain)}
@@ -158,7 +175,8 @@ def effect(title: str, other_title: str, setting: str, ours: Sequence[float], ot
 
 
 def share_of_rate(examples_per_second: float, forward_flops: int, rate: float) -> float:
-    """The part of a matrix-product rate (FLOP/s) that training reaches: forward FLOPs, and twice as many backward.
+    """The part of a matrix-product rate (FLOP/s) that training reaches: forward FLOPs, and twice as
+    many backward.
 
     >>> share_of_rate(100.0, 400_000_000, 240e9)
     0.5
@@ -184,7 +202,9 @@ def read(path: str | Path) -> Result:
     try:
         result = Result.model_validate(json.loads(Path(path).read_bytes(), parse_constant=_refuse))
     except OSError as error:
-        raise ResultError(f"no benchmark result at {path} ({error.strerror}): `make bench` measures one") from None
+        raise ResultError(
+            f"no benchmark result at {path} ({error.strerror}): `make bench` measures one"
+        ) from None
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
@@ -200,7 +220,9 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def _depend_on(path: Path) -> None:
-    """Write the file's path into the notebook, among what the chapter depends on (nothing outside one)."""
+    """Write the file's path into the notebook, among what the chapter depends on (nothing outside
+    one).
+    """
     from IPython.core.getipython import get_ipython
     from IPython.display import display
 

@@ -18,11 +18,16 @@ import analysis
 from book.benchmark.contest import TORCHVISION, VARIANTS, Measured, Sizes
 from book.benchmark.result import Result
 from book.benchmark.verdicts import summarise, unit
-from models.sources import IDX_FILES, DataError
+from models.data.sources import IDX_FILES, DataError
 
 PACKAGES = Path(__file__).resolve().parents[2]  # the folder of book, models and analysis
 OPTIONAL = ("keras, bf16",)  # left out where it does not run
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "CONVBOOK_WORKERS", "CONVBOOK_CLUSTER")  # each takes its default
+THREADS = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "CONVBOOK_WORKERS",
+    "CONVBOOK_CLUSTER",
+)  # each takes its default
 
 Raw = dict[str, dict[str, list[Measured]]]  # measurement, contender, round
 
@@ -31,14 +36,18 @@ class BenchmarkError(Exception):
     """A contender failed, or did not do the same work: the message is for the user."""
 
 
-def run(contenders: Mapping[str, Sequence[str]], rounds: int, sizes: Sizes, *, quick: bool = False) -> Result:
+def run(
+    contenders: Mapping[str, Sequence[str]], rounds: int, sizes: Sizes, *, quick: bool = False
+) -> Result:
     """Measures all contenders in turn, round after round.
 
     Raises:
-        BenchmarkError: a contender failed, or trained a network of another size than `analysis` derives.
-        DataError: the data are missing or damaged.
+        BenchmarkError: a contender failed, or trained a network of another size than `analysis`
+        derives. DataError: the data are missing or damaged.
     """
-    raw: Raw = {measurement: {name: [] for name in names} for measurement, names in contenders.items()}
+    raw: Raw = {
+        measurement: {name: [] for name in names} for measurement, names in contenders.items()
+    }
     with prepared(sizes, raw) as (environment, sizes):
         for number in range(1, rounds + 1):
             for measurement, names in raw.items():
@@ -49,7 +58,9 @@ def run(contenders: Mapping[str, Sequence[str]], rounds: int, sizes: Sizes, *, q
 
 @contextmanager
 def prepared(sizes: Sizes, raw: Raw) -> Iterator[tuple[dict[str, str], Sizes]]:
-    """The processes' environment: data for all in torchvision's layout, no records, no GPU, default threads."""
+    """The processes' environment: data for all in torchvision's layout, no records, no GPU, default
+    threads.
+    """
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
         if raw.keys() - {"minigooglenet"}:
             write_torchvision(sizes.lenet_data, Path(folder, "data"))
@@ -60,22 +71,36 @@ def prepared(sizes: Sizes, raw: Raw) -> Iterator[tuple[dict[str, str], Sizes]]:
                 sizes = replace(sizes, googlenet_data="mnist")
                 write_torchvision(sizes.googlenet_data, Path(folder, "data"))
         path = os.pathsep.join([str(PACKAGES), *filter(None, [os.environ.get("PYTHONPATH")])])
-        quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": ""}
-        ours = {"CONVBOOK_DATA": f"{folder}/data", "CONVBOOK_RUNS": f"{folder}/none", "PYTHONPATH": path}
+        quiet = {
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "KERAS_BACKEND": "tensorflow",
+            "CUDA_VISIBLE_DEVICES": "",
+        }
+        ours = {
+            "CONVBOOK_DATA": f"{folder}/data",
+            "CONVBOOK_RUNS": f"{folder}/none",
+            "PYTHONPATH": path,
+        }
         kept = {name: value for name, value in os.environ.items() if name not in THREADS}
         yield kept | quiet | ours, sizes
 
 
 def write_torchvision(name: str, folder: Path) -> None:
-    """The data set's files as torchvision's own classes read them below `folder`, wherever ours finds it.
+    """The data set's files as torchvision's own classes read them below `folder`, wherever ours
+    finds it.
 
     Raises:
         DataError: it is missing or damaged.
     """
-    from models.data import load
+    from models.data.loading import load
 
     dataset = load(name)
-    parts = (dataset.train_images[:, 0], dataset.train_labels, dataset.test_images[:, 0], dataset.test_labels)
+    parts = (
+        dataset.train_images[:, 0],
+        dataset.train_labels,
+        dataset.test_images[:, 0],
+        dataset.test_labels,
+    )
     raw = folder / TORCHVISION[name] / "raw"
     raw.mkdir(parents=True, exist_ok=True)
     for file, part in zip(IDX_FILES, parts, strict=True):
@@ -83,7 +108,9 @@ def write_torchvision(name: str, folder: Path) -> None:
         (raw / file).write_bytes(header + part.numpy().astype(np.uint8).tobytes())
 
 
-def _one(raw: Raw, measurement: str, name: str, sizes: Sizes, environment: dict[str, str], when: str) -> None:
+def _one(
+    raw: Raw, measurement: str, name: str, sizes: Sizes, environment: dict[str, str], when: str
+) -> None:
     """Runs one contender once, and keeps what it measured."""
     try:
         measured = contend(measurement, name, sizes, environment)
@@ -99,10 +126,12 @@ def _one(raw: Raw, measurement: str, name: str, sizes: Sizes, environment: dict[
 
 
 def contend(measurement: str, name: str, sizes: Sizes, environment: Mapping[str, str]) -> Measured:
-    """What one contender measured; for the experiment, `value` is the wall time of its whole process, in seconds.
+    """What one contender measured; for the experiment, `value` is the wall time of its whole
+    process, in seconds.
 
     Raises:
-        BenchmarkError: it failed, or its networks have other parameter counts than `analysis` derives.
+        BenchmarkError: it failed, or its networks have other parameter counts than `analysis`
+            derives.
     """
     command = [
         sys.executable,
@@ -128,7 +157,8 @@ def contend(measurement: str, name: str, sizes: Sizes, environment: Mapping[str,
 
 
 def check_parameters(name: str, counts: Mapping[str, int]) -> None:
-    """Compares a contender's parameter counts, moving statistics included, with those that `analysis` derives.
+    """Compares a contender's parameter counts, moving statistics included, with those that
+    `analysis` derives.
 
     Raises:
         BenchmarkError: one differs: the networks are not the same.
@@ -136,11 +166,14 @@ def check_parameters(name: str, counts: Mapping[str, int]) -> None:
     for network, count in counts.items():
         expected = derived_parameters(network)
         if count != expected:
-            raise BenchmarkError(f"{name}: expected {network} to have {expected:,} parameters, got {count:,}")
+            raise BenchmarkError(
+                f"{name}: expected {network} to have {expected:,} parameters, got {count:,}"
+            )
 
 
 def derived_parameters(network: str) -> Any:
-    """Keras' total of a network: LeNet-5 with batch norm, MiniGoogLeNet, or one of the experiment's variants.
+    """Keras' total of a network: LeNet-5 with batch norm, MiniGoogLeNet, or one of the experiment's
+    variants.
 
     >>> derived_parameters("lenet5")
     62610
@@ -148,5 +181,7 @@ def derived_parameters(network: str) -> Any:
     if network == "minigooglenet":
         return analysis.minigooglenet().total.keras_parameters
     variant = VARIANTS["batch norm" if network == "lenet5" else network]
-    placement: Any = "none" if not variant["norm"] else "input_and_hidden" if variant["input_norm"] else "hidden"
+    placement: Any = (
+        "none" if not variant["norm"] else "input_and_hidden" if variant["input_norm"] else "hidden"
+    )
     return analysis.lenet5(normalization=placement).total.keras_parameters

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from book import figures
 from book.benchmark.result import Contest, Effect, Judged, Machine, Result, Spread
-from book.intervals import NBSP
+from book.report import figures
+from book.report.intervals import NBSP
 
 
 def machine_rows(machine: Machine) -> list[list[str]]:
@@ -24,7 +24,9 @@ def machine_rows(machine: Machine) -> list[list[str]]:
 
 
 def contest_rows(contests: Mapping[str, Contest]) -> list[list[str]]:
-    """Contest, contender, what it measured, how many times as fast convbook was, and the target with its verdict."""
+    """Contest, contender, what it measured, how many times as fast convbook was, and the target
+    with its verdict.
+    """
     rows = []
     for one in contests.values():
         for index, (name, spread) in enumerate(one.contenders.items()):
@@ -65,7 +67,11 @@ def judgements(result: Result) -> list[tuple[str, Judged]]:
         if ratio.target is not None
     ]
     share = result.share
-    bound = [(f"{share.median:.0%} of the bf16 rate, of {share.target:.0%}", share)] if share and share.target else []
+    bound = (
+        [(f"{share.median:.0%} of the bf16 rate, of {share.target:.0%}", share)]
+        if share and share.target
+        else []
+    )
     return ratios + bound
 
 
@@ -134,11 +140,14 @@ def share_text(result: Result) -> str:
     share, percent = result.share, Spread.of([100 * value for value in result.share.values])
     verdict = {True: "reaches", False: "misses", None: "has no"}[share.reached]
     target = f"the target of {share.target:.0%}" if share.target else "target"
-    return f"Training MiniGoogLeNet gets {percent.text(0)} % of the bf16 rate, and {verdict} {target}."
+    return (
+        f"Training MiniGoogLeNet gets {percent.text(0)} % of the bf16 rate, and {verdict} {target}."
+    )
 
 
 def bound_text(result: Result) -> str:
-    """What the networks cannot do without, and how fast they would be if all else took no time, in sentences.
+    """What the networks cannot do without, and how fast they would be if all else took no time, in
+    sentences.
 
     Of the operators that a profile names, convolutions and matrix products count.
     """

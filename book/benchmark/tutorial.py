@@ -1,6 +1,8 @@
-"""The same networks and training as a PyTorch tutorial would write them: torchvision, a DataLoader, eager fp32.
+"""The same networks and training as a PyTorch tutorial would write them: torchvision, a DataLoader,
+eager fp32.
 
-They are what `book.benchmark` measures ours against, so nothing here is made faster than such a tutorial is.
+They are what `book.benchmark` measures ours against, so nothing here is made faster than such a
+tutorial is.
 """
 
 import os
@@ -15,8 +17,8 @@ from torch.utils.data import DataLoader, Subset
 from torchvision import transforms
 
 from book.benchmark.contest import TORCHVISION
-from models.datasets import DATASETS
-from models.networks import count_parameters
+from models.data.datasets import DATASETS
+from models.networks.build import count_parameters
 
 WARM_UP = 5  # batches
 
@@ -54,15 +56,27 @@ class SideBySide(nn.Module):
 
 def minigooglenet(channels: int = 1, classes: int = 10) -> nn.Module:
     """MiniGoogLeNet (Zhang et al. 2017, fig. 3): (B, C, 28, 28) → (B, classes)."""
-    plan: list[tuple[int, int] | int] = [(32, 32), (32, 48), 80, (112, 48), (96, 64), (80, 80), (48, 96)]
+    plan: list[tuple[int, int] | int] = [
+        (32, 32),
+        (32, 48),
+        80,
+        (112, 48),
+        (96, 64),
+        (80, 80),
+        (48, 96),
+    ]
     plan += [96, (176, 160), (176, 160)]
     layers, width = [conv_block(channels, 96, 3)], 96
     for filters in plan:
         if isinstance(filters, tuple):
-            layers.append(SideBySide(conv_block(width, filters[0], 1), conv_block(width, filters[1], 3)))
+            layers.append(
+                SideBySide(conv_block(width, filters[0], 1), conv_block(width, filters[1], 3))
+            )
             width = sum(filters)
         else:
-            layers.append(SideBySide(conv_block(width, filters, 3, stride=2), nn.MaxPool2d(3, 2, padding=1)))
+            layers.append(
+                SideBySide(conv_block(width, filters, 3, stride=2), nn.MaxPool2d(3, 2, padding=1))
+            )
             width += filters
     head = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.5), nn.Linear(width, classes))
     return nn.Sequential(*layers, *head)
@@ -72,16 +86,22 @@ NETWORKS = {"lenet5": lenet5, "minigooglenet": minigooglenet}
 
 
 def loader(dataset: str, batch_size: int, examples: int | None = None) -> Loader:
-    """Shuffled batches of the first `examples` training images (all for None) in the folder of ``CONVBOOK_DATA``."""
+    """Shuffled batches of the first `examples` training images (all for None) in the folder of
+    `CONVBOOK_DATA`.
+    """
     info = DATASETS[dataset]
-    transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize(info.mean, info.std)])
+    transform = transforms.Compose(
+        [transforms.ToTensor(), transforms.Normalize(info.mean, info.std)]
+    )
     kind = getattr(torchvision.datasets, TORCHVISION[dataset])
     images = kind(os.environ["CONVBOOK_DATA"], train=True, transform=transform)
     images = images if examples is None else Subset(images, range(examples))
     return DataLoader(images, batch_size=batch_size, shuffle=True)
 
 
-def train_epoch(network: nn.Module, batches: Loader, optimizer: torch.optim.Optimizer) -> tuple[float, float]:
+def train_epoch(
+    network: nn.Module, batches: Loader, optimizer: torch.optim.Optimizer
+) -> tuple[float, float]:
     """One epoch; returns its running loss (nats) and accuracy."""
     network.train()
     loss_sum, right, seen = 0.0, 0, 0
@@ -97,7 +117,9 @@ def train_epoch(network: nn.Module, batches: Loader, optimizer: torch.optim.Opti
     return loss_sum / seen, right / seen
 
 
-def measure(name: str, dataset: str, batch_size: int, examples: int | None, lr: float) -> dict[str, Any]:
+def measure(
+    name: str, dataset: str, batch_size: int, examples: int | None, lr: float
+) -> dict[str, Any]:
     """Examples a second over one epoch, after a few batches to warm up."""
     info = DATASETS[dataset]
     network = NETWORKS[name](info.channels, len(info.classes))

@@ -1,4 +1,6 @@
-"""What follows from the raw numbers of a benchmark: ratios round by round, targets reached or not, effects."""
+"""What follows from the raw numbers of a benchmark: ratios round by round, targets reached or not,
+effects.
+"""
 
 import importlib.metadata
 import os
@@ -71,7 +73,11 @@ def summarise(raw: Raw, rounds: int, sizes: Sizes, *, quick: bool) -> Result:
     contests = {name: _contest(name, raw[name], sizes) for name in raw if name != "effects"}
     googlenet = raw.get("minigooglenet", {}).get(OURS, [])
     effects = raw.get("effects", {}).get(OURS, [])
-    starts = [measured["compile_seconds"] for measured in effects if measured["compile_seconds"] is not None]
+    starts = [
+        measured["compile_seconds"]
+        for measured in effects
+        if measured["compile_seconds"] is not None
+    ]
     return Result(
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         rounds=rounds,
@@ -79,7 +85,11 @@ def summarise(raw: Raw, rounds: int, sizes: Sizes, *, quick: bool) -> Result:
         machine=describe_machine(),
         sizes=asdict(sizes),
         contests=contests,
-        rates={kind: Spread.of([one["rates"][kind] for one in googlenet]) for kind in ("fp32", "bf16") if googlenet},
+        rates={
+            kind: Spread.of([one["rates"][kind] for one in googlenet])
+            for kind in ("fp32", "bf16")
+            if googlenet
+        },
         forward_flops=int(analysis.minigooglenet().total.flops),
         share=_share(googlenet) if googlenet else None,
         effects=_effects(effects),
@@ -128,10 +138,15 @@ def _effects(rounds: Sequence[Measured]) -> dict[str, Effect]:
 
 
 def _profiles(rounds: Sequence[Measured]) -> dict[str, dict[str, float]]:
-    """By network, the mean share over the rounds of each operator that the first round found among the longest."""
+    """By network, the mean share over the rounds of each operator that the first round found among
+    the longest.
+    """
     networks = rounds[0]["profiles"] if rounds else {}
     return {
-        network: {name: fmean(one["profiles"][network].get(name, 0.0) for one in rounds) for name in shares}
+        network: {
+            name: fmean(one["profiles"][network].get(name, 0.0) for one in rounds)
+            for name in shares
+        }
         for network, shares in networks.items()
     }
 
@@ -143,8 +158,12 @@ def describe_machine() -> Machine:
     """This machine, as far as it matters to speed and may be published."""
     cpu = _cpuinfo()
     known = cpu.get("flags", "").split()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else None
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    memory = (
+        os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else None
+    )
     return Machine(
         processor=cpu.get("model name") or platform.processor() or platform.machine(),
         cores=cores,

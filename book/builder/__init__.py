@@ -1,1 +1,3 @@
-"""What turns chapters into a site: papermill execution, staleness, provenance, and the Sphinx extension."""
+"""What turns chapters into a site: papermill execution, staleness, provenance, and the Sphinx
+extension.
+"""

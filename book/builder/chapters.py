@@ -1,4 +1,5 @@
-"""The book's chapters as ``_toc.yml`` lists them: where each lies, how it is named, what is known of its execution.
+"""The book's chapters as `_toc.yml` lists them: where each lies, how it is named, what is known of
+its execution.
 
 Nothing here needs Sphinx or torch, so that looking takes no time.
 """
@@ -15,7 +16,7 @@ import yaml
 from sphinx_external_toc.parsing import MalformedError, parse_toc_yaml
 
 from book.builder import staleness
-from book.parameters import declared
+from book.builder.declared import declared
 
 PROFILES = Path(__file__).resolve().parents[1] / "profiles"
 UNREADABLE = (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError)
@@ -28,12 +29,16 @@ class BookError(ValueError):
 
 
 class ChapterFailed(BookError):  # noqa: N818 - what happened, rather than that it is an error
-    """A chapter that had to be executed could not be; the message ends with the last line of its error."""
+    """A chapter that had to be executed could not be; the message ends with the last line of its
+    error.
+    """
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """One chapter of a book, and the parameters it is to be executed with (its published defaults, when none)."""
+    """One chapter of a book, and the parameters it is to be executed with (its published defaults,
+    when none).
+    """
 
     docname: str  # from the book's root, such as book/regularization/batch_norm
     source: Path
@@ -62,21 +67,24 @@ class Chapter:
         return staleness.causes(source, self.executed, self.parameters, self.root)
 
     def stamp(self) -> dict[str, Any] | None:
-        """What its last good execution depended on (see `staleness.stamp`); None without one that can be read."""
+        """What its last good execution depended on (see `staleness.stamp`); None without one that
+        can be read.
+        """
         try:
-            stamp: dict[str, Any] | None = nbformat.read(self.executed, as_version=4).metadata.get(staleness.STAMP)
+            stamp: dict[str, Any] | None = nbformat.read(self.executed, as_version=4).metadata.get(
+                staleness.STAMP
+            )
         except (FileNotFoundError, *UNREADABLE):
             return None
         return stamp
 
 
 def read_source(path: Path) -> Any:
-    """A chapter's notebook; cells without ids, as formats before 4.5 have them, are named by their places.
+    """A chapter's notebook; cells without ids, as formats before 4.5 have them, are named by their
+    places.
 
-    Raises
-    ------
-    BookError
-        The file is no notebook.
+    Raises:
+        BookError: the file is no notebook.
     """
     try:
         notebook = nbformat.read(path, as_version=4)
@@ -89,22 +97,27 @@ def read_source(path: Path) -> Any:
 
 
 def book_root(folder: Path) -> Path:
-    """The nearest folder above that holds ``_config.yml`` (a single page is built from the chapter's folder)."""
+    """The nearest folder above that holds `_config.yml` (a single page is built from the chapter's
+    folder).
+    """
     folder = folder.resolve()
-    return next((place for place in (folder, *folder.parents) if (place / "_config.yml").exists()), folder)
+    return next(
+        (place for place in (folder, *folder.parents) if (place / "_config.yml").exists()), folder
+    )
 
 
 def contents(root: Path, profile: Profile | None = None) -> list[Chapter]:
-    """The chapters of the book in `root`, in the order of its ``_toc.yml``; pages that execute nothing are left out.
+    """The chapters of the book in `root`, in the order of its `_toc.yml`; pages that execute
+    nothing are left out.
 
-    Raises
-    ------
-    BookError
-        There is no book, or its table of contents cannot be read.
+    Raises:
+        BookError: there is no book, or its table of contents cannot be read.
     """
     toc = root / "_toc.yml"
     if not toc.is_file():
-        raise BookError(f"expected a book (_config.yml and _toc.yml) in {root} or above: change to the book's folder")
+        raise BookError(
+            f"expected a book (_config.yml and _toc.yml) in {root} or above: change to the book's folder"
+        )
     try:
         names = [name.removesuffix(".ipynb") for name in parse_toc_yaml(toc)]
     except (MalformedError, yaml.YAMLError) as error:
@@ -118,16 +131,17 @@ def contents(root: Path, profile: Profile | None = None) -> list[Chapter]:
 
 
 def named(chapters: Sequence[Chapter], names: Sequence[str]) -> list[Chapter]:
-    """The chapters of those names, all without any: each as in ``_toc.yml``, or its last parts, or its file.
+    """The chapters of those names, all without any: each as in `_toc.yml`, or its last parts, or
+    its file.
 
-    Raises
-    ------
-    BookError
-        A name fits no chapter, or more than one; the message lists those there are.
+    Raises:
+        BookError: A name fits no chapter, or more than one; the message lists those there are.
     """
     if not names:
         return list(chapters)
-    return list({chapter.docname: chapter for chapter in (_one(chapters, name) for name in names)}.values())
+    return list(
+        {chapter.docname: chapter for chapter in (_one(chapters, name) for name in names)}.values()
+    )
 
 
 def _one(chapters: Sequence[Chapter], name: str) -> Chapter:
@@ -138,19 +152,19 @@ def _one(chapters: Sequence[Chapter], name: str) -> Chapter:
     docnames = [chapter.docname for chapter in found or chapters]
     if found:
         raise BookError(f"chapter {name!r} may be any of {', '.join(docnames)}")
-    candidates = {part: docname for docname in docnames for part in (docname, docname.rpartition("/")[2])}
+    candidates = {
+        part: docname for docname in docnames for part in (docname, docname.rpartition("/")[2])
+    }
     close = difflib.get_close_matches(name, candidates, n=1)
     hint = f" did you mean {close[0]}?" if close else ""
     raise BookError(f"unknown chapter {name!r};{hint} this book has {', '.join(docnames)}")
 
 
 def load_profile(name: str, folder: Path = PROFILES) -> Profile:
-    """A parameter set for a whole build: chapter → parameters, with ``*`` for all that declare them.
+    """A parameter set for a whole build: chapter → parameters, with `*` for all that declare them.
 
-    Raises
-    ------
-    BookError
-        There is no such set (the message lists those there are), or its file is no YAML.
+    Raises:
+        BookError: there is no such set (the message lists those there are), or its file is no YAML.
     """
     if not name:
         return {}
@@ -185,5 +199,7 @@ def parameters_for(profile: Profile, docname: str, source: Path) -> dict[str, An
 def defaults(source: Path) -> dict[str, Any]:
     """The parameters that a chapter declares, with their published values."""
     notebook = read_source(source)
-    cells = [cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    cells = [
+        cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])
+    ]
     return declared(cells[0]) if cells else {}

@@ -18,7 +18,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from book.builder import staleness
 from book.builder.chapters import BookError, Chapter, ChapterFailed, read_source
-from models.sweeps import available_cores
+from models.sweeps.sweep import available_cores
 
 LAST_CELL = "from book.builder import trace\n\ntrace.show_imports()"
 TRACE_ID = "convbook-trace"  # of the cell that an execution appends
@@ -27,7 +27,9 @@ TICK = 5.0  # seconds between two lines of progress
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an execution ended: after `seconds`, with the warnings it gave, and the error's last line if it failed."""
+    """How an execution ended: after `seconds`, with the warnings it gave, and the error's last line
+    if it failed.
+    """
 
     docname: str
     seconds: float
@@ -36,26 +38,31 @@ class Outcome:
 
 
 def refresh(chapter: Chapter) -> None:
-    """Execute the chapter in this process, with all the cores it may use, unless its copy is fresh; says why on stderr.
+    """Execute the chapter in this process, with all the cores it may use, unless its copy is fresh;
+    says why on stderr.
 
-    Raises
-    ------
-    ChapterFailed
-        With the last line of the chapter's error.
+    Raises:
+        ChapterFailed: With the last line of the chapter's error.
     """
     causes = chapter.causes()
     if not causes:
         return
-    print(f"chapter {chapter.docname}: executing, because {'; '.join(causes)}", file=sys.stderr, flush=True)
+    print(
+        f"chapter {chapter.docname}: executing, because {'; '.join(causes)}",
+        file=sys.stderr,
+        flush=True,
+    )
     outcome = execute(chapter, threads=available_cores())
     if outcome.error:
         raise ChapterFailed(f"chapter {chapter.docname} failed: {outcome.error}")
 
 
 def execute(chapter: Chapter, threads: int = 1) -> Outcome:
-    """Execute a chapter; its executed copy appears whole, with the stamp of what it depends on, or not at all.
+    """Execute a chapter; its executed copy appears whole, with the stamp of what it depends on, or
+    not at all.
 
-    A failed execution is kept beside it with its traceback, and reported in the outcome, never raised.
+    A failed execution is kept beside it with its traceback, and reported in the outcome, never
+    raised.
     """
     os.environ |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     started, began = time.perf_counter(), time.time()
@@ -69,7 +76,9 @@ def execute(chapter: Chapter, threads: int = 1) -> Outcome:
         draft = Path(folder, good.name)
         error = _run(source, draft, chapter)
         seconds = time.perf_counter() - started
-        executed = nbformat.read(draft, as_version=4) if draft.exists() else nbformat.from_dict(source)
+        executed = (
+            nbformat.read(draft, as_version=4) if draft.exists() else nbformat.from_dict(source)
+        )
         executed.metadata[staleness.STAMP] = {
             **staleness.stamp(source, executed, chapter.parameters, chapter.root, began),
             "seconds": round(seconds, 1),
@@ -80,12 +89,24 @@ def execute(chapter: Chapter, threads: int = 1) -> Outcome:
         os.replace(draft, failed if error else good)
     if error is None:
         failed.unlink(missing_ok=True)
-    return Outcome(chapter.docname, seconds, warnings_in(executed), error.strip().splitlines()[-1] if error else None)
+    return Outcome(
+        chapter.docname,
+        seconds,
+        warnings_in(executed),
+        error.strip().splitlines()[-1] if error else None,
+    )
 
 
 def warnings_in(notebook: Any) -> tuple[str, ...]:
-    """Lines on stderr in which Python warns; progress is written there too, and is none of the page's business."""
-    streams = [output.text for cell in notebook.cells for output in cell.get("outputs", []) if _is_stderr(output)]
+    """Lines on stderr in which Python warns; progress is written there too, and is none of the
+    page's business.
+    """
+    streams = [
+        output.text
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if _is_stderr(output)
+    ]
     return tuple(line for text in streams for line in text.splitlines() if "Warning: " in line)
 
 
@@ -110,17 +131,23 @@ def _run(source: Any, draft: Path, chapter: Chapter) -> str | None:
             language="python",
             progress_bar=False,
             progress=Progress(chapter.docname),
-            extra_arguments=["--log-level=CRITICAL"],  # ipykernel 7 warns of an encryption that nobody asked for
+            extra_arguments=[
+                "--log-level=CRITICAL"
+            ],  # ipykernel 7 warns of an encryption that nobody asked for
         )
     except PapermillExecutionError as error:
         return "\n".join([*error.traceback, f"{error.ename}: {' '.join(error.evalue.split())}"])
-    except Exception as error:  # a dead kernel, no kernel at all …: the rest of the book is built all the same
+    except (
+        Exception
+    ) as error:  # a dead kernel, no kernel at all …: the rest of the book is built all the same
         return "".join(traceback.format_exception_only(error))
     return None
 
 
 class Progress:
-    """Says on stderr, in lines that start with the chapter's name, what a chapter's training prints."""
+    """Says on stderr, in lines that start with the chapter's name, what a chapter's training
+    prints.
+    """
 
     def __init__(self, docname: str) -> None:
         self.docname = docname
@@ -149,8 +176,8 @@ class ChapterClient(PapermillNotebookClient):
 class ChapterEngine(NBClientEngine):
     """papermill's engine with that client, and no time limit on a cell.
 
-    A kernel that has executed its last cell is killed: all it made is in files and messages by then, and libzmq may
-    abort, loudly, in one that ends by itself.
+    A kernel that has executed its last cell is killed: all it made is in files and messages by
+    then, and libzmq may abort, loudly, in one that ends by itself.
     """
 
     @classmethod

@@ -1,4 +1,6 @@
-"""The Sphinx extension: ``jupyter-book build .`` executes the stale chapters and renders their executed copies."""
+"""The Sphinx extension: `jupyter-book build .` executes the stale chapters and renders their
+executed copies.
+"""
 
 import atexit
 import multiprocessing
@@ -19,7 +21,14 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
 from book.builder import execution, overlay, paper, provenance
-from book.builder.chapters import BookError, Chapter, book_root, load_profile, parameters_for, read_source
+from book.builder.chapters import (
+    BookError,
+    Chapter,
+    book_root,
+    load_profile,
+    parameters_for,
+    read_source,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -47,10 +56,14 @@ class Chapters:
         """A chapter, its name from the book's root, whatever folder Sphinx was started in."""
         name = (Path(self.app.srcdir).resolve() / docname).relative_to(self.root).as_posix()
         source = self.source(docname)
-        return Chapter(name, source, self.build, self.root, parameters_for(self.profile, name, source))
+        return Chapter(
+            name, source, self.build, self.root, parameters_for(self.profile, name, source)
+        )
 
     def names(self) -> list[str]:
-        return sorted(name for name in self.app.env.found_docs if self.source(name).suffix == ".ipynb")
+        return sorted(
+            name for name in self.app.env.found_docs if self.source(name).suffix == ".ipynb"
+        )
 
     def find_stale(self) -> dict[str, list[str]]:
         """The stale chapters, each with its causes; looked for once a build."""
@@ -60,8 +73,12 @@ class Chapters:
         return self.stale
 
     def execute(self) -> None:
-        """Execute the stale chapters that have not been, each in a process of its own, several at once."""
-        todo = {name: causes for name, causes in self.find_stale().items() if name not in self.outcomes}
+        """Execute the stale chapters that have not been, each in a process of its own, several at
+        once.
+        """
+        todo = {
+            name: causes for name, causes in self.find_stale().items() if name not in self.outcomes
+        }
         if not todo:
             return
         cores = os.cpu_count() or 1
@@ -71,7 +88,9 @@ class Chapters:
             logger.info("chapter %s: executing, because %s", name, "; ".join(causes))
         spawn = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers, mp_context=spawn, max_tasks_per_child=1) as pool:
-            futures = {pool.submit(execution.execute, self.chapter(name), threads): name for name in todo}
+            futures = {
+                pool.submit(execution.execute, self.chapter(name), threads): name for name in todo
+            }
             for future in as_completed(futures):
                 self.report(futures[future], ended(future, futures[future]))
 
@@ -96,7 +115,9 @@ class Chapters:
 
 
 def ended(future: Future[execution.Outcome], docname: str) -> execution.Outcome:
-    """How an execution ended; a process that died, or a full disk, fails the chapter, not the build."""
+    """How an execution ended; a process that died, or a full disk, fails the chapter, not the
+    build.
+    """
     try:
         return future.result()
     except (BrokenProcessPool, OSError) as error:
@@ -147,15 +168,27 @@ def rewrite_glued(app: Sphinx, env: BuildEnvironment) -> list[str]:
     pages = [Path(app.builder.get_outfilename(name)) for name in env.found_docs]
     copies = [app.chapters.copy(name) for name in app.chapters.names()]  # type: ignore[attr-defined]
     newest = max((copy.stat().st_mtime for copy in copies if copy.exists()), default=0)
-    return sorted(env.found_docs) if any(page.exists() and page.stat().st_mtime < newest for page in pages) else []
+    return (
+        sorted(env.found_docs)
+        if any(page.exists() and page.stat().st_mtime < newest for page in pages)
+        else []
+    )
 
 
-def once_each_script(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """Drop Thebe, which is not used, and inline scripts put in twice (a JavaScript error on every page)."""
+def once_each_script(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """Drop Thebe, which is not used, and inline scripts put in twice (a JavaScript error on every
+    page).
+    """
     kept, seen = [], set()
     for script in context.get("script_files", []):
         body = getattr(script, "attributes", {}).get("body") or ""
-        if "THEBE_JS_URL" in body or "sphinx-thebe" in str(getattr(script, "filename", "")) or (body and body in seen):
+        if (
+            "THEBE_JS_URL" in body
+            or "sphinx-thebe" in str(getattr(script, "filename", ""))
+            or (body and body in seen)
+        ):
             continue
         seen.add(body)
         kept.append(script)

@@ -1,20 +1,24 @@
-"""What Sphinx reads for a chapter: the source's prose and code, with the outputs of its executed copy."""
+"""What Sphinx reads for a chapter: the source's prose and code, with the outputs of its executed
+copy.
+"""
 
 from typing import Any
 
 import nbformat
 
 from book.builder import trace
-from book.parameters import assignments
+from book.builder.declared import assignments
 
 
 def overlay(source: Any, executed: Any, parameters: dict[str, Any]) -> Any:
     """The notebook `source` with the outputs of `executed`, matched by cell id.
 
-    Prose, comments, captions and tags are the source's own, so that editing them executes nothing. The
-    ``parameters`` cell shows the values that were used.
+    Prose, comments, captions and tags are the source's own, so that editing them executes nothing.
+    The `parameters` cell shows the values that were used.
     """
-    outputs = {cell.id: trace.shown(cell.outputs) for cell in executed.cells if cell.cell_type == "code"}
+    outputs = {
+        cell.id: trace.shown(cell.outputs) for cell in executed.cells if cell.cell_type == "code"
+    }
     page = nbformat.from_dict(source)
     page.metadata = nbformat.from_dict({**executed.metadata, **source.metadata})
     for cell in page.cells:
@@ -44,5 +48,7 @@ def with_values(source: str, values: dict[str, Any]) -> str:
         if name in values and value.lineno == value.end_lineno:
             line = lines[value.lineno - 1].encode()  # ast counts bytes
             new = repr(values[name]).encode()
-            lines[value.lineno - 1] = (line[: value.col_offset] + new + line[value.end_col_offset :]).decode()
+            lines[value.lineno - 1] = (
+                line[: value.col_offset] + new + line[value.end_col_offset :]
+            ).decode()
     return "\n".join(lines)

@@ -1,4 +1,6 @@
-"""What print needs and the site does not: columns as wide as their numbers, code that no page break cuts."""
+"""What print needs and the site does not: columns as wide as their numbers, code that no page break
+cuts.
+"""
 
 from collections.abc import Iterator
 
@@ -16,15 +18,19 @@ WHOLE_PAGE = 40  # lines of code, from which on a page break may cut it
 def columns(table: nodes.table) -> str:
     """LaTeX's columns of a table, in which no number is wrapped or cut.
 
-    A table that fits between the margins is as wide as its words. In a wider one, words are wrapped where their
-    column is wide; where none is, headings are wrapped that are longer than their numbers.
+    A table that fits between the margins is as wide as its words. In a wider one, words are wrapped
+    where their column is wide; where none is, headings are wrapped that are longer than their
+    numbers.
     """
     cells = [list(column) for column in zip(*_rows(table), strict=True)]
     widths = [max(map(_width, column)) for column in cells]
     letters = [_letter(column) for column in cells]
     if sum(widths) + GAP * len(cells) <= LINE:
         return "".join(letters)
-    wrapped = ["L" if one == "l" and width > NARROW else one for one, width in zip(letters, widths, strict=True)]
+    wrapped = [
+        "L" if one == "l" and width > NARROW else one
+        for one, width in zip(letters, widths, strict=True)
+    ]
     return "".join(wrapped if "L" in wrapped else map(_under_its_heading, cells))
 
 
@@ -49,7 +55,8 @@ def _letter(column: list[nodes.entry]) -> str:
 def _under_its_heading(column: list[nodes.entry]) -> str:
     """A column of numbers as wide as the widest, its heading wrapped where that is longer.
 
-    In a table with wrapped words it would not do: tabulary forgets the space beside columns of a given width.
+    In a table with wrapped words it would not do: tabulary forgets the space beside columns of a
+    given width.
     """
     head, *body = column
     widest, letter = max(map(_width, body), default=0.0), _letter(column)

@@ -8,13 +8,16 @@ from typing import Any
 import nbformat
 
 from book.builder import staleness
-from models import records, runs
+from models import records
 from models.fingerprint import code_fingerprint
 from models.records import CorruptRecord, Record
+from models.runs import store
 
 
 def boxes(page: Any) -> list[Any]:
-    """Markdown cells to append to a chapter: what it was made from, and a warning for each thing to distrust."""
+    """Markdown cells to append to a chapter: what it was made from, and a warning for each thing to
+    distrust.
+    """
     stamp = page.metadata.get(staleness.STAMP)
     if not stamp:
         return []
@@ -22,7 +25,9 @@ def boxes(page: Any) -> list[Any]:
     texts = [_failure(stamp)] if stamp.get("error") else []
     texts += [_older_code(used)] if any(not records.is_current(record) for record in used) else []
     texts.append(_origin(stamp, used))
-    return [nbformat.v4.new_markdown_cell(text, id=f"convbook-box-{i}") for i, text in enumerate(texts)]
+    return [
+        nbformat.v4.new_markdown_cell(text, id=f"convbook-box-{i}") for i, text in enumerate(texts)
+    ]
 
 
 def unreadable(docname: str, message: str) -> Any:
@@ -34,7 +39,7 @@ def unreadable(docname: str, message: str) -> Any:
 def _records(keys: Iterable[str]) -> list[Record]:
     """The records that are there; one that cannot be believed is no reason to have no page."""
     found = []
-    for path in filter(None, map(runs.locate, keys)):
+    for path in filter(None, map(store.locate, keys)):
         with contextlib.suppress(CorruptRecord, FileNotFoundError):
             found.append(records.read(path))
     return found
@@ -58,7 +63,10 @@ def _older_code(used: list[Any]) -> str:
 def _origin(stamp: dict[str, Any], used: list[Any]) -> str:
     lines = [f"Executed {stamp['date'][:10]} in {stamp['seconds']:.0f} s"]
     if stamp["parameters"]:
-        lines.append("Parameters: " + ", ".join(f"`{name} = {value!r}`" for name, value in stamp["parameters"].items()))
+        lines.append(
+            "Parameters: "
+            + ", ".join(f"`{name} = {value!r}`" for name, value in stamp["parameters"].items())
+        )
     if used:
         lines += _training(used)
     return (

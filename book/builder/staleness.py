@@ -1,7 +1,8 @@
 """When a chapter must be executed again, and why.
 
-A chapter is stale when its code cells, its parameters, a first-party module that its kernel really imported, or a
-run record that it used has changed. Code is compared by syntax tree: prose, comments and formatting never count.
+A chapter is stale when its code cells, its parameters, a first-party module that its kernel really
+imported, or a run record that it used has changed. Code is compared by syntax tree: prose, comments
+and formatting never count.
 """
 
 import ast
@@ -13,7 +14,8 @@ from typing import Any
 import nbformat
 
 from book.builder import trace
-from models import fingerprint, runs
+from models import fingerprint
+from models.runs import store
 
 STAMP = "convbook"  # the notebook metadata that hold what an executed copy was made from
 CHANGED = "while it was executed"  # in place of a digest
@@ -25,22 +27,29 @@ def executed_path(build: Path, docname: str) -> Path:
 
 
 def failed_path(build: Path, docname: str) -> Path:
-    """Where a failed execution of a chapter is kept, with its traceback; the last good copy stays as it is."""
+    """Where a failed execution of a chapter is kept, with its traceback; the last good copy stays
+    as it is.
+    """
     return build / "executed" / f"{docname}.failed.ipynb"
 
 
-def stamp(source: Any, executed: Any, parameters: dict[str, Any], root: Path, began: float) -> dict[str, Any]:
-    """What the notebook `executed` depends on: code, parameters, modules and records, each with a digest.
+def stamp(
+    source: Any, executed: Any, parameters: dict[str, Any], root: Path, began: float
+) -> dict[str, Any]:
+    """What the notebook `executed` depends on: code, parameters, modules and records, each with a
+    digest.
 
-    A module that was changed after the execution `began` (seconds since the epoch) gets none that could ever fit:
-    nobody knows whether the kernel imported it before or after.
+    A module that was changed after the execution `began` (seconds since the epoch) gets none that
+    could ever fit: nobody knows whether the kernel imported it before or after.
     """
     modules = [(path, root / path) for path in trace.collected(executed.cells, trace.MODULES)]
     runs = trace.collected(executed.cells, trace.RUNS)
     return {
         "code": code_digest(source),
         "parameters": parameters,
-        "modules": {name: CHANGED if _newer(path, began) else file_digest(path) for name, path in modules},
+        "modules": {
+            name: CHANGED if _newer(path, began) else file_digest(path) for name, path in modules
+        },
         "runs": {key: record_digest(key) for key in runs},
     }
 
@@ -62,8 +71,14 @@ def causes(source: Any, copy: Path, parameters: dict[str, Any], root: Path) -> l
         found.append("its code changed")
     if then["parameters"] != parameters:
         found.append("its parameters changed")
-    found += [f"{path} changed" for path, digest in then["modules"].items() if digest != file_digest(root / path)]
-    found += [f"run {key} changed" for key, digest in then["runs"].items() if digest != record_digest(key)]
+    found += [
+        f"{path} changed"
+        for path, digest in then["modules"].items()
+        if digest != file_digest(root / path)
+    ]
+    found += [
+        f"run {key} changed" for key, digest in then["runs"].items() if digest != record_digest(key)
+    ]
     return found
 
 
@@ -82,7 +97,9 @@ def _tree(source: str) -> str:
 
 
 def file_digest(path: Path) -> str | None:
-    """Digest of a module by its syntax tree, of what is no Python by its bytes; None when it is gone."""
+    """Digest of a module by its syntax tree, of what is no Python by its bytes; None when it is
+    gone.
+    """
     if not path.is_file():
         return None
     if path.suffix == ".py":
@@ -93,5 +110,5 @@ def file_digest(path: Path) -> str | None:
 
 def record_digest(key: str) -> str | None:
     """Digest of a run record, wherever it lies; None when it is gone."""
-    path = runs.locate(key)
+    path = store.locate(key)
     return file_digest(path) if path else None

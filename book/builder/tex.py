@@ -1,4 +1,4 @@
-"""``python -m book.builder.tex``: is there a TeX that can set the book? Says what to install if not."""
+"""`python -m book.builder.tex`: is there a TeX that can set the book? Says what to install if not."""
 
 import shutil
 import sys
@@ -16,7 +16,10 @@ def main() -> int:
     absent = missing()
     if not absent:
         return 0
-    print(f"make pdf: not found: {', '.join(absent)}. On Debian: apt-get install {PACKAGES}", file=sys.stderr)
+    print(
+        f"make pdf: not found: {', '.join(absent)}. On Debian: apt-get install {PACKAGES}",
+        file=sys.stderr,
+    )
     return 1
 
 

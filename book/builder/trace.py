@@ -1,7 +1,8 @@
-"""What a chapter's kernel really used: the first-party modules it imported and the run records it read.
+"""What a chapter's kernel really used: the first-party modules it imported and the run records it
+read.
 
-Both are written into the executed notebook as outputs of a MIME type of our own, so that an executed copy
-carries its own dependencies, whoever executed it.
+Both are written into the executed notebook as outputs of a MIME type of our own, so that an
+executed copy carries its own dependencies, whoever executed it.
 """
 
 import sys
@@ -18,9 +19,11 @@ NEVER = ("book.builder",)  # how a chapter is built, not what it says
 
 
 def imported_files(root: Path) -> list[str]:
-    """Files of first-party modules that this process has imported, relative to `root` where they lie in it.
+    """Files of first-party modules that this process has imported, relative to `root` where they
+    lie in it.
 
-    First-party is what belongs to this project's packages, and any module beside the chapters in `root`.
+    First-party is what belongs to this project's packages, and any module beside the chapters in
+    `root`.
     """
     files = set()
     for name, module in list(sys.modules.items()):
@@ -32,22 +35,30 @@ def imported_files(root: Path) -> list[str]:
         if ours or (path.is_relative_to(root) and not _is_installed(path.relative_to(root))):
             files.add(path)
             files.update(path.parent.glob("*.mplstyle") if path.name == "figures.py" else ())
-    return sorted(str(path.relative_to(root)) if path.is_relative_to(root) else str(path) for path in files)
+    return sorted(
+        str(path.relative_to(root)) if path.is_relative_to(root) else str(path) for path in files
+    )
 
 
 def _is_installed(relative: Path) -> bool:
-    return any(part.startswith((".", "_build")) or part == "site-packages" for part in relative.parts)
+    return any(
+        part.startswith((".", "_build")) or part == "site-packages" for part in relative.parts
+    )
 
 
 def show_imports() -> None:
-    """Write the imported first-party files into the notebook; the last thing that an executed chapter does."""
+    """Write the imported first-party files into the notebook; the last thing that an executed
+    chapter does.
+    """
     from IPython.display import display
 
     display({MODULES: imported_files(Path.cwd().resolve())}, raw=True)
 
 
 def show_runs(keys: Iterable[str]) -> None:
-    """Write the keys of the run records that a chapter asked for into the notebook (nothing outside one)."""
+    """Write the keys of the run records that a chapter asked for into the notebook (nothing outside
+    one).
+    """
     from IPython.core.getipython import get_ipython
     from IPython.display import display
 

@@ -1,0 +1,1 @@
+"""Part III, architecture arithmetic, with what its chapters share."""

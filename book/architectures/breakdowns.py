@@ -1,0 +1,111 @@
+"""How a derived network divides: its numbers over its layers, its layers over two GPUs."""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from analysis import Conv, Derivation, Linear
+from analysis.layers import Layer
+from book.report.figures import BLUE, GREY, ORANGE, new
+
+PALE = "#E8F1F8"
+
+
+def shares(derivations: Mapping[str, Derivation], quantities: Mapping[str, str]) -> Figure:
+    """How a network's numbers are spread over its layers: a panel a quantity, a bar a layer, in
+    percent.
+
+    `derivations` maps labels to one or two networks of the same layers, each a colour; `quantities`
+    maps numbers of `analysis.Row` to their headings. Layers that have none of the quantities are
+    left out.
+    """
+    kept = [
+        row.layer
+        for row in next(iter(derivations.values())).rows
+        if any(getattr(row, one) for one in quantities)
+    ]
+    height = 0.5 + len(kept) * (0.08 + 0.13 * len(derivations))
+    figure, axes = new(len(quantities), size=(6.4, height), sharey=True)
+    for panel, (ax, (quantity, heading)) in enumerate(
+        zip(axes[0], quantities.items(), strict=True)
+    ):
+        for number, (label, derivation) in enumerate(derivations.items()):
+            total = getattr(derivation.total, quantity)
+            parts = [float(getattr(derivation.row(layer), quantity) / total) for layer in kept]
+            name = label if panel == 0 and len(derivations) > 1 else ""
+            _bars(ax, parts, number, len(derivations), name)
+        ax.set(xlabel=heading, xticks=[], xlim=(0, ax.dataLim.x1 * (1.9 if panel == 0 else 1.4)))
+        ax.spines["bottom"].set_visible(False)
+        ax.tick_params(length=0)
+        ax.grid(visible=False)
+    axes[0][0].set_yticks(range(len(kept)), kept)
+    axes[0][0].set_ylim(len(kept) - 0.4, -0.6)
+    return figure
+
+
+def _bars(ax: Axes, parts: Sequence[float], number: int, count: int, name: str) -> None:
+    """The bars of network `number` of `count`, each with its percentage; the `name` stands beside
+    the longest.
+    """
+    width = 0.8 / count
+    places = [index + (number - (count - 1) / 2) * width for index in range(len(parts))]
+    ax.barh(places, parts, height=width * 0.9, color=(BLUE, ORANGE)[number])
+    for place, part in zip(places, parts, strict=True):
+        if part:
+            percent = f"{part:.1%}" if part >= 0.0005 else "<0.1%"
+            written = f"{percent}  {name}" if part == max(parts) else percent
+            ax.annotate(
+                written, (part, place), (3, 0), textcoords="offset points", va="center", fontsize=9
+            )
+
+
+def two_towers(derivation: Derivation) -> Figure:
+    """A network split over two GPUs: what each holds, and where they exchange what they computed.
+
+    A convolution in groups reads its own GPU's maps only; any other layer reads both halves
+    (Krizhevsky et al. 2012, section 3.5 and figure 2). A box holds channels or units; below stands
+    the size of the map, before pooling. The image and the classes are not split.
+    """
+    layers = [layer for layer in derivation.network.layers if isinstance(layer, Conv | Linear)]
+    rows = [derivation.row("input"), *(derivation.row(layer.name) for layer in layers)]
+    towers = [(0.5,), *([(1.0, 0.0)] * (len(layers) - 1)), (0.5,)]
+    figure, axes = new(size=(6.4, 2.2))
+    ax = axes[0][0]
+    for column, row in enumerate(rows):
+        for place in towers[column]:
+            _box(ax, column, place, str(row.output[-1] // len(towers[column])))
+        ax.text(column, -0.45, row.layer, ha="center", va="top", fontsize=9, fontweight="bold")
+        ax.text(
+            column, -0.72, "×".join(map(str, row.output[:-1])), ha="center", va="top", fontsize=9
+        )
+    for column, layer in enumerate(layers, start=1):
+        _connect(ax, layer, column, towers[column - 1], towers[column])
+    for place, name in ((1.15, "GPU 1"), (-0.1, "GPU 2")):
+        ax.text(0, place, name, ha="center", va="center", fontsize=9, color=GREY)
+    ax.set(xlim=(-0.5, len(rows) - 0.5), ylim=(-1.0, 1.4))
+    ax.set_axis_off()
+    return figure
+
+
+def _box(ax: Axes, column: int, place: float, written: str) -> None:
+    ax.add_patch(
+        Rectangle((column - 0.31, place - 0.3), 0.62, 0.6, facecolor=PALE, edgecolor=BLUE, lw=0.8)
+    )
+    ax.text(column, place, written, ha="center", va="center", fontsize=10)
+
+
+def _connect(
+    ax: Axes, layer: Layer, column: int, before: Sequence[float], after: Sequence[float]
+) -> None:
+    """Lines from what a layer reads to what it makes; those that cross from GPU to GPU in another
+    colour.
+    """
+    alone = isinstance(layer, Conv) and layer.groups != 1
+    for start in before:
+        for end in after:
+            crosses = {start, end} == {0, 1}
+            if not (alone and crosses):
+                colour, width = (ORANGE, 1.4) if crosses else (GREY, 0.9)
+                ax.plot((column - 0.69, column - 0.31), (start, end), color=colour, lw=width)

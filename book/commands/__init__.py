@@ -1,0 +1,1 @@
+"""What `python -m book` does: publish, verify, run, status."""

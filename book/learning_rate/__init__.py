@@ -1,0 +1,1 @@
+"""Part II, learning rate and batch size, with what its chapters share."""

@@ -1,0 +1,95 @@
+"""What a run did inside its epochs: the learning rate of every iteration, the losses over stretches
+of them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from math import exp, fsum, log
+
+from models.records import Epoch, Record
+from models.specs import RunSpec
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Iterations `first` to `end` (not included) of a run, counted from 0 through all its epochs.
+
+    `rate` is the geometric mean of their learning rates, `loss` their mean training loss in nats
+    (not a number where it is none), `accuracy` their training accuracy from 0 to 1; both are
+    running ones, in training mode.
+    """
+
+    first: int
+    end: int
+    rate: float
+    loss: float
+    accuracy: float
+
+
+def per_epoch(spec: RunSpec, examples: int) -> int:
+    """Iterations of an epoch over so many training images, while the batch is the spec's own."""
+    from models.training.schedules import iterations_per_epoch
+
+    return iterations_per_epoch(examples * spec.passes, min(spec.batch_size, examples))
+
+
+def learning_rates(spec: RunSpec, examples: int) -> list[float]:
+    """The learning rate of every iteration of a run on so many training images.
+
+    It comes from the scheduler that trains, stepped without training. A run whose batch grows has
+    fewer iterations than there are rates here, which are all the same then.
+    """
+    import torch
+
+    from models.training.schedules import make_schedule
+
+    steps = per_epoch(spec, examples)
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], spec.lr)
+    schedule = make_schedule(spec, optimizer, steps)
+    rates: list[float] = []
+    for _ in range(spec.epochs * steps):
+        rates.append(float(optimizer.param_groups[0]["lr"]))
+        optimizer.step()
+        schedule.step()
+    return rates
+
+
+def updates(record: Record) -> list[int]:
+    """How many iterations a run had made at the end of each epoch."""
+    return list(accumulate(record.curve("iterations")))
+
+
+def stretches(record: Record) -> list[Stretch]:
+    """The losses that a run kept between its epochs' ends, in order.
+
+    Raises:
+        ValueError: the run kept none: its spec has no `loss_every`.
+    """
+    every = record.spec.loss_every
+    if every is None:
+        raise ValueError(
+            f"the run {record.key} kept no losses within its epochs; its spec needs loss_every"
+        )
+    rates = learning_rates(record.spec, record.diagnostics["train_examples"])
+    starts = [
+        end - epoch.iterations for end, epoch in zip(updates(record), record.history, strict=True)
+    ]
+    return [
+        stretch
+        for start, epoch in zip(starts, record.history, strict=True)
+        for stretch in _of_epoch(epoch, start, every, rates)
+    ]
+
+
+def _of_epoch(epoch: Epoch, start: int, every: int, rates: list[float]) -> Iterator[Stretch]:
+    losses, accuracies = epoch.losses or [], epoch.accuracies or []
+    for number, (loss, accuracy) in enumerate(zip(losses, accuracies, strict=True)):
+        first = start + number * every
+        end = min(first + every, start + epoch.iterations)
+        rate = exp(fsum(map(log, rates[first:end])) / (end - first))
+        yield Stretch(first, end, rate, _number(loss), _number(accuracy))
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value

@@ -1,0 +1,1 @@
+"""Part I, regularization: batch norm, dropout and both, measured; with what its chapters share."""

@@ -1,0 +1,145 @@
+"""Verdicts on claims, from runs: which stand, which do not, and which these runs leave open."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from book.report.experiments import final, mean
+from book.report.intervals import NBSP, Interval, accuracy_limit, mean_interval, paired_difference
+from models.data.datasets import DATASETS
+from models.records import Record
+
+STANDS, FALLS = "stands", "does not stand"
+TOO_FEW, NOISE, DIVERGED = "open (too few seeds)", "open (could be noise)", "open (a run diverged)"
+
+
+def judge(claimed: Interval, limit: float | None = None) -> str:
+    """The verdict on a claim, from an interval that is positive where the claim is right.
+
+    Three seeds and more decide when the interval is clear of zero, and also, against the claim,
+    when all of it lies within half the `limit`. One or two decide beyond the `limit` alone.
+    """
+    if math.isnan(claimed.mean):
+        return DIVERGED
+    if claimed.half_width is None:
+        if limit is None or abs(claimed.mean) <= limit:
+            return TOO_FEW
+    elif claimed.could_be_noise:
+        return FALLS if _within(claimed, limit) else NOISE
+    return STANDS if claimed.mean > 0 else FALLS
+
+
+def judge_alike(difference: Interval, limit: float) -> str:
+    """The verdict on the claim that two are alike: three seeds and more bear it out when all of the
+    interval lies within half the `limit`; one seed or two can only speak against it.
+    """
+    if math.isnan(difference.mean):
+        return DIVERGED
+    if difference.half_width is None:
+        return FALLS if abs(difference.mean) > limit else TOO_FEW
+    if _within(difference, limit):
+        return STANDS
+    return NOISE if difference.could_be_noise else FALLS
+
+
+def _within(interval: Interval, limit: float | None) -> bool:
+    return limit is not None and -limit / 2 < interval.low and interval.high < limit / 2
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Test accuracy of one side minus the other's, and what too few seeds must exceed to count
+    (`accuracy_limit`).
+    """
+
+    interval: Interval
+    limit: float
+
+    @property
+    def points(self) -> str:
+        """In percentage points, with its interval."""
+        return f"{self.interval.text(2, 100, sign=True)}{NBSP}points"
+
+    @property
+    def flipped(self) -> "Difference":
+        """The second side minus the first."""
+        return Difference(self.interval.affine(-1), self.limit)
+
+    @property
+    def positive(self) -> str:
+        """The verdict on the claim that the first side is more accurate."""
+        return judge(self.interval, self.limit)
+
+
+def difference(first: Sequence[Record], second: Sequence[Record]) -> Difference:
+    """First minus second in test accuracy, over the seeds that both have."""
+    shared = min(len(first), len(second))
+    interval = paired_difference(
+        final(first[:shared], "test_accuracy"), final(second[:shared], "test_accuracy")
+    )
+    accuracy = (mean(first, "test_accuracy").mean + mean(second, "test_accuracy").mean) / 2
+    return Difference(interval, accuracy_limit(accuracy, DATASETS[first[0].spec.dataset].test_size))
+
+
+def gaps(records: Sequence[Record]) -> list[float]:
+    """Test loss minus training loss of each finished network, in nats, both in evaluation mode."""
+    return [
+        test - train
+        for test, train in zip(
+            final(records, "test_loss"), final(records, "train_loss"), strict=True
+        )
+    ]
+
+
+def overfitting_row(records: Sequence[Record]) -> list[str]:
+    """Training loss, test loss, their gap, and what the test loss has risen by since its lowest
+    epoch (all nats).
+    """
+    rises = [
+        _rise([math.nan if loss is None else loss for loss in record.curve("test_loss")])
+        for record in records
+    ]
+    losses = [mean(records, name) for name in ("train_loss", "test_loss")]
+    return [
+        interval.text(4)
+        for interval in (*losses, mean_interval(gaps(records)), mean_interval(rises))
+    ]
+
+
+def _rise(losses: Sequence[float]) -> float:
+    return losses[-1] - min(losses)
+
+
+def epochs_to(record: Record, accuracy: float) -> int:
+    """The first epoch after which the test accuracy was at least `accuracy`.
+
+    Raises:
+        ValueError: there is none.
+    """
+    reached = [epoch.epoch for epoch in record.history if (epoch.test_accuracy or 0.0) >= accuracy]
+    if not reached:
+        raise ValueError(
+            f"expected a test accuracy of {accuracy} in one of {len(record.history)} epochs, got none"
+        )
+    return reached[0]
+
+
+@dataclass(frozen=True)
+class Race:
+    """Epochs that two sides need for the lower of their two final test accuracies, seed by seed."""
+
+    first: Interval
+    second: Interval
+    difference: Interval
+
+
+def race(first: Sequence[Record], second: Sequence[Record]) -> Race:
+    """Both sides reach the lower final accuracy, so that both have a number."""
+    pairs = list(zip(first, second, strict=False))
+    levels = [min(final(pair, "test_accuracy")) for pair in pairs]
+    needed = [
+        [epochs_to(record, level) for record in pair]
+        for pair, level in zip(pairs, levels, strict=True)
+    ]
+    ones, others = ([float(epochs[side]) for epochs in needed] for side in (0, 1))
+    return Race(mean_interval(ones), mean_interval(others), paired_difference(ones, others))

@@ -1,0 +1,3 @@
+"""What the chapters of more than one part use: experiments, statistics, figures, tables and numbers
+for the prose.
+"""

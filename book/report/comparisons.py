@@ -1,0 +1,171 @@
+"""Variants compared: paired differences of accuracies, with their uncertainty, and in words."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from book.report.experiments import Results, after, difference, final, mean
+from book.report.intervals import Interval, mean_interval, paired_difference, too_few, verdict
+from models.records import Record
+
+#: What a sentence calls a variant.
+CALLED: Mapping[str, str] = {
+    "neither": "neither of the two",
+    "batch norm": "batch norm alone",
+    "batch norm, input too": "batch norm on the input too",
+    "dropout": "dropout alone",
+    "both": "their combination",
+    "constant": "the constant rate",
+    "exp_range": "the policy exp_range",
+    "one-cycle": "the policy one-cycle",
+    "growing batch": "the growing batch",
+    "shrinking rate": "the shrinking rate",
+    "both fixed": "keeping both fixed",
+}
+
+WORDS = ("better", "worse")
+PAIR_HEADERS = ("test accuracy", "difference, points", "in words")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The accuracy of `first` less that of `second`, seed by seed, as a share of the images judged."""
+
+    first: str
+    second: str
+    difference: Interval
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the difference's interval excludes zero."""
+        return not self.difference.could_be_noise
+
+    @property
+    def text(self) -> str:
+        """The difference in percentage points, such as `+0.12 ± 0.05`."""
+        return self.difference.text(2, 100, sign=True)
+
+    @property
+    def words(self) -> str:
+        """What the difference says of `first`."""
+        if self.difference.half_width is None:
+            return f"{too_few(self.difference)} can't tell"
+        return verdict(self.difference, *WORDS) if self.is_clear else "could be noise"
+
+    @property
+    def sentence(self) -> str:
+        """The comparison as a sentence without its full stop, which begins with `first`."""
+        first, second = (CALLED.get(name, name) for name in (self.first, self.second))
+        if self.is_clear:
+            size = self.difference.text(2, 100).removeprefix("−")
+            return f"{first} is {size} percentage points {self.words} than {second}"
+        link = "and" if self.difference.half_width is None else "which"
+        return (
+            f"{first} differs from {second} by {self.text} percentage points, {link} {self.words}"
+        )
+
+
+def compare(results: Results, first: str, second: str, name: str = "test_accuracy") -> Comparison:
+    """Two variants with the same seeds, by an accuracy at the end of their runs."""
+    return Comparison(first, second, difference(results, first, second, name))
+
+
+def at_epoch(results: Results, first: str, second: str, epoch: int) -> Comparison:
+    """Two variants with the same seeds, by their test accuracy after so many epochs."""
+    ours, theirs = (after(results[name], "test_accuracy", epoch) for name in (first, second))
+    return Comparison(first, second, paired_difference(ours, theirs))
+
+
+def sentences(compared: Iterable[Comparison]) -> str:
+    """Comparisons in prose, each a sentence of its own.
+
+    >>> sentences([Comparison("both", "dropout", Interval(0.012, 0.002, 5))]).replace("\\N{NO-BREAK SPACE}", " ")
+    'Their combination is 1.20 ± 0.20 percentage points better than dropout alone.'
+    """
+    return " ".join(f"{one.sentence[0].upper()}{one.sentence[1:]}." for one in compared)
+
+
+def pair_rows(compared: Iterable[Comparison]) -> list[list[str]]:
+    """A row a comparison, as `PAIR_HEADERS` names it."""
+    return [[f"{one.first} − {one.second}", one.text, one.words] for one in compared]
+
+
+def settings_rows(
+    settings: Mapping[str, Results], pairs: Collection[tuple[str, str]]
+) -> list[list[str]]:
+    """A row a setting, with each pair's difference, in bold where its interval excludes zero."""
+    rows = []
+    for setting, results in settings.items():
+        compared = [compare(results, *pair) for pair in pairs]
+        texts = [f"**{one.text}**" if one.is_clear else one.text for one in compared]
+        rows.append([setting, *texts])
+    return rows
+
+
+def intervals_in(settings: Mapping[str, Results], pairs: Collection[tuple[str, str]]) -> int:
+    """How many of these differences have an interval: those of three seeds or more."""
+    compared = [compare(results, *pair) for results in settings.values() for pair in pairs]
+    return sum(one.difference.half_width is not None for one in compared)
+
+
+def tally(settings: Mapping[str, Results], first: str, second: str) -> str:
+    """In which settings `first` is clearly better or worse than `second`, and in which that stays
+    open, in prose.
+    """
+    compared = {setting: compare(results, first, second) for setting, results in settings.items()}
+    groups = {
+        words: [name for name, one in compared.items() if one.is_clear and one.words == words]
+        for words in WORDS
+    }
+    groups["not to be told apart from it"] = [
+        name for name, one in compared.items() if not one.is_clear
+    ]
+    found = [
+        f"{words} in {len(names)} ({'; '.join(names)})" for words, names in groups.items() if names
+    ]
+    subject, other = (CALLED.get(name, name) for name in (first, second))
+    return f"Against {other}, of {len(settings)} settings, {subject} is {', '.join(found)}."
+
+
+def leader(results: Results, name: str = "test_accuracy") -> str:
+    """The variant with the highest mean; of equals the first."""
+    return max(results, key=lambda variant: mean(results[variant], name).mean)
+
+
+def leader_sentence(results: Results, reference: str, called: str = "{}") -> str:
+    """Which variant has the highest mean test accuracy, and how it compares with `reference`.
+
+    `called` is how the sentence calls a variant, such as `the rate {}`.
+    """
+    best = leader(results)
+    told = f"The highest mean test accuracy belongs to {called.format(best)}"
+    if best == reference:
+        return f"{told}."
+    against = compare(results, best, reference)
+    return f"{told}; against {called.format(reference)} it changes by {against.text} points: {against.words}."
+
+
+def series(results: Results, names: Mapping[str, str]) -> dict[str, list[Interval]]:
+    """For each of some accuracies, by its label, the means over seeds of all variants, per cent."""
+    return {
+        label: [mean_interval(final(records, name, scale=100)) for records in results.values()]
+        for label, name in names.items()
+    }
+
+
+def by_setting(settings: Iterable[Results], variants: Iterable[str]) -> dict[str, list[Interval]]:
+    """For each variant, its mean test accuracy over seeds in each setting, per cent."""
+    settings = list(settings)
+    return {
+        name: [
+            mean_interval(final(results[name], "test_accuracy", scale=100)) for results in settings
+        ]
+        for name in variants
+    }
+
+
+def generalization_gap(records: Sequence[Record]) -> list[float]:
+    """Training less test accuracy at the end of each run, both in evaluation mode, as a share."""
+    return [
+        record.diagnostics["train_accuracy"] - record.diagnostics["test_accuracy"]
+        for record in records
+    ]

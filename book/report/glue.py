@@ -1,0 +1,31 @@
+"""Numbers for the prose: glued by a chapter, shown by ``{glue:text}`key:format` ``."""
+
+from typing import Any
+
+import numpy as np
+
+
+def glue(**values: Any) -> None:
+    """Name values for the prose; `_` in a name becomes `-`.
+
+    numpy's and sympy's numbers become Python's own, whose text is the number alone.
+    """
+    from myst_nb import glue as show
+
+    for name, value in values.items():
+        show(name.replace("_", "-"), plain(value), display=False)
+
+
+def plain(value: Any) -> Any:
+    """A number as Python's own int or float, a text as it is.
+
+    >>> plain(np.float64(0.91)), plain(np.int64(3))
+    (0.91, 3)
+    """
+    if isinstance(value, np.generic):
+        return value.item()
+    if getattr(value, "is_Integer", False):
+        return int(value)
+    if getattr(value, "is_number", False):
+        return float(value)
+    return value

@@ -1,0 +1,140 @@
+"""Means over seeds with their uncertainty, differences that may be noise, and what chance may do to
+an accuracy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+STANDARD_ERRORS = 4
+
+LEVEL = 0.95
+NBSP = "\N{NO-BREAK SPACE}"
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over `count` seeds, with the half width of its confidence interval.
+
+    One or two seeds have no interval (`half_width` is None): two are shown as the `points` that
+    they are.
+    """
+
+    mean: float
+    half_width: float | None
+    count: int
+    points: tuple[float, ...] = ()
+
+    @property
+    def low(self) -> float:
+        return self.mean - (self.half_width or 0.0)
+
+    @property
+    def high(self) -> float:
+        return self.mean + (self.half_width or 0.0)
+
+    @property
+    def could_be_noise(self) -> bool:
+        """Whether zero lies in the interval, or there is none to tell."""
+        return self.half_width is None or self.low <= 0 <= self.high
+
+    def affine(self, scale: float = 1.0, offset: float = 0.0) -> Interval:
+        """The interval of `scale * value + offset`, seed by seed.
+
+        >>> mean_interval([1.0, 2.0]).affine(-1).text(0)
+        '−1 and −2'
+        """
+        half_width = None if self.half_width is None else abs(scale) * self.half_width
+        points = tuple(scale * point + offset for point in self.points)
+        return Interval(scale * self.mean + offset, half_width, self.count, points)
+
+    def text(self, digits: int = 2, scale: float = 1.0, *, sign: bool = False) -> str:
+        """The mean and the half width, such as `99.12 ± 0.05`, or each point; `scale` 100 gives per
+        cent.
+
+        >>> Interval(0.9912, 0.0005, 5).text(scale=100).replace(NBSP, " ")
+        '99.12 ± 0.05'
+        >>> mean_interval([0.9912, 0.9922]).text(scale=100)
+        '99.12 and 99.22'
+        """
+        plus = "+" if sign else ""
+        told = " and ".join(
+            f"{one * scale:{plus}.{digits}f}" for one in self.points or [self.mean]
+        ).replace("-", "−")
+        return (
+            told
+            if self.half_width is None
+            else f"{told}{NBSP}±{NBSP}{self.half_width * scale:.{digits}f}"
+        )
+
+
+def mean_interval(values: Sequence[float], level: float = LEVEL) -> Interval:
+    """Mean of independent `values`, one a seed, with Student's t interval from three on.
+
+    The interval of two would be 12.7 standard errors wide on either side, and hide that there are
+    only two.
+
+    Raises:
+        ValueError: there are no values.
+    """
+    sample = np.asarray(values, dtype=float)
+    if sample.size == 0:
+        raise ValueError("an interval needs at least one value; got none")
+    if sample.size < 3:
+        return Interval(float(sample.mean()), None, sample.size, tuple(sample.tolist()))
+    error = sample.std(ddof=1) / np.sqrt(sample.size)
+    return Interval(
+        float(sample.mean()),
+        float(stats.t.ppf((1 + level) / 2, sample.size - 1) * error),
+        sample.size,
+    )
+
+
+def paired_difference(
+    first: Sequence[float], second: Sequence[float], level: float = LEVEL
+) -> Interval:
+    """Mean of `first` − `second`, seed by seed: the same seed has the same weights and the same
+    order of examples.
+
+    Raises:
+        ValueError: the two do not have the same number of seeds.
+    """
+    if len(first) != len(second):
+        raise ValueError(
+            f"pairs need as many values on both sides; got {len(first)} and {len(second)}"
+        )
+    return mean_interval(np.subtract(first, second).tolist(), level)
+
+
+def too_few(interval: Interval) -> str:
+    """The seeds that are too few for an interval, as a subject."""
+    return "a single seed" if interval.count == 1 else "two seeds"
+
+
+def verdict(difference: Interval, better: str, worse: str, *, higher_is_better: bool = True) -> str:
+    """A difference in words; `better` and `worse` say what a positive and a negative one mean to
+    the reader.
+    """
+    if difference.half_width is None:
+        return f"{too_few(difference)} can't tell a difference from noise"
+    if difference.could_be_noise:
+        return f"the difference could be noise (its {LEVEL:.0%} interval contains zero)"
+    return better if (difference.mean > 0) == higher_is_better else worse
+
+
+def accuracy_limit(accuracy: float, examples: int) -> float:
+    """How much two accuracies around `accuracy`, each judged on so many examples, may differ by
+    chance.
+
+    >>> round(accuracy_limit(0.99, 10_000), 4)
+    0.0056
+    """
+    p = min(
+        max(accuracy, 1 / examples), 1 - 1 / examples
+    )  # even at 0 or 1, one example more or less is chance
+    return STANDARD_ERRORS * math.sqrt(2 * p * (1 - p) / examples)

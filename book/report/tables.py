@@ -1,0 +1,136 @@
+"""Tables as Markdown with a caption and a name, which HTML and PDF both render."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from tabulate import tabulate
+
+from analysis import Derivation, Row, text
+from analysis.tables import QUANTITIES
+
+HEADINGS = {**QUANTITIES, "parameters": "parameters", "receptive_field": "receptive field"}
+"""What a derivation's columns are headed; `analysis.Row` says what each counts."""
+
+TOTALLED = [*QUANTITIES, "parameters"]
+
+
+def show(
+    rows: Iterable[Sequence[Any]],
+    headers: Sequence[str],
+    *,
+    name: str,
+    caption: str,
+    align: str | None = None,
+) -> None:
+    """Display a table with its caption; `name` is what `{numref}` refers to.
+
+    `align` has a letter a column: `l`, `r` or `c`; by default the first is left and the others are
+    right. Whole numbers get thousands separators, None is shown as a dash.
+    """
+    from IPython.display import display
+
+    text = markdown(rows, headers, align=align)
+    fenced = f"::::{{table}} {caption}\n:name: {name}\n:align: center\n\n{text}\n::::"
+    display({"text/markdown": fenced, "text/plain": text}, raw=True)
+
+
+def markdown(
+    rows: Iterable[Sequence[Any]], headers: Sequence[str], *, align: str | None = None
+) -> str:
+    """A GitHub pipe table.
+
+    >>> print(markdown([["conv1", 34848]], ["layer", "weights"]))
+    | layer   |   weights |
+    |:--------|----------:|
+    | conv1   |    34,848 |
+    """
+    words = {"l": "left", "r": "right", "c": "center"}
+    columns = align or "l" + "r" * (len(headers) - 1)
+    cells = [[cell(value) for value in row] for row in rows]
+    return tabulate(
+        cells, headers, tablefmt="pipe", colalign=[words[c] for c in columns], disable_numparse=True
+    )
+
+
+def cell(value: Any) -> str:
+    """A value as a table shows it.
+
+    >>> cell(16777216), cell(None), cell((55, 55, 96))
+    ('16,777,216', '–', '55 × 55 × 96')
+    """
+    if value is None:
+        return "–"
+    if isinstance(value, tuple | list):
+        return " × ".join(cell(part) for part in value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return str(value)
+
+
+def layers(
+    derivation: Derivation,
+    columns: Sequence[str],
+    *,
+    name: str,
+    caption: str,
+    shown: Collection[str] = (),
+    marked: Collection[tuple[str, str]] = (),
+    labels: Mapping[str, str] | None = None,
+) -> None:
+    """Display a derivation: a row a layer, and the total last.
+
+    `columns` are numbers of `analysis.Row` (`output`, `weights`, `macs` …); those also in `shown`
+    come with their calculation. `marked` holds pairs of layer and column to set in bold. `labels`
+    says how a layer is called where that is not its name.
+    """
+    labels, marked = labels or {}, set(marked)
+
+    def line(row: Row) -> list[str]:
+        written = [quantity(row, column, calculated=column in shown) for column in columns]
+        bold = [
+            f"**{one}**" if (row.layer, column) in marked else one
+            for column, one in zip(columns, written, strict=True)
+        ]
+        return [labels.get(row.layer, row.layer), *bold]
+
+    total = [
+        "total",
+        *(text(getattr(derivation.total, one)) if one in TOTALLED else "" for one in columns),
+    ]
+    headings = ["layer", *(HEADINGS.get(column, column) for column in columns)]
+    show([*map(line, derivation.rows), total], headings, name=name, caption=caption)
+
+
+def quantity(row: Row, column: str, *, calculated: bool = False) -> str:
+    """A number of a derived row, by itself or at the end of its calculation, on one line.
+
+    >>> from analysis import alexnet
+    >>> quantity(alexnet().row("conv1"), "weights", calculated=True).split()
+    ['(11·11·3)·96', '=', '34,848']
+    """
+    if calculated:
+        return unbroken(str(getattr(row, f"{column}_shown")))
+    value = getattr(row, column)
+    return unbroken(" × ".join(map(text, value)) if isinstance(value, tuple) else text(value))
+
+
+def unbroken(words: str) -> str:
+    """Words that stay on one line, however narrow their column.
+
+    >>> unbroken("34,848 ✓")
+    '34,848\\xa0✓'
+    """
+    return words.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def abbreviated(number: int) -> str:
+    """A count in two significant digits, as lecture notes write it.
+
+    >>> abbreviated(3_211_264), abbreviated(802_816), abbreviated(1000)
+    ('3.2M', '800K', '1K')
+    """
+    rounded = float(f"{number:.1e}")
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "K")):
+        if rounded >= size:
+            return f"{rounded / size:g}{letter}"
+    return f"{rounded:g}"

@@ -1,0 +1,1 @@
+"""Networks: as data, their parts, and how a spec becomes a torch module."""

@@ -1,0 +1,207 @@
+"""The networks as data: which layers, how wide, what follows each of them. No torch here, so that a
+spec stays light.
+
+A stage is a layer with learned weights, or a pooling that stands alone, and what follows it. The
+steps *norm*, *activation* and *dropout* follow in the order that a run's spec says (by default the
+network's own); a stage's pooling comes right after its activation, or first where there is none.
+
+`models.networks.build` builds them.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+STEPS = ("norm", "activation", "dropout")
+
+
+@dataclass(frozen=True)
+class Conv:
+    """A square convolution; stride and padding in pixels."""
+
+    channels: int
+    kernel: int
+    padding: int = 0
+    stride: int = 1
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A fully connected layer; images (C, H, W) that come in are flattened to C·H·W features."""
+
+    features: int
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A square pooling window, in pixels; the global one takes the whole image."""
+
+    kind: Literal["average", "max", "global average"]
+    kernel: int = 2
+    stride: int = 2
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One layer and what follows it; `flatten` turns (C, H, W) into features already here, before
+    the next norm.
+    """
+
+    name: str
+    layer: Conv | Dense | None = None
+    pool: Pool | None = None
+    flatten: bool = False
+    steps: tuple[str, ...] = STEPS
+
+
+@dataclass(frozen=True)
+class Inception:
+    """Zhang et al.'s module: a 1×1 and a 3×3 convolution side by side, their channels concatenated."""
+
+    name: str
+    one: int
+    three: int
+    steps: tuple[str, ...] = ("norm", "activation")
+
+
+@dataclass(frozen=True)
+class Downsample:
+    """A 3×3 convolution of stride 2 beside a 3×3 max pooling of stride 2, concatenated: halves the
+    side.
+    """
+
+    name: str
+    channels: int
+    padding: int
+    steps: tuple[str, ...] = ("norm", "activation")
+
+
+Block = Stage | Inception | Downsample
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network up to its classifier, which is always one dense layer, `output`.
+
+    `side` is the side in pixels to which smaller images are resized first (None: taken as they
+    are).
+    """
+
+    activation: str
+    order: tuple[str, ...]
+    blocks: tuple[Block, ...]
+    side: int | None = None
+
+
+def layer_names(network: str) -> tuple[str, ...]:
+    """The places of a network where a norm may stand: what `norm_layers` chooses from.
+
+    >>> layer_names("lenet5")
+    ('conv1', 'conv2', 'fc1', 'fc2')
+    """
+    return tuple(block.name for block in ARCHITECTURES[network].blocks if "norm" in block.steps)
+
+
+def parse_order(order: str) -> tuple[str, ...]:
+    """The steps of an order written with hyphens.
+
+    Raises:
+        ValueError: it is no permutation of norm, activation and dropout.
+
+    >>> parse_order("activation-norm-dropout")
+    ('activation', 'norm', 'dropout')
+    """
+    steps = tuple(order.split("-"))
+    if sorted(steps) != sorted(STEPS):
+        raise ValueError(f"order: expected a permutation of {'-'.join(STEPS)}, got {order!r}")
+    return steps
+
+
+def _lenet5() -> Architecture:
+    """LeNet-5 with today's softmax output: average pooling, full connections (LeCun et al. 1998,
+    fig. 2).
+    """
+    pool = Pool("average")
+    blocks = (
+        Stage("conv1", Conv(6, 5, padding=2), pool),
+        Stage("conv2", Conv(16, 5), pool),
+        Stage("fc1", Dense(120)),
+        Stage("fc2", Dense(84)),
+    )
+    return Architecture("tanh", STEPS, blocks)
+
+
+def _lenet_stride1() -> Architecture:
+    """The worked solution's network: its first pooling has stride 1, and norms follow the poolings
+    too.
+
+    Its dropout comes right before convolutions 2 and 3 and both dense layers: none between
+    activation and pooling.
+    """
+    blocks = (
+        Stage("conv1", Conv(6, 5, padding=2), steps=("norm", "activation")),
+        Stage("pool1", pool=Pool("average", stride=1), steps=("norm", "dropout")),
+        Stage("conv2", Conv(16, 5), steps=("norm", "activation")),
+        Stage("pool2", pool=Pool("average"), steps=("norm", "dropout")),
+        Stage("conv3", Conv(120, 5)),
+        Stage("fc1", Dense(84)),
+    )
+    return Architecture("tanh", ("activation", "norm", "dropout"), blocks)
+
+
+def _lenet5_norm() -> Architecture:
+    """The CIFAR-10 sketch's `LeNet5_Norm`: same-sized convolutions, max pooling, ReLU."""
+    pool = Pool("max")
+    blocks = (
+        Stage("conv1", Conv(6, 5, padding=2), pool),
+        Stage("conv2", Conv(16, 5, padding=2), pool),
+        Stage("fc1", Dense(120)),
+        Stage("fc2", Dense(84)),
+    )
+    return Architecture("relu", STEPS, blocks)
+
+
+def _cifar_note() -> Architecture:
+    """The CIFAR-10 note's network: each norm stands before the next layer, the third one after
+    flattening.
+    """
+    pool = Pool("max")
+    blocks = (
+        Stage("conv1", Conv(32, 3)),
+        Stage("conv2", Conv(32, 3, padding=1), pool, steps=("norm", "activation")),
+        Stage("conv3", Conv(64, 3, padding=1), pool, flatten=True),
+        Stage("fc1", Dense(512)),
+    )
+    return Architecture("relu", ("activation", "dropout", "norm"), blocks)
+
+
+def _minigooglenet(padding: int, side: int | None = None) -> Architecture:
+    """MiniGoogLeNet (Zhang et al. 2017, fig. 3), its only dropout before the classifier.
+
+    `padding` is that of the two downsampling modules: 1 in the paper (28 → 14 → 7), 0 in the lab's
+    linked tutorial, which resizes its images to 32 × 32 (→ 15 → 7).
+    """
+    blocks = (
+        Stage("conv1", Conv(96, 3, padding=1), steps=("norm", "activation")),
+        Inception("inception1", 32, 32),
+        Inception("inception2", 32, 48),
+        Downsample("downsample1", 80, padding),
+        Inception("inception3", 112, 48),
+        Inception("inception4", 96, 64),
+        Inception("inception5", 80, 80),
+        Inception("inception6", 48, 96),
+        Downsample("downsample2", 96, padding),
+        Inception("inception7", 176, 160),
+        Inception("inception8", 176, 160),
+        Stage("pool", pool=Pool("global average"), steps=("dropout",)),
+    )
+    return Architecture("relu", STEPS, blocks, side)
+
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "lenet5": _lenet5(),
+    "lenet-stride1": _lenet_stride1(),
+    "lenet5-norm": _lenet5_norm(),
+    "cifar-note": _cifar_note(),
+    "minigooglenet": _minigooglenet(padding=1),
+    "minigooglenet-unpadded": _minigooglenet(padding=0, side=32),
+}

@@ -1,0 +1,1 @@
+"""Runs: found or trained once, checkpointed, resumed, and written down."""

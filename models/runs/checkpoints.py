@@ -1,0 +1,177 @@
+"""A training's state after each epoch, and every minute inside longer ones, from which a killed run
+goes on.
+
+A checkpoint is one safetensors file: the tensors, and in its header the rest as strict JSON with a
+checksum over both. Nothing is pickled. Random states are in it only inside an epoch: each epoch
+draws its own (see `models.training.loop`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from models.fingerprint import code_fingerprint
+from models.progress import Progress
+from models.records import Epoch, set_aside, write_atomically
+from models.runs.store import checkpoint_files, checkpoint_folder
+from models.training.loop import Midway, Training
+
+SNAPSHOT_SECONDS = 60.0  # between two checkpoints inside an epoch
+KEEP = 2  # checkpoints: the last one, and one to fall back on
+
+
+class CorruptCheckpoint(Exception):  # noqa: N818 - what it is, rather than that it is one
+    """A checkpoint that cannot be believed: torn, or not what was written."""
+
+
+def store(training: Training) -> Path:
+    """Writes the state as it is now, whole or not at all; drops the checkpoints before the last
+    two.
+    """
+    tensors = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in _tensors(training).items()
+    }
+    state = json.dumps(_state(training), sort_keys=True, allow_nan=False)
+    content = save(tensors, metadata={"state": state, "sha256": _checksum(state, tensors)})
+    inside = f"-{training.midway.done:09}" if training.midway else ""
+    path = (
+        checkpoint_folder(training.spec.key)
+        / f"epoch-{len(training.history):06}{inside}.safetensors"
+    )
+    write_atomically(path, content)
+    for old in checkpoint_files(training.spec.key)[KEEP:]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def resume(training: Training, progress: Progress) -> int | None:
+    """Puts a new training where its run's newest good checkpoint left off; returns the last
+    finished epoch.
+
+    Corrupt checkpoints are named, set aside and passed over; those of other training code are
+    passed over. None: there is nothing to go on from.
+    """
+    for path in checkpoint_files(training.spec.key):
+        try:
+            tensors, state = _read(path)
+        except CorruptCheckpoint as error:
+            progress.note(f"set aside a corrupt checkpoint: {error} (now {set_aside(path).name})")
+            continue
+        if state["code_fingerprint"] != code_fingerprint():
+            progress.note(f"passed over {path.name}: it was made by other training code")
+            continue
+        _restore(training, tensors, state)
+        return len(training.history)
+    return None
+
+
+def drop(key: str) -> None:
+    """Removes a run's checkpoints."""
+    shutil.rmtree(checkpoint_folder(key), ignore_errors=True)
+
+
+def _tensors(training: Training) -> dict[str, Tensor]:
+    """Weights and buffers, the optimizer's tensors by the number of their parameter, and what an
+    open epoch has.
+    """
+    tensors = {f"network.{name}": tensor for name, tensor in training.network.state_dict().items()}
+    for number, slots in training.optimizer.state_dict()["state"].items():
+        tensors |= {
+            f"optimizer.{number}.{name}": slot
+            for name, slot in slots.items()
+            if isinstance(slot, Tensor)
+        }
+    if training.midway:
+        tensors |= {f"random.{name}": state for name, state in training.midway.random.items()}
+        tensors |= {
+            f"midway.{name}": getattr(training.midway, name) for name in ("totals", "marks")
+        }
+    return tensors
+
+
+def _state(training: Training) -> dict[str, Any]:
+    return {
+        "code_fingerprint": code_fingerprint(),
+        "history": [
+            epoch.model_dump(mode="json", exclude_unset=True) for epoch in training.history
+        ],
+        "epoch_seconds": training.epoch_seconds,
+        "iteration": training.iteration,
+        "lr": [group["lr"] for group in training.optimizer.param_groups],
+        "midway": training.midway
+        and {name: getattr(training.midway, name) for name in ("done", "first", "seconds")},
+    }
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except (SafetensorError, OSError) as error:
+        raise CorruptCheckpoint(f"{path}: {error}") from None
+    if metadata.get("sha256") != _checksum(metadata.get("state", ""), tensors):
+        raise CorruptCheckpoint(f"{path}: its checksum does not fit its content")
+    return tensors, json.loads(metadata["state"])
+
+
+def _checksum(state: str, tensors: dict[str, Tensor]) -> str:
+    """sha256 (hexadecimal) over the state and every tensor's name, type, shape and bytes."""
+    whole = hashlib.sha256(state.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        whole.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        whole.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return whole.hexdigest()
+
+
+def _restore(training: Training, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+    weights = {
+        name.removeprefix("network."): t
+        for name, t in tensors.items()
+        if name.startswith("network.")
+    }
+    training.network.load_state_dict(weights)
+    training.optimizer.load_state_dict(_optimizer_state(training, tensors))
+    for group, lr in zip(training.optimizer.param_groups, state["lr"], strict=True):
+        group["lr"] = lr
+    training.schedule.last_epoch = state["iteration"]  # torch's name for the number of steps taken
+    training.iteration = state["iteration"]
+    training.history = [Epoch(**epoch) for epoch in state["history"]]
+    training.epoch_seconds = state["epoch_seconds"]
+    if state["midway"]:
+        random = {
+            name.removeprefix("random."): t
+            for name, t in tensors.items()
+            if name.startswith("random.")
+        }
+        totals, marks = tensors["midway.totals"], tensors["midway.marks"]
+        training.midway = Midway(**state["midway"], totals=totals, random=random, marks=marks)
+
+
+def _optimizer_state(training: Training, tensors: dict[str, Tensor]) -> dict[str, Any]:
+    """What the optimizer's `load_state_dict` takes; each tensor laid out in memory as its
+    parameter.
+    """
+    parameters = [
+        parameter for group in training.optimizer.param_groups for parameter in group["params"]
+    ]
+    slots: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        kind, _, rest = name.partition(".")
+        if kind == "optimizer":
+            number, slot = rest.split(".", 1)
+            like = parameters[int(number)]
+            if tensor.shape == like.shape:
+                tensor = torch.empty_like(like, requires_grad=False).copy_(tensor)
+            slots.setdefault(int(number), {})[slot] = tensor
+    return {**training.optimizer.state_dict(), "state": slots}

@@ -1,0 +1,199 @@
+"""Making one record: train from the last checkpoint on, judge, and write down."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.metadata
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+
+from models import records
+from models.data.loading import DataError, Dataset, load
+from models.fingerprint import code_fingerprint
+from models.networks.build import count_parameters, learned_normalization
+from models.progress import Progress
+from models.records import Provenance, Record
+from models.runs import checkpoints
+from models.specs import RunSpec, SpecError
+from models.training import probes
+from models.training.loop import Training
+from models.training.schedules import batch_size_at
+
+PACKAGES = ("convbook", "torch", "torchvision", "numpy", "safetensors")
+
+
+def make(spec: RunSpec, folder: Path, progress: Progress, device: str | None = None) -> Record:
+    """Trains the run and writes `<key>.safetensors` (its weights) and `<key>.json` (its record)
+    into `folder`.
+
+    The caller holds the run's lock. Raises `models.data.loading.DataError` when the data are
+    missing or damaged, `models.specs.SpecError` when the device is not there or the network cannot
+    be built so.
+    """
+    device = device or default_device()
+    if device == "cuda" and not torch.cuda.is_available():
+        raise SpecError("device: expected cpu, for torch finds no CUDA here, got cuda")
+    keep_freed_memory()
+    dataset = data_of(spec)
+    training = Training(spec, dataset, device, progress)
+    resumed = checkpoints.resume(training, progress)
+    if spec.batch_size > len(training.train):
+        progress.note(clipped(spec.batch_size, len(training.train)))
+    if not probes.attach(
+        training
+    ):  # a probe's state is in no snapshot: such a run goes on from a whole epoch
+        training.snapshot, training.snapshot_seconds = (
+            lambda: checkpoints.store(training),
+            checkpoints.SNAPSHOT_SECONDS,
+        )
+    progress.start(spec, resumed or 0)
+    try:
+        for _ in training.epochs():
+            if not training.diverged:
+                checkpoints.store(training)
+    finally:
+        progress.close()
+    record = to_record(training, dataset, resumed)
+    weights = {
+        name: tensor.cpu().contiguous() for name, tensor in training.network.state_dict().items()
+    }
+    records.write_atomically(folder / f"{spec.key}.safetensors", save(weights))
+    records.write(record, folder)
+    checkpoints.drop(spec.key)
+    return record
+
+
+def data_of(spec: RunSpec) -> Dataset:
+    """The data set that a spec names, with the content that it names.
+
+    Raises:
+        DataError: it is missing or damaged, or its content is another.
+    """
+    dataset = load(spec.dataset)
+    if dataset.digest != spec.dataset_digest:
+        raise DataError(
+            f"{spec.dataset}: expected the digest {spec.dataset_digest}, got {dataset.digest}"
+        )
+    return dataset
+
+
+def keep_freed_memory() -> None:
+    """Ask the C library not to hand freed memory back to the system after every layer, only to
+    fetch it again.
+
+    Page faults were a tenth of a small network's training time. Elsewhere than with glibc, nothing
+    happens.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    trim_threshold, top_pad, mmap_threshold = (
+        -1,
+        -2,
+        -3,
+    )  # M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD of malloc.h
+    library = ctypes.CDLL(None)
+    for parameter, size in (
+        (mmap_threshold, 32 << 20),
+        (trim_threshold, 1 << 30),
+        (top_pad, 128 << 20),
+    ):
+        library.mallopt(parameter, size)
+
+
+def default_device() -> str:
+    """`cuda` when there is one, else `cpu`."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def clipped(asked: int, examples: int) -> str:
+    """What is said of a batch larger than the training set."""
+    return f"batch size {asked} clipped to the {examples} training examples"
+
+
+def to_record(training: Training, dataset: Dataset, resumed: int | None = None) -> Record:
+    """The record of a training that has ended."""
+    spec = training.spec
+    return Record(
+        key=spec.key,
+        spec=spec,
+        diverged=training.diverged,
+        history=tuple(training.history),
+        parameters=records.short(learned_normalization(training.network)),
+        diagnostics=records.strict(diagnostics(training) | probes.finished(training)),
+        provenance=provenance(training, dataset.source_kind, resumed),
+    )
+
+
+def diagnostics(training: Training) -> dict[str, Any]:
+    """The finished network in eval mode: losses, accuracies, confusion[truth][answer] on test,
+    sizes; notes.
+
+    The training set is judged on as many images as the test set has, drawn at random: all would
+    cost a small network a quarter of an epoch, to learn what a tenth of the time tells as exactly
+    as the test set does.
+    """
+    sample = training.train.sample(len(training.test))
+    train, test = training.evaluate(sample), training.tested or training.evaluate(training.test)
+    counted = count_parameters(training.network)
+    asked = batch_size_at(training.spec, len(training.history), training.iteration - 1)
+    examples = len(training.train)
+    return {
+        "train_loss": train.loss,
+        "train_accuracy": train.accuracy,
+        "train_examples": examples,
+        "train_judged": len(sample),
+        "test_loss": test.loss,
+        "test_accuracy": test.accuracy,
+        "confusion": test.confusion,
+        "parameter_count": counted.total,
+        "trainable_parameter_count": counted.trainable,
+        "notes": [clipped(asked, examples)] if asked > examples else [],
+    }
+
+
+def provenance(training: Training, data_source: str, resumed: int | None) -> Provenance:
+    """Where, when and with what the training was done."""
+    spec, seconds = training.spec, sum(training.epoch_seconds)
+    versions: dict[str, str | None] = {name: version(name) for name in PACKAGES}
+    return Provenance(
+        code_fingerprint=code_fingerprint(),
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        device=training.device.type,
+        device_name=device_name(training.device),
+        threads=torch.get_num_threads(),
+        platform=f"{platform.system()} {platform.machine()}",
+        versions=versions | {"python": platform.python_version()},
+        data_source=data_source,
+        seconds=seconds,
+        epoch_seconds=tuple(training.epoch_seconds),
+        examples_per_second=len(training.history) * spec.passes * len(training.train) / seconds,
+        resumed_from_epoch=resumed,
+    )
+
+
+def version(package: str) -> str | None:
+    """An installed package's version; None when it is not installed (as convbook in a bare
+    checkout).
+    """
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def device_name(device: torch.device) -> str:
+    """The processor's or the GPU's marketing name."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        lines: Sequence[str] = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

@@ -1,0 +1,1 @@
+"""Training: the loop, its schedules and augmentation, and what a run measures of itself."""

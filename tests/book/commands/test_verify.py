@@ -1,0 +1,313 @@
+"""`python -m book verify`: published runs are trained again, compared, and re-stamped where they
+agree.
+"""
+
+import json
+import shutil
+
+import pytest
+from books import write_book, write_chapter
+from hypothesis import given
+from hypothesis import strategies as st
+
+from book.__main__ import main
+from book.commands.agreement import DIFFERS, IDENTICAL, WITHIN, judge
+from book.commands.verify import draw
+from book.report.intervals import accuracy_limit
+from models import records
+from models.fingerprint import code_fingerprint
+from models.progress import Silent
+from models.records import Record
+from models.runs import obtain
+from models.specs import RunSpec
+
+SPEC = RunSpec(train_size=200, epochs=1, batch_size=50, norm="batch")
+OLD = "0" * 64
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Record:
+    """A run trained here, now."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONVBOOK_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("CONVBOOK_RUNS", str(tmp_path_factory.mktemp("runs")))
+        return obtain.obtain(SPEC, progress=Silent(), device="cpu").record
+
+
+@pytest.fixture(autouse=True)
+def folder(trained, tmp_path, monkeypatch):
+    """A book that has published this run; nothing else is to be found, and no network."""
+    write_book(tmp_path, ["words"])
+    write_chapter(tmp_path / "words.ipynb", "print('words')")
+    monkeypatch.chdir(tmp_path)
+    for name in ("RUNS", "CACHE", "DATA"):
+        monkeypatch.setenv(f"CONVBOOK_{name}", str(tmp_path / name.lower()))
+    for scheme in ("http", "https"):
+        monkeypatch.setenv(f"{scheme}_proxy", "http://127.0.0.1:9")
+    records.write(trained, tmp_path / "runs")
+    return tmp_path
+
+
+def verify(*arguments: str) -> int:
+    return main(["verify", "--device", "cpu", *arguments])
+
+
+def changed(record: Record, *, diverged: bool = False, **changes) -> Record:
+    """The record with other numbers at the end of its last epoch, or in its provenance."""
+    ends = {
+        name: value for name, value in changes.items() if name in type(record.final).model_fields
+    }
+    made = {name: value for name, value in changes.items() if name not in ends}
+    return record.model_copy(
+        update={
+            "diverged": diverged,
+            "history": (*record.history[:-1], record.final.model_copy(update=ends)),
+            "provenance": record.provenance.model_copy(update=made),
+        }
+    )
+
+
+def on_disk(folder) -> Record:
+    return records.read(folder / "runs" / f"{SPEC.key}.json")
+
+
+# The command
+
+
+def test_a_record_of_older_code_that_is_re_earned_is_stamped_with_todays_code(
+    trained, folder, capsys
+):
+    records.write(changed(trained, code_fingerprint=OLD), folder / "runs")
+    assert verify() == 0
+    told = capsys.readouterr()
+    assert "retraining 1 run; as recorded, that takes 0:0" in told.err
+    assert f"1/1: run {SPEC.key}, 0:0" in told.err
+    assert "epoch 1/1" in told.err
+    row = next(line for line in told.out.splitlines() if line.startswith(SPEC.key))
+    assert "lenet5 on mnist5k, norm batch, seed 0" in row
+    assert "+0.0000" in row
+    assert row.split()[-4:-2] == ["identical", "yes"]
+    assert told.out.splitlines()[-1] == "verified: 1 of 1 agree"
+
+    stamped = on_disk(folder)
+    assert records.is_current(stamped)
+    note = stamped.provenance.verified
+    assert set(note) == {"date", "fingerprint", "device", "verdict"}
+    assert (note["fingerprint"], note["verdict"]) == (code_fingerprint(), "identical")
+    assert changed(stamped, verified=None) == changed(trained, verified=None), (
+        "its numbers, date and machine stay"
+    )
+
+
+def test_the_first_epochs_alone_must_have_the_same_bits(folder, capsys):
+    long = obtain.obtain(SPEC.with_(epochs=3), progress=Silent(), device="cpu").record
+    records.write(changed(long, code_fingerprint=OLD), folder / "runs")
+    assert verify("--all", "--epochs", "2") == 0
+    told = capsys.readouterr()
+    assert "identical so far" in told.out
+    assert "epoch 2/3" in told.err
+    assert "epoch 3/3" not in told.err
+    assert records.is_current(records.read(folder / "runs" / f"{long.key}.json"))
+    first = long.history[0].model_copy(
+        update={"train_loss": long.history[0].train_loss * (1 + 1e-9)}
+    )
+    records.write(long.model_copy(update={"history": (first, *long.history[1:])}), folder / "runs")
+    assert verify("--all", "--epochs", "1") == 1
+    assert "not the same bits in epoch 1" in capsys.readouterr().out
+
+
+def test_only_runs_of_other_code_are_drawn_when_asked_for(trained, folder, capsys):
+    assert verify("--all", "--outdated") == 0
+    assert "none of these runs was trained by other code" in capsys.readouterr().out
+    records.write(changed(trained, code_fingerprint=OLD), folder / "runs")
+    assert verify("--all", "--outdated", "--epochs", "1") == 0
+    assert "verified: 1 of 1 agree" in capsys.readouterr().out
+
+
+def test_a_current_record_is_verified_and_left_as_it_is(folder, capsys):
+    before = (folder / "runs" / f"{SPEC.key}.json").read_bytes()
+    assert verify("--all") == 0
+    assert "identical" in capsys.readouterr().out
+    assert (folder / "runs" / f"{SPEC.key}.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "made", [{}, {"code_fingerprint": OLD}, {"device_name": "another processor"}]
+)
+def test_a_tampered_record_differs_whoever_made_it(made, trained, folder, capsys):
+    forged = changed(trained, test_accuracy=trained.final.test_accuracy + 0.2, **made)
+    records.write(forged, folder / "runs")
+    assert verify() == 1
+    told = capsys.readouterr().out
+    assert "DIFFERS" in told
+    assert f"{SPEC.key}: " in told
+    assert "verified: 0 of 1 agree" in told
+    assert on_disk(folder) == forged, "it is not re-stamped"
+
+
+def test_neither_the_cache_nor_the_published_record_is_believed(trained, folder):
+    forged = changed(trained, test_accuracy=0.99)
+    records.write(forged, folder / "runs")
+    records.write(forged, folder / "cache" / "runs")
+    assert verify() == 1
+    assert [path.name for path in (folder / "cache").rglob("*") if path.is_file()] == [
+        f"{SPEC.key}.json"
+    ]
+
+
+def test_a_run_that_can_no_longer_be_is_reported_and_the_others_are_verified(folder, capsys):
+    path = folder / "runs" / f"{SPEC.key}.json"
+    gone = path.with_name("0123456789abcdef0123.json")
+    gone.write_text(path.read_text().replace('"lenet5"', '"lenet6"').replace(SPEC.key, gone.stem))
+    assert verify("--all") == 1
+    told = capsys.readouterr().out
+    assert "NOT RETRAINED" in told
+    assert "network: expected one of lenet5, " in told
+    assert "got 'lenet6'" in told
+    assert "verified: 1 of 2 agree" in told
+
+
+def test_data_of_another_digest_are_reported(trained, folder, capsys):
+    other = RunSpec(**{**trained.spec.model_dump(exclude_unset=True), "dataset_digest": "f" * 64})
+    records.write(trained.model_copy(update={"key": other.key, "spec": other}), folder / "runs")
+    assert verify("--all") == 1
+    assert "expected the digest ffff" in capsys.readouterr().out
+
+
+def test_missing_data_are_an_error_before_any_training(trained, folder, capsys):
+    needs_mnist = SPEC.with_(dataset="mnist")
+    records.write(
+        trained.model_copy(update={"key": needs_mnist.key, "spec": needs_mnist}), folder / "runs"
+    )
+    assert verify("--all") == 2
+    told = capsys.readouterr()
+    assert "the data set mnist was not found. Looked for" in told.err
+    assert "epoch" not in told.err
+    assert told.out == ""
+
+
+def test_data_that_only_the_users_cache_has_are_found(trained, folder, capsys):
+    needs_mnist = SPEC.with_(dataset="mnist")
+    shutil.rmtree(folder / "runs")
+    records.write(
+        trained.model_copy(update={"key": needs_mnist.key, "spec": needs_mnist}), folder / "runs"
+    )
+    raw = folder / "cache" / "data" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    (raw / "train-images-idx3-ubyte").write_bytes(b"torn")
+    assert verify() == 2
+    assert f"expected four idx files (.gz or not), but {raw}" in capsys.readouterr().err
+
+
+def test_nothing_published_is_said_so(folder, capsys):
+    shutil.rmtree(folder / "runs")
+    assert verify() == 2
+    assert "none of these chapters uses a published run" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_runs_of_one_chapter_are_verified(folder, capsys):
+    cell = "from book.report import experiments\nfrom models.specs import RunSpec\n"
+    cell += f"experiments.ask({{'plain': RunSpec.model_validate({SPEC.model_dump(exclude_unset=True)!r})}}, 1)"
+    write_chapter(folder / "words.ipynb", cell)
+    other = folder / "runs" / "0123456789abcdef0123.json"
+    other.write_text("no record of this chapter")
+    assert verify("words", "--all") == 0
+    assert "verified: 1 of 1 agree" in capsys.readouterr().out
+
+
+# The verdict
+
+
+def test_the_same_machine_and_code_must_give_the_same_bits(trained):
+    assert judge(trained, trained) == (IDENTICAL, "")
+    off = changed(trained, train_loss=trained.final.train_loss + 1e-7)
+    assert judge(off, trained)[0] == DIFFERS
+    for elsewhere in (
+        {"device_name": "another"},
+        {"threads": 64},
+        {"code_fingerprint": OLD},
+        {"versions": {}},
+    ):
+        assert judge(changed(off, **elsewhere), trained) == (WITHIN, "")
+
+
+def test_a_record_stamped_within_tolerance_is_not_held_to_the_bits_of_a_code_that_did_not_make_it(
+    trained, folder
+):
+    records.write(
+        changed(trained, train_loss=trained.final.train_loss + 1e-7, code_fingerprint=OLD),
+        folder / "runs",
+    )
+    assert verify() == 0
+    stamped = on_disk(folder)
+    assert (records.is_current(stamped), stamped.provenance.verified["verdict"]) == (
+        True,
+        "within tolerance",
+    )
+    assert judge(stamped, trained) == (WITHIN, "")
+    assert judge(changed(stamped, verified={"verdict": IDENTICAL}), trained)[0] == DIFFERS
+
+
+@pytest.mark.parametrize(("excess", "verdict"), [(0.99, WITHIN), (1.01, DIFFERS)])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_elsewhere_losses_may_differ_by_a_quarter(excess, verdict, sign, trained):
+    loss = trained.final.train_loss * (1 + sign * 0.25 * excess)
+    recorded = changed(trained, device_name="another")
+    assert judge(recorded, changed(trained, train_loss=loss))[0] == verdict
+
+
+@pytest.mark.parametrize(("excess", "verdict"), [(0.9, WITHIN), (1.2, DIFFERS)])
+def test_elsewhere_accuracies_may_differ_by_four_standard_errors(excess, verdict, trained):
+    old = trained.final.test_accuracy
+    new = old + excess * accuracy_limit(old, 1000)
+    assert (
+        judge(changed(trained, device_name="another"), changed(trained, test_accuracy=new))[0]
+        == verdict
+    )
+
+
+def test_a_run_that_diverged_only_once_differs(trained):
+    elsewhere = changed(trained, device_name="another")
+    assert judge(elsewhere, changed(trained, diverged=True)) == (
+        DIFFERS,
+        "only one of the two diverged",
+    )
+    both = changed(elsewhere, diverged=True), changed(trained, diverged=True, train_loss=None)
+    assert judge(*both) == (WITHIN, "")
+
+
+def test_a_new_diagnostic_does_not_make_old_records_differ(trained):
+    more = trained.model_copy(update={"diagnostics": {**trained.diagnostics, "new": 1}})
+    assert judge(trained, more) == (IDENTICAL, "")
+    assert judge(more, trained)[0] == DIFFERS
+
+
+def test_a_stamped_record_is_strict_json_with_its_note(trained, folder):
+    records.write(changed(trained, code_fingerprint=OLD), folder / "runs")
+    assert verify("--seed", "7") == 0
+    stored = json.loads((folder / "runs" / f"{SPEC.key}.json").read_text())
+    assert (
+        stored["provenance"]["verified"]["fingerprint"] == stored["provenance"]["code_fingerprint"]
+    )
+
+
+# The sample
+
+GROUPS = st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=5, unique=True), max_size=5)
+
+
+@given(GROUPS, st.integers())
+def test_a_sample_has_a_run_of_every_chapter_and_a_seed_repeats_it(groups, seed):
+    drawn = draw(groups, seed)
+    assert drawn == draw(groups, seed)
+    assert all(set(group) & set(drawn) for group in groups if group)
+    assert len(set(drawn)) == len(drawn) <= len(groups)
+
+
+@given(GROUPS, st.integers(), st.integers(1, 20))
+def test_a_sample_of_n_has_n_different_runs_if_there_are_so_many(groups, seed, sample):
+    keys = {key for group in groups for key in group}
+    drawn = draw(groups, seed, sample)
+    assert len(set(drawn)) == len(drawn) == min(sample, len(keys))
+    assert set(drawn) <= keys

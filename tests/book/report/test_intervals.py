@@ -1,0 +1,55 @@
+"""Intervals over seeds."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from book.report.intervals import mean_interval, paired_difference, verdict
+
+
+def test_the_interval_is_students_t():
+    sample = [0.991, 0.992, 0.990, 0.993]
+    low, high = stats.ttest_1samp(sample, 0).confidence_interval(0.95)
+    interval = mean_interval(sample)
+    assert (interval.low, interval.high) == pytest.approx((low, high))
+
+
+def test_a_single_seed_has_no_interval_and_decides_nothing():
+    interval = mean_interval([0.99])
+    assert interval.half_width is None
+    assert interval.could_be_noise
+    assert interval.text(scale=100) == "99.00"
+
+
+def test_two_seeds_are_two_points_and_decide_nothing():
+    interval = paired_difference([0.99, 0.98], [0.97, 0.985])
+    assert interval.half_width is None
+    assert interval.could_be_noise
+    assert interval.text(1, 100, sign=True) == "+2.0 and −0.5"
+    assert verdict(interval, "better", "worse") == "two seeds can't tell a difference from noise"
+
+
+def test_the_interval_covers_the_mean_as_often_as_it_says():
+    generator = np.random.default_rng(0)
+    samples = generator.normal(1.0, 0.3, size=(4000, 5))
+    covered = [i.low <= 1.0 <= i.high for i in map(mean_interval, samples)]
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.015)
+
+
+def test_pairing_takes_out_what_the_seeds_share():
+    seeds = np.array([0.10, 0.30, 0.50, 0.90])
+    difference = paired_difference(list(seeds + 0.01), list(seeds))
+    assert difference.mean == pytest.approx(0.01)
+    assert not difference.could_be_noise
+    assert verdict(difference, "better", "worse") == "better"
+
+
+def test_a_difference_around_zero_is_called_noise():
+    assert "noise" in verdict(
+        paired_difference([1.0, 2.0, 3.0], [2.0, 1.0, 3.1]), "better", "worse"
+    )
+
+
+def test_unequal_numbers_of_seeds_are_refused():
+    with pytest.raises(ValueError, match="got 2 and 1"):
+        paired_difference([1.0, 2.0], [1.0])

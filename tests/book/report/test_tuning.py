@@ -1,0 +1,121 @@
+"""Learning rates chosen on held-out training images."""
+
+import pytest
+import torch
+from recorded import ended
+
+from book.regularization import variants
+from book.report import tuning
+from models.specs import RunSpec
+
+SMALL = RunSpec(dataset="mnist5k", train_size=600, batch_size=50)
+NAMES = ("neither", "batch norm")
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    for name in ("CACHE", "RUNS"):
+        monkeypatch.setenv(f"CONVBOOK_{name}", str(tmp_path / name.lower()))
+    monkeypatch.setenv("CONVBOOK_WORKERS", "1")  # trains in this process
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def trials(accuracies, **more):
+    """A trial a rate with these validation accuracies, and test accuracies that say the opposite."""
+    return {
+        rate: ended(
+            SMALL.with_(lr=rate), validation_accuracy=value, test_accuracy=1 - value, **more
+        )
+        for rate, value in accuracies.items()
+    }
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_each_variant_gets_the_rate_its_held_out_images_prefer():
+    five = variants.five(SMALL)
+    tuned = tuning.tune({name: five[name] for name in NAMES}, epochs=3, rates=(1e-5, 0.1))
+    assert tuned.rates == {"neither": 0.1, "batch norm": 0.1}
+    assert tuned.at_the_edge == list(NAMES)
+    assert tuned.variants["batch norm"] == five["batch norm"].with_(lr=0.1)
+    for found in tuned.trials.values():
+        assert found[0.1].final.validation_accuracy > found[1e-5].final.validation_accuracy
+        assert found[0.1].diagnostics["train_examples"] == 500
+        assert found[0.1].final.test_accuracy is None
+
+
+def test_a_sixth_is_held_out_and_at_least_one_image_a_class():
+    published = tuning.candidates(variants.five(RunSpec(dataset="mnist")))
+    assert len(published) == 5 * len(tuning.RATES)
+    assert {spec.validation_size for spec in published.values()} == {10_000}
+    tiny = tuning.candidates({"neither": RunSpec(dataset="mnist5k", train_size=30)})
+    assert {spec.validation_size for spec in tiny.values()} == {10}
+
+
+def test_the_choice_goes_by_validation_accuracy_and_not_by_the_test_set():
+    assert tuning.best(trials({0.01: 0.8, 0.1: 0.9, 1.0: 0.7})) == 0.1
+
+
+def test_of_equal_rates_the_lower_one_is_taken():
+    assert tuning.best(trials({1.0: 0.9, 0.3: 0.9, 0.1: 0.8})) == 0.3
+
+
+def test_a_diverged_trial_loses_to_every_other():
+    lost = ended(SMALL.with_(lr=1.0), diverged=True, validation_accuracy=0.99)
+    assert tuning.best({**trials({0.1: 0.2}), 1.0: lost}) == 0.1
+
+
+def test_variants_that_differ_in_their_input_alone_share_the_rate_that_is_best_on_average():
+    asked = variants.five(RunSpec(dataset="mnist"))
+    assert tuning.alike(asked, "batch norm") == ["batch norm", "batch norm, input too"]
+    assert tuning.alike(asked, "both") == ["both"]
+    assert tuning.best(trials({0.1: 0.90, 1.0: 0.91}), trials({0.1: 0.95, 1.0: 0.92})) == 0.1
+
+
+def test_networks_that_differ_in_their_input_alone_share_the_rate_that_is_best_on_average():
+    five = variants.five(SMALL)
+    assert tuning.alike(five, "batch norm, input too") == ["batch norm", "batch norm, input too"]
+    assert tuning.alike(five, "dropout") == ["dropout"]
+    assert tuning.best(trials({0.1: 0.9, 0.3: 0.8}), trials({0.1: 0.5, 0.3: 0.7})) == 0.3
+
+
+def test_choosing_among_none_is_refused():
+    with pytest.raises(ValueError, match="got none"):
+        tuning.best({})
+
+
+def test_a_rate_given_for_all_is_taken_without_a_trial():
+    tuned = tuning.tune(variants.five(SMALL), lr=0.07)
+    assert set(tuned.rates.values()) == {0.07}
+    assert (dict(tuned.trials), tuned.at_the_edge) == ({}, [])
+    assert tuning.remarks(tuned) == "One rate was given for all, so none was chosen."
+
+
+def chosen(accuracies):
+    held_out = {rate: SMALL.with_(lr=rate, validation_size=100) for rate in accuracies}
+    found = {
+        rate: ended(held_out[rate], validation_accuracy=value) for rate, value in accuracies.items()
+    }
+    return tuning.Tuned({"both": SMALL.with_(lr=tuning.best(found))}, {"both": found})
+
+
+def test_the_table_has_the_chosen_rate_in_bold():
+    assert tuning.rate_rows(chosen({0.1: 0.5, 0.3: 0.9, 1.0: 0.7})) == [
+        ["both", "50.00", "**90.00**", "70.00"]
+    ]
+
+
+def test_a_rate_at_the_edge_is_said_to_be_there():
+    inside, edge = chosen({0.1: 0.5, 0.3: 0.9, 1.0: 0.7}), chosen({0.1: 0.9, 0.3: 0.8})
+    assert tuning.remarks(inside).startswith(
+        "None of the chosen rates is the lowest or the highest candidate."
+    )
+    assert "may be better still: “both”." in tuning.remarks(edge)
+
+
+def test_an_accuracy_on_a_hundred_images_has_the_binomial_standard_error():
+    assert tuning.remarks(chosen({0.1: 0.9, 0.3: 0.8})).endswith(
+        "up to 3.00 points."
+    )  # sqrt(0.9 · 0.1 / 100)
