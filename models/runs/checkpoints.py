@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from models.equivalence import current_fingerprints
 from models.fingerprint import code_fingerprint
 from models.progress import Progress
 from models.records import Epoch, set_aside, write_atomically
@@ -66,7 +67,7 @@ def resume(training: Training, store: Store, progress: Progress) -> int | None:
         except CorruptCheckpoint as error:
             progress.note(f"set aside a corrupt checkpoint: {error} (now {set_aside(path).name})")
             continue
-        if state["code_fingerprint"] != code_fingerprint():
+        if state["code_fingerprint"] not in current_fingerprints():
             progress.note(f"passed over {path.name}: it was made by other training code")
             continue
         _restore(training, tensors, state)
