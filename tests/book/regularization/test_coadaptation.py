@@ -100,7 +100,7 @@ def test_real_runs_give_every_measure_and_figure(tmp_path, monkeypatch):
         for name, spec in specs.items()
     }
     assert coadaptation.layers(results) == ["conv1", "conv2", "fc1", "fc2"]
-    assert coadaptation.judged(results) == 1000
+    assert coadaptation.judged_images(results) == 1000
     for records in results.values():
         for one in records:
             lost = coadaptation.lost(one, "fc1")

@@ -24,7 +24,7 @@ def own_cache(tmp_path, monkeypatch):
 
 
 def trials(accuracies, **more):
-    """A trial a rate with these validation accuracies, and test accuracies that say the opposite."""
+    """A trial a rate with these validation accuracies; test accuracies say the opposite."""
     return {
         rate: ended(
             SMALL.with_(lr=rate), validation_accuracy=value, test_accuracy=1 - value, **more
