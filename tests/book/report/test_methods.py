@@ -23,23 +23,29 @@ SOURCES = sorted(
 def written_names(source: str) -> list[str]:
     """Method names that some code writes as text.
 
-    Some are also fields of a run or schedules: keyword arguments (`schedule="triangular"`) and keys
-    named for a field (`{"dropout": 0.5}`) are those.
+    Some are also schedules or fields of a run: `fields_in` are no methods.
     """
     tree = ast.parse(source)
-    kept = [node.value for node in ast.walk(tree) if isinstance(node, ast.keyword)]
+    fields = fields_in(tree)
+    return [node.value for node in texts_in(tree) if node.value in METHODS and node not in fields]
+
+
+def fields_in(tree: ast.AST) -> list[ast.AST]:
+    """A keyword's value (`schedule="triangular"`), a keyword's own name in its value
+    (`dropout=choices["dropout"]`), and a key that is a field's name (`{"dropout": 0.5}`).
+    """
+    fields: list[ast.AST] = []
     for node in ast.walk(tree):
-        if isinstance(node, ast.Dict):
-            kept += [
-                key
-                for key in node.keys
-                if isinstance(key, ast.Constant) and key.value in RunSpec.model_fields
-            ]
-    return [
-        node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and node.value in METHODS and node not in kept
-    ]
+        if isinstance(node, ast.keyword):
+            fields += [node.value, *(one for one in texts_in(node) if one.value == node.arg)]
+        elif isinstance(node, ast.Dict):
+            keys = [key for key in node.keys if isinstance(key, ast.Constant)]
+            fields += [key for key in keys if key.value in RunSpec.model_fields]
+    return fields
+
+
+def texts_in(tree: ast.AST) -> list[ast.Constant]:
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Constant)]
 
 
 def code_of(path: Path) -> str:
@@ -61,6 +67,7 @@ def test_no_module_and_no_cell_writes_a_methods_name(path):
         ('compare(results, "both", "dropout")', ["both", "dropout"]),
         ('{"neither": base, "dropout": base.with_(dropout=0.5)}', ["neither"]),
         ('spec.with_(schedule="one-cycle"), {"dropout": 0.5}', []),
+        ('RunSpec(dropout=choices["dropout"], lr=rates["dropout"])', ["dropout"]),
         ('"""A batch norm.\n\nboth"""\nresults[BOTH]', []),
     ],
 )
@@ -82,7 +89,7 @@ def test_a_method_is_its_name():
 
 def test_a_wrong_name_is_an_error_that_lists_the_right_ones():
     with pytest.raises(
-        ValueError, match="expected a method, one of 'neither', .*; got 'bach norm'"
+        ValueError, match=r"expected a method, one of 'neither', .*; got 'bach norm'"
     ):
         named("bach norm")
 
