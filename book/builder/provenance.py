@@ -11,7 +11,7 @@ from book.builder import staleness
 from models import records
 from models.fingerprint import code_fingerprint
 from models.records import CorruptRecord, Record
-from models.runs import store
+from models.runs.store import Store
 
 
 def boxes(page: Any) -> list[Any]:
@@ -39,7 +39,7 @@ def unreadable(docname: str, message: str) -> Any:
 def _records(keys: Iterable[str]) -> list[Record]:
     """The records that are there; one that cannot be believed is no reason to have no page."""
     found = []
-    for path in filter(None, map(store.locate, keys)):
+    for path in filter(None, map(Store.default().locate, keys)):
         with contextlib.suppress(CorruptRecord, FileNotFoundError):
             found.append(records.read(path))
     return found

@@ -15,7 +15,7 @@ import nbformat
 
 from book.builder import trace
 from models import fingerprint
-from models.runs import store
+from models.runs.store import Store
 
 STAMP = "convbook"  # the notebook metadata that hold what an executed copy was made from
 CHANGED = "while it was executed"  # in place of a digest
@@ -110,5 +110,5 @@ def file_digest(path: Path) -> str | None:
 
 def record_digest(key: str) -> str | None:
     """Digest of a run record, wherever it lies; None when it is gone."""
-    path = store.locate(key)
+    path = Store.default().locate(key)
     return file_digest(path) if path else None

@@ -10,8 +10,8 @@ from pathlib import Path
 from book.builder import execution
 from book.builder.chapters import BookError, Chapter
 from models import records
-from models.records import write_atomically
-from models.runs import store
+from models.files import write_atomically
+from models.runs.store import Store
 
 
 @dataclass(frozen=True)
@@ -47,19 +47,33 @@ def publish(chapter: Chapter) -> Published:
     published = published_records()
     new = tuple(key for key in used if key not in published)
     for key in new:
-        own = store.own_folder() / f"{key}.json"
+        own = Store.default().record_file(key)
         if not own.is_file():
             raise BookError(
                 f"{chapter.docname} used the run {key}, which is gone from {own.parent}: execute it again"
             )
         records.read(own)  # nothing that cannot be believed is published
-        write_atomically(store.published_folder() / own.name, own.read_bytes())
+        write_atomically(published_folder() / own.name, own.read_bytes())
     return Published(chapter.docname, used, new)
+
+
+def published_folder() -> Path:
+    """Return the folder of the published records.
+
+    Raises:
+        BookError: there is none, for this book is not installed.
+    """
+    folder = Store.default().published
+    if folder is None:
+        raise BookError(
+            "no folder of published records: install this book (make book) or set CONVBOOK_RUNS"
+        )
+    return folder
 
 
 def published_records() -> dict[str, Path]:
     """The files of all published records, by their run's key."""
-    return {path.stem: path for path in sorted(store.published_folder().glob("*.json"))}
+    return {path.stem: path for path in sorted(published_folder().glob("*.json"))}
 
 
 def unused(chapters: Iterable[Chapter]) -> list[Path]:

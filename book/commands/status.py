@@ -16,7 +16,7 @@ from book.builder.chapters import Chapter
 from models import records
 from models.progress import clock
 from models.records import CorruptRecord
-from models.runs import store
+from models.runs.store import Store
 
 HEADERS = ("chapter", "state", "last took", "runs", "to train", "by other code")
 
@@ -48,7 +48,7 @@ def status(chapter: Chapter) -> Status:
         state = "never executed"
     else:
         state = "stale" if causes else "fresh"
-    found = [store.locate(key) for key in stamp["runs"]] if stamp else []
+    found = [Store.default().locate(key) for key in stamp["runs"]] if stamp else []
     return Status(
         docname=chapter.docname,
         state=state,

@@ -25,10 +25,9 @@ from book.commands.agreement import AGREES, judge, judge_start
 from models import records
 from models.data.sources import DataError
 from models.fingerprint import code_fingerprint
-from models.folders import cache_folder
 from models.progress import Progress, clock, live, title
 from models.records import CorruptRecord, Epoch, Record
-from models.runs import store
+from models.runs.store import Store
 from models.specs import SpecError
 
 IMPOSSIBLE = "NOT RETRAINED"  # the verdict on a run that today's code or data cannot give
@@ -172,7 +171,7 @@ def verify(
         return Check(record.key, record, None, IMPOSSIBLE, " ".join(str(error).split()))
     outdated = verdict in AGREES and not records.is_current(record)
     if outdated:
-        records.write(restamped(record, verdict, here(device)), store.published_folder())
+        records.write(restamped(record, verdict, here(device)), publish.published_folder())
     return Check(record.key, record, retrained, verdict, reason, outdated)
 
 
@@ -186,13 +185,16 @@ def here(device: str | None) -> str:
 
 
 def retrain(record: Record, progress: Progress, device: str | None = None) -> Record:
-    """Train a record's run from nothing, in a cache of its own, with as many threads as then if
+    """Train a record's run from nothing, in a store of its own, with as many threads as then if
     there are so many.
     """
     from models.runs.making import make
 
-    with _own_cache() as cache, _threads(record.provenance.threads):
-        return make(record.spec, cache / "runs", progress, device)
+    with (
+        TemporaryDirectory(prefix="convbook-verify-") as folder,
+        _threads(record.provenance.threads),
+    ):
+        return make(record.spec, Store(Path(folder)), progress, device)
 
 
 def retrain_start(
@@ -213,26 +215,6 @@ def retrain_start(
             return list(itertools.islice(training.epochs(), epochs))
         finally:
             progress.close()
-
-
-@contextmanager
-def _own_cache() -> Iterator[Path]:
-    """An empty cache folder, so that neither a record nor a checkpoint is found; but the data are
-    those of the user.
-    """
-    data = cache_folder() / "data"
-    before = os.environ.get("CONVBOOK_CACHE")
-    with TemporaryDirectory(prefix="convbook-verify-") as folder:
-        if data.is_dir():
-            Path(folder, "data").symlink_to(data, target_is_directory=True)
-        os.environ["CONVBOOK_CACHE"] = folder
-        try:
-            yield Path(folder)
-        finally:
-            if before is None:
-                del os.environ["CONVBOOK_CACHE"]
-            else:
-                os.environ["CONVBOOK_CACHE"] = before
 
 
 @contextmanager

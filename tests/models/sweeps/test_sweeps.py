@@ -16,17 +16,20 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from clusters import Host, cluster_on, wait_for
+from clusters import Host, cluster_on
+from processes import wait_for
 from safetensors.torch import load_file
 
 from models.data.loading import DataError
 from models.records import Record
-from models.runs.store import find, own_folder
+from models.runs.store import Store
+from models.settings import SettingError, Settings
 from models.specs import RunSpec, SpecError, grid
 from models.sweeps import sweep_file
 from models.sweeps.cluster import ClusterError
+from models.sweeps.cores import local_share
 from models.sweeps.progress_board import Board, LineBoard
-from models.sweeps.sweep import ask, local_share, outcomes, sweep
+from models.sweeps.sweep import ask, outcomes, sweep
 
 SPEC = RunSpec(train_size=300, epochs=2, batch_size=50, lr=0.1)
 SPECS = grid(SPEC, norm=("none", "batch"), seed=(0, 1))
@@ -35,12 +38,9 @@ TORN = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labe
 
 
 @pytest.fixture(autouse=True)
-def own_places(tmp_path, monkeypatch):
+def two_workers(own_folders, monkeypatch):
     """Folders of the test's own, and two local workers whatever the machine."""
-    monkeypatch.setenv("CONVBOOK_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("CONVBOOK_RUNS", str(tmp_path / "published"))
     monkeypatch.setenv("CONVBOOK_WORKERS", "2")
-    monkeypatch.delenv("CONVBOOK_CLUSTER", raising=False)
 
 
 @pytest.fixture
@@ -148,21 +148,24 @@ def test_dask_stays_away_where_it_is_not_needed(before, monkeypatch):
 
 
 def test_local_workers_share_the_cores_between_them(monkeypatch):
+    def shares(runs: int) -> tuple[int, int]:
+        return local_share(runs, Settings.from_environment())
+
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr("dask.system.cpu_count", lambda: 8)
     monkeypatch.delenv("CONVBOOK_WORKERS")
-    assert [local_share(count) for count in (1, 3, 8, 24)] == [(1, 1), (3, 2), (8, 1), (8, 1)]
+    assert [shares(count) for count in (1, 3, 8, 24)] == [(1, 1), (3, 2), (8, 1), (8, 1)]
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    assert local_share(24) == (2, 1)
+    assert shares(24) == (2, 1)
     monkeypatch.setenv("CONVBOOK_WORKERS", "5")
-    assert local_share(24) == (5, 1)
+    assert shares(24) == (5, 1)
 
 
 @pytest.mark.parametrize("workers", ["0", "-1", "two", "1.5"])
 def test_a_bad_number_of_workers_is_refused(workers, monkeypatch):
     monkeypatch.setenv("CONVBOOK_WORKERS", workers)
     with pytest.raises(
-        ClusterError,
+        SettingError,
         match=f"CONVBOOK_WORKERS: expected a whole number of at least 1, got '{workers}'",
     ):
         sweep(SPECS)
@@ -208,7 +211,7 @@ def test_asking_for_several_runs_trains_them_side_by_side(tmp_path):
         [
             sys.executable,
             "-c",
-            "from test_sweeps import SPECS; from models.sweeps.sweep import ask; print(len(ask(SPECS)))",
+            "from test_sweeps import SPECS, ask; print(len(ask(SPECS)))",
         ],
         env=os.environ
         | {"PYTHONPATH": os.pathsep.join(map(str, [Path(__file__).parent, Path.cwd()]))},
@@ -219,7 +222,7 @@ def test_asking_for_several_runs_trains_them_side_by_side(tmp_path):
     )
     assert told.stdout == "4\n"
     assert {line[:5] for line in told.stderr.splitlines()} == {"[1/4]", "[2/4]", "[3/4]", "[4/4]"}
-    assert [find(spec).cached for spec in SPECS] == [True] * 4
+    assert [Store.default().find(spec).cached for spec in SPECS] == [True] * 4
 
 
 @pytest.mark.slow
@@ -246,8 +249,8 @@ def test_a_run_that_fails_is_named_with_its_error_and_the_others_finish(damaged_
     with pytest.raises(DataError, match="damaged") as caught:
         sweep([SPECS[0], bad, SPECS[1]], progress=Board())
     assert f"in the run {bad.key} (1 of 3 runs failed)" in caught.value.__notes__[0]
-    assert find(SPECS[0])
-    assert find(SPECS[1])
+    assert Store.default().find(SPECS[0])
+    assert Store.default().find(SPECS[1])
 
 
 @pytest.mark.slow
@@ -288,7 +291,7 @@ def test_records_and_weights_come_back_from_workers_that_share_no_folder(cluster
     assert results(sweep(SPECS, cluster=cluster.address, progress=Board())) == results(wanted)
     for spec in SPECS:
         assert sum(host.has(f"runs/{spec.key}.json") for host in hosts) == 1
-        ours = load_file(own_folder() / f"{spec.key}.safetensors")
+        ours = load_file(Store.default().runs / f"{spec.key}.safetensors")
         theirs = load_file(tmp_path / "alone" / "runs" / f"{spec.key}.safetensors")
         assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
@@ -391,7 +394,8 @@ def test_hosts_apart_train_for_one_another(two_hosts, tmp_path):
     here, there = two_hosts
     file = tmp_path / "sweep.yml"
     file.write_text(
-        "base: {train_size: 300, epochs: 2, batch_size: 50}\ngrid: {norm: [none, batch], seed: [0, 1]}\n"
+        "base: {train_size: 300, epochs: 2, batch_size: 50}\n"
+        "grid: {norm: [none, batch], seed: [0, 1]}\n"
     )
     with cluster_on(here) as cluster:
         cluster.worker(there)
@@ -509,7 +513,8 @@ def test_a_file_is_a_grid_on_a_base_the_last_field_fastest(tmp_path):
 def test_a_file_may_hold_several_blocks(tmp_path):
     file = tmp_path / "sweep.yml"
     file.write_text(
-        "- base: {epochs: 1}\n- grid:\n    milestones: [[1], [2, 4]]\n  base: {schedule: step, gamma: 0.1}\n"
+        "- base: {epochs: 1}\n"
+        "- grid:\n    milestones: [[1], [2, 4]]\n  base: {schedule: step, gamma: 0.1}\n"
     )
     specs = sweep_file.read(file)
     assert [spec.milestones for spec in specs] == [None, (1,), (2, 4)]
