@@ -1,28 +1,19 @@
 """Growing the batch beside lowering the rate: noise scales and updates of real trainings."""
 
 import pytest
+from trainings import trained
 
 from book.learning_rate import batch_size, policies
 from book.report import comparisons
 from book.report.methods import GROWING_BATCH, SHRINKING_RATE
-from models.data.loading import load
-from models.runs.making import to_record
-from models.training.loop import Training
 
 BASE = policies.base("lenet5", "mnist5k", 600, 6, batch_size=25, epochs=5)
 
 
 @pytest.fixture(scope="module")
-def results():
-    digits = load("mnist5k")
-    found = {}
-    for name, spec in policies.batches(
-        BASE, 0.1, largest=150, growth_step=None, micro_batch=50
-    ).items():
-        training = Training(spec, digits)
-        list(training.epochs())
-        found[name] = [to_record(training, digits)]
-    return found
+def results(digits):
+    specs = policies.batches(BASE, 0.1, largest=150, growth_step=None, micro_batch=50)
+    return {name: [trained(spec, digits)] for name, spec in specs.items()}
 
 
 def test_the_noise_scale_halves_every_epoch_whichever_of_the_two_changes(results):

@@ -3,30 +3,16 @@
 import math
 
 import pytest
+from trainings import trained
 
 from book.learning_rate import cyclical, policies
 from book.learning_rate.bounds import sweep
 from book.learning_rate.iterations import learning_rates, updates
 from book.report.experiments import training_images
 from book.report.parameters import ParameterError
-from models.data.loading import load
-from models.runs.making import to_record
-from models.specs import RunSpec
-from models.training.loop import Training
 from models.training.schedules import batch_size_at
 
 BASE = policies.base("lenet5", "mnist5k", 600, 6, batch_size=20, epochs=6)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return load("mnist5k")
-
-
-def trained(spec: RunSpec, digits):
-    training = Training(spec, digits)
-    list(training.epochs())
-    return to_record(training, digits)
 
 
 def test_one_image_in_held_out_validates():
@@ -47,15 +33,14 @@ def test_rates_that_do_not_rise_are_refused(lower, upper):
         policies.check_order(lower, upper)
 
 
-def test_rates_that_are_given_need_no_range_test(tmp_path, monkeypatch):
-    monkeypatch.setenv("CONVBOOK_CACHE", str(tmp_path))
+def test_rates_that_are_given_need_no_range_test(own_folders):
     assert policies.rate_bounds(BASE, 0.01, 0.1, epochs=1, seeds=1) == (0.01, 0.1)
-    assert not any(tmp_path.iterdir())
+    assert not any(own_folders.iterdir())
 
 
 @pytest.mark.slow
-def test_rates_that_are_not_given_are_the_range_tests(tmp_path, monkeypatch):
-    monkeypatch.setenv("CONVBOOK_CACHE", str(tmp_path))
+@pytest.mark.usefixtures("own_folders")
+def test_rates_that_are_not_given_are_the_range_tests():
     low, high = policies.rate_bounds(BASE, None, None, epochs=4, seeds=1)
     assert 1e-4 < low < high < 1
     assert policies.rate_bounds(BASE, low / 2, None, epochs=4, seeds=1) == (low / 2, high)

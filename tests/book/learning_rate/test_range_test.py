@@ -9,16 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from trainings import trained
 
 from book.commands.agreement import DIFFERS, WITHIN, judge
 from book.learning_rate import bounds, iterations, range_test
 from book.learning_rate.bounds import SCATTERS, Bounds, Curve, RangeTestError, read_bounds
 from models import records
-from models.data.loading import load
 from models.records import Record
-from models.runs.making import to_record
 from models.specs import RunSpec
-from models.training.loop import Training
 
 RATES = np.geomspace(1e-5, 10, 241)
 CENTRE, WIDTH = -2.5, 0.25  # decades: where the loss falls, and how steeply
@@ -167,17 +165,6 @@ def test_the_typical_rate_is_the_geometric_mean_in_two_digits():
 BASE = RunSpec(
     train_size=600, validation_size=100, epochs=3, batch_size=16, norm="batch", momentum=0.9
 )
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return load("mnist5k")
-
-
-def trained(spec: RunSpec, digits):
-    training = Training(spec, digits)
-    list(training.epochs())
-    return to_record(training, digits)
 
 
 @pytest.fixture(scope="module")

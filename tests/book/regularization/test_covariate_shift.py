@@ -128,9 +128,8 @@ def test_the_least_predictive_step_and_the_range_of_losses_are_taken():
 
 
 @pytest.mark.slow
-def test_real_runs_give_every_measure_and_figure(tmp_path, monkeypatch):
-    monkeypatch.setenv("CONVBOOK_CACHE", str(tmp_path))
-    monkeypatch.setenv("CONVBOOK_RUNS", str(tmp_path / "published"))
+@pytest.mark.usefixtures("own_folders")
+def test_real_runs_give_every_measure_and_figure():
     base = RunSpec(train_size=300, epochs=2, batch_size=30, probes=("gradients", "inputs"))
     specs = {"neither": base, "noisy batch norm": base.with_(norm="noisy-batch")}
     results = {

@@ -108,11 +108,10 @@ def test_the_sentences_name_the_orders_with_the_largest_and_the_smallest_shift()
     assert variance_shift.direct_range(results) == (1.0, 16.0)
 
 
+@pytest.mark.usefixtures("own_folders")
 def test_dropout_right_before_a_batch_norm_shifts_beyond_the_bound_and_none_does_not(
-    tmp_path, monkeypatch
+    monkeypatch,
 ):
-    for name in ("CACHE", "RUNS"):
-        monkeypatch.setenv(f"CONVBOOK_{name}", str(tmp_path / name.lower()))
     monkeypatch.setenv("CONVBOOK_WORKERS", "1")
     ordered = variants.measured_orders(variants.five(SMALL))
     chosen = {name: ordered[name] for name in ("batch norm", "activation-dropout-norm")}
