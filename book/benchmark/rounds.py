@@ -19,7 +19,7 @@ from book.benchmark.contest import TORCHVISION, VARIANTS, Measured, Sizes
 from book.benchmark.result import Result
 from book.benchmark.verdicts import summarise, unit
 from book.report.methods import BATCH_NORM
-from models.data.sources import IDX_FILES, DataError
+from models.data.layouts import IDX_FILES, DataError
 
 PACKAGES = Path(__file__).resolve().parents[2]  # the folder of book, models and analysis
 OPTIONAL = ("keras, bf16",)  # left out where it does not run
