@@ -68,10 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         near = get_close_matches(unknown[0], flags, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         top.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
-    run = {"train": _train, "sweep": _sweep}[command]
     try:
         with _warnings_as_lines():
-            return run(**options)
+            return _train(**options) if command == "train" else _sweep(**options)
     except Exception as error:
         if message := explain(error):
             return fail(command, message)
