@@ -48,13 +48,12 @@ def dispatch(
     client: Client,
     board: Board,
     store: Store,
-    *,
-    worker_store: Store | None = None,
-    device: str | None = None,
+    worker_store: Store | None,
+    device: str | None,
 ) -> Iterator[tuple[RunSpec, Ending]]:
     """Have the scheduler's workers train the runs; yield each as it is written down, or its error.
 
-    A worker looks for runs and keeps its checkpoints in `worker_store`: by default, in the store
+    A worker looks for runs and keeps its checkpoints in `worker_store`; without one, in the store
     that its own environment chooses.
 
     Raises:

@@ -8,6 +8,7 @@ many as `CONVBOOK_WORKERS` says; 1 trains in this process, without Dask.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import overload
 
@@ -98,26 +99,29 @@ def _train(
     device: str | None,
 ) -> Iterator[tuple[RunSpec, Ending]]:
     """Train where it is best done: on the cluster asked for, on local workers, or right here."""
-    settings, inside, specs = Settings.from_environment(), inside_a_worker(), list(missing)
+    settings, inside = Settings.from_environment(), inside_a_worker()
     address = cluster or (None if inside else settings.cluster)
-    workers, threads = (1, 1) if address or inside else local_share(len(specs), settings)
-    if board is None and not address and len(specs) == 1:
-        yield specs[0], _attempt(specs[0], store, None, device)
+    workers, threads = (1, 1) if address or inside else local_share(len(missing), settings)
+    if not address and workers == 1:
+        yield from _train_here(missing, store, board, device)
+        return
+    place = nullcontext(address) if address else local_cluster(workers, threads)
+    worker_store = None if address else store
+    board = board or live_board()
+    with place as scheduler, connected(scheduler) as client, board.showing(missing):
+        yield from dispatch(list(missing), client, board, store, worker_store, device)
+
+
+def _train_here(
+    missing: Mapping[RunSpec, str], store: Store, board: Board | None, device: str | None
+) -> Iterator[tuple[RunSpec, Ending]]:
+    """Train one run after the other in this process; a single one needs no board."""
+    if board is None and len(missing) == 1:
+        yield from ((spec, _attempt(spec, store, None, device)) for spec in missing)
         return
     board = board or live_board()
-    if address:
-        with connected(address) as client, board.showing(missing):
-            yield from dispatch(specs, client, board, store, device=device)
-    elif workers > 1:
-        with (
-            local_cluster(workers, threads) as address,
-            connected(address) as client,
-            board.showing(missing),
-        ):
-            yield from dispatch(specs, client, board, store, worker_store=store, device=device)
-    else:
-        with board.showing(missing):
-            yield from ((spec, _attempt(spec, store, board.of(spec), device)) for spec in specs)
+    with board.showing(missing):
+        yield from ((spec, _attempt(spec, store, board.of(spec), device)) for spec in missing)
 
 
 def _attempt(spec: RunSpec, store: Store, progress: Progress | None, device: str | None) -> Ending:

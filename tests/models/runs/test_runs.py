@@ -95,6 +95,16 @@ def test_a_published_record_comes_first():
     assert quietly(SPEC).path.parent == Store.default().published
 
 
+def test_a_run_is_kept_in_the_store_that_was_asked(tmp_path):
+    quietly(SPEC)
+    store = Store(tmp_path / "another")
+    again = obtain(SPEC, store=store, progress=Silent())
+    assert not again.cached
+    assert again.path == store.record_file(SPEC.key)
+    assert store.weights_file(SPEC.key).is_file()
+    assert ask([SPEC], store=store, progress=Silent()) == [again.record]
+
+
 def test_looking_for_a_run_trains_nothing():
     assert Store.default().find(SPEC) is None
     assert not Store.default().runs.exists()
