@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nbformat
 
+PROFILES = Path(__file__).resolve().parents[2] / "book" / "profiles"
 BUILD_SECONDS = 1500  # most of it for the live book on a slow machine
 
 CONFIG = """\
@@ -16,7 +17,11 @@ only_build_toc_files: true
 execute: {execute_notebooks: "off"}
 sphinx:
   extra_extensions: [book.builder.extension]
-  config: {nb_render_markdown_format: myst, mathjax_path: mathjax/tex-chtml.js}
+  config:
+    nb_render_markdown_format: myst
+    mathjax_path: mathjax/tex-chtml.js
+    convbook_runs: book.report.training_runs:RUNS
+    convbook_profiles: {profiles}
 """
 
 
@@ -34,7 +39,7 @@ def write_chapter(path: Path, *cells: str, parameters: str = "number: int = 2  #
 
 def write_book(folder: Path, chapters: list[str]) -> None:
     """Configuration, contents and an index; the chapters are written apart."""
-    (folder / "_config.yml").write_text(CONFIG)
+    (folder / "_config.yml").write_text(CONFIG.replace("{profiles}", str(PROFILES)))
     listed = "".join(f"\n  - file: {name}" for name in chapters)
     (folder / "_toc.yml").write_text(f"format: jb-book\nroot: index\nchapters:{listed}\n")
     (folder / "index.md").write_text("# A small book\n\nWords.\n")
