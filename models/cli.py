@@ -20,7 +20,8 @@ from typing import Any, NoReturn
 from models.data.sources import DataError
 from models.records import is_current
 from models.runs.obtain import obtain
-from models.runs.store import Found, find, last_epoch
+from models.runs.store import Store, StoredRun
+from models.settings import SettingError
 from models.specs import RunSpec, SpecError, leaves
 from models.sweeps.cluster import ClusterError
 from models.sweeps.progress_board import distinct_titles
@@ -185,7 +186,7 @@ def sweep(file: Path, cluster: str | None, device: str | None) -> int:
         with _warnings_as_lines():
             ended = outcomes(specs, cluster=cluster, device=device)
     except KeyboardInterrupt:
-        done = sum(find(spec) is not None for spec in set(specs))
+        done = sum(Store.default().find(spec) is not None for spec in set(specs))
         print(
             f"\ninterrupted: {done} of {len(set(specs))} runs are kept; ask again to go on",
             file=sys.stderr,
@@ -211,7 +212,7 @@ def sweep(file: Path, cluster: str | None, device: str | None) -> int:
     return int(any(outcome.error for outcome in ended))
 
 
-def summary(found: Found) -> dict[str, Any]:
+def summary(found: StoredRun) -> dict[str, Any]:
     """What both commands say of a finished run."""
     record = found.record
     if not is_current(record):
@@ -247,7 +248,7 @@ def explain(error: Exception) -> str | None:
     if isinstance(error, ModuleNotFoundError):
         package = {"yaml": "PyYAML"}.get(error.name or "", error.name)
         return f"this needs the package {package}, which is not installed: pip install {package}"
-    if isinstance(error, DataError | SpecError | ClusterError):
+    if isinstance(error, DataError | SpecError | ClusterError | SettingError):
         return str(error)
     if isinstance(error, OSError):
         return f"cannot read or write {error.filename or 'a file'}: {error.strerror or error}"
@@ -256,7 +257,7 @@ def explain(error: Exception) -> str | None:
 
 def resumption(spec: RunSpec) -> str:
     """From where an interrupted run goes on."""
-    epoch = last_epoch(spec.key)
+    epoch = Store.default().last_epoch(spec.key)
     return f"resumes from epoch {epoch} of {spec.epochs}" if epoch else "starts from the beginning"
 
 

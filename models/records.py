@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from models.fingerprint import code_fingerprint
+from models.equivalence import current_fingerprints
+from models.files import read_json
+from models.files import set_aside as set_aside
+from models.files import write_atomically as write_atomically
 from models.specs import RunSpec
 
 
@@ -133,8 +134,8 @@ def _joined(parts: list[Any]) -> Any:
 
 
 def is_current(record: Record) -> bool:
-    """Whether today's training code is the code that made the record."""
-    return record.provenance.code_fingerprint == code_fingerprint()
+    """Return whether today's training code, or code shown equal to it, made the record."""
+    return record.provenance.code_fingerprint in current_fingerprints()
 
 
 def strict(value: Any) -> Any:
@@ -206,27 +207,6 @@ def write(record: Record, folder: Path) -> Path:
     return path
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Puts the content under `path` in one step: readers see the old file or the new one, after a
-    crash too.
-
-    Raises:
-        OSError: the folder cannot be made or written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
 def read(path: Path) -> Record:
     """The record of a file called `<key>.json`.
 
@@ -235,7 +215,7 @@ def read(path: Path) -> Record:
         name. FileNotFoundError: there is none.
     """
     try:
-        record = Record.model_validate(json.loads(path.read_bytes(), parse_constant=_refuse))
+        record = Record.model_validate(read_json(path))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "record"
@@ -245,16 +225,3 @@ def read(path: Path) -> Record:
     if record.key != path.stem:
         raise CorruptRecord(f"{path}: holds the record {record.key}")
     return record
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not strict JSON")
-
-
-def set_aside(path: Path) -> Path:
-    """Renames a file that cannot be believed to `*.corrupt`, so that it is never used and still can
-    be looked at.
-    """
-    aside = path.with_name(path.name + ".corrupt")
-    os.replace(path, aside)
-    return aside

@@ -38,10 +38,12 @@ class Published:
         """Return the published records of a store.
 
         Raises:
-            BookError: it has no folder for them.
+            BookError: it has no folder for them, as where this book is not installed.
         """
         if store.published is None:
-            raise BookError("expected a folder of published records: name one in CONVBOOK_RUNS")
+            raise BookError(
+                "no folder of published records: install this book (make book) or set CONVBOOK_RUNS"
+            )
         return cls(store.published)
 
     def files(self) -> dict[str, Path]:

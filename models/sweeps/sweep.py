@@ -14,7 +14,6 @@ as `CONVBOOK_WORKERS` says; 1 trains in this process, without Dask.
 from __future__ import annotations
 
 import multiprocessing
-import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -26,7 +25,8 @@ from models import records
 from models.progress import Progress
 from models.records import Epoch, Record
 from models.runs.obtain import obtain
-from models.runs.store import Found, find, own_folder
+from models.runs.store import Store, StoredRun
+from models.settings import Settings
 from models.specs import RunSpec
 from models.sweeps.cluster import ClusterError, connected, local_cluster
 from models.sweeps.progress_board import Board, Member, distinct_titles, live_board
@@ -38,7 +38,7 @@ LOOK_EVERY = 1.0  # seconds between two looks at whether the scheduler is still 
 
 LOST = "the connection to the Dask scheduler was lost; the runs that were finished are kept: ask again for the others"
 
-Ending = Found | Exception
+Ending = StoredRun | Exception
 Told = SimpleQueue[tuple[str, dict[str, Any] | None]]
 
 
@@ -47,7 +47,7 @@ class Outcome:
     """How asking for a run ended: one of `found` and `error` is there."""
 
     spec: RunSpec
-    found: Found | None = None
+    found: StoredRun | None = None
     error: Exception | None = None
 
 
@@ -55,6 +55,7 @@ def sweep(
     specs: Iterable[RunSpec],
     *,
     cluster: str | None = None,
+    store: Store | None = None,
     progress: Board | None = None,
     device: str | None = None,
 ) -> list[Record]:
@@ -67,7 +68,7 @@ def sweep(
         ClusterError: the scheduler cannot be reached, or was lost. Exception: the first error of a
         run, with a note that names the run; the other runs have been finished.
     """
-    ended = outcomes(specs, cluster=cluster, progress=progress, device=device)
+    ended = outcomes(specs, cluster=cluster, store=store, progress=progress, device=device)
     failed = [outcome for outcome in ended if outcome.error is not None]
     if failed and (error := failed[0].error):
         others = f" ({len(failed)} of {len(ended)} runs failed)" if len(ended) > 1 else ""
@@ -82,20 +83,23 @@ def outcomes(
     specs: Iterable[RunSpec],
     *,
     cluster: str | None = None,
+    store: Store | None = None,
     progress: Board | None = None,
     device: str | None = None,
 ) -> list[Outcome]:
     """As `sweep`, but a run that failed is an outcome too, and nothing is raised for it."""
-    specs = list(specs)
+    specs, store = list(specs), store or Store.default()
     ended: dict[str, Ending] = {}
     missing: dict[RunSpec, str] = {}
     for spec, name in zip(specs, distinct_titles(specs), strict=True):
-        if spec.key not in ended and (found := find(spec)):
+        if spec.key not in ended and (found := store.find(spec)):
             ended[spec.key] = found
         elif spec.key not in ended:
             missing[spec] = name
     if missing:
-        ended |= {spec.key: ending for spec, ending in _train(missing, cluster, progress, device)}
+        ended |= {
+            spec.key: ending for spec, ending in _train(missing, cluster, store, progress, device)
+        }
     return [_outcome(spec, ended[spec.key]) for spec in specs]
 
 
@@ -108,27 +112,33 @@ def _outcome(spec: RunSpec, ending: Ending) -> Outcome:
 
 
 def _train(
-    missing: Mapping[RunSpec, str], cluster: str | None, board: Board | None, device: str | None
+    missing: Mapping[RunSpec, str],
+    cluster: str | None,
+    store: Store,
+    board: Board | None,
+    device: str | None,
 ) -> Iterator[tuple[RunSpec, Ending]]:
     """Trains where it is best done: on the cluster asked for, in this process, or on a local
     cluster.
     """
-    address = cluster or (None if inside_a_worker() else os.environ.get("CONVBOOK_CLUSTER"))
+    address = cluster or (None if inside_a_worker() else Settings.from_environment().cluster)
     workers, threads = (1, 1) if address or inside_a_worker() else local_share(len(missing))
     if board is None and not address and len(missing) == 1:
-        yield from ((spec, _attempt(spec, None, device)) for spec in missing)
+        yield from ((spec, _attempt(spec, store, None, device)) for spec in missing)
         return
     board = board or live_board()
     with ExitStack() as stack:
+        ours = None
         if not address and workers > 1:
+            ours = store
             address = stack.enter_context(local_cluster(workers, threads))
         client = stack.enter_context(connected(address)) if address else None
         board.begin(list(missing), list(missing.values()))
         stack.callback(board.close)
         if client is None:
-            yield from ((spec, _attempt(spec, board.of(spec), device)) for spec in missing)
+            yield from ((spec, _attempt(spec, store, board.of(spec), device)) for spec in missing)
         else:
-            yield from _over_dask(list(missing), client, board, device)
+            yield from _over_dask(list(missing), client, store, ours, board, device)
 
 
 def inside_a_worker() -> bool:
@@ -144,39 +154,31 @@ def inside_a_worker() -> bool:
     return bool(Worker._instances)
 
 
-def local_share(runs: int) -> tuple[int, int]:
-    """How many local workers so many runs get, and how many threads each.
-
-    Raises:
-        ClusterError: `CONVBOOK_WORKERS` is no number of workers.
-    """
-    asked = os.environ.get("CONVBOOK_WORKERS", "")
-    if asked and not (asked.isdecimal() and int(asked) >= 1):
-        raise ClusterError(
-            f"CONVBOOK_WORKERS: expected a whole number of at least 1, got {asked!r}"
-        )
-    if runs == 1 or asked == "1":
+def local_share(runs: int, settings: Settings | None = None) -> tuple[int, int]:
+    """Return how many local workers so many runs get, and how many threads each."""
+    settings = settings or Settings.from_environment()
+    if runs == 1 or settings.workers == 1:
         return 1, 1
-    cores = available_cores()
-    workers = min(int(asked) if asked else cores, runs)
+    cores = available_cores(settings)
+    workers = min(settings.workers or cores, runs)
     return workers, max(1, cores // workers)
 
 
-def available_cores() -> int:
-    """The cores that this process may use; 1 where Dask is not installed."""
+def available_cores(settings: Settings | None = None) -> int:
+    """Return the number of cores that this process may use; 1 where Dask is not installed."""
     try:
         import distributed  # noqa: F401 - whether it is there
         from dask.system import cpu_count
     except ModuleNotFoundError:
         return 1
-    allowed = os.environ.get("OMP_NUM_THREADS", "")
-    return min(cpu_count(), int(allowed)) if allowed.isdecimal() and int(allowed) else cpu_count()
+    threads = (settings or Settings.from_environment()).threads
+    return min(cpu_count(), threads or cpu_count())
 
 
-def _attempt(spec: RunSpec, progress: Progress | None, device: str | None) -> Ending:
+def _attempt(spec: RunSpec, store: Store, progress: Progress | None, device: str | None) -> Ending:
     """The run, trained in this process, or why it failed."""
     try:
-        return obtain(spec, progress=progress, device=device)
+        return obtain(spec, store=store, progress=progress, device=device)
     except Exception as error:
         return error
 
@@ -185,11 +187,16 @@ def _attempt(spec: RunSpec, progress: Progress | None, device: str | None) -> En
 
 
 def _over_dask(
-    missing: Sequence[RunSpec], client: Client, board: Board, device: str | None
+    missing: Sequence[RunSpec],
+    client: Client,
+    store: Store,
+    theirs: Store | None,
+    board: Board,
+    device: str | None,
 ) -> Iterator[tuple[RunSpec, Ending]]:
     """Sends the runs out, shows what their workers tell, and writes each record down as it arrives."""
     told: Told = SimpleQueue()  # one queue for all that happens, so that only this thread acts
-    futures = _send(missing, client, device, told)
+    futures = _send(missing, client, theirs, device, told)
     if not client.nthreads():
         board.note("no worker has joined the Dask scheduler yet: waiting for one")
     while futures:
@@ -205,14 +212,14 @@ def _over_dask(
         if news:
             _replay(board.of(spec), news["call"], news["arguments"])
         else:
-            ending = _receive(spec, future)
+            ending = _receive(spec, store, future)
             board.of(spec).close()
             del futures[key], future
             yield spec, ending
 
 
 def _send(
-    missing: Sequence[RunSpec], client: Client, device: str | None, told: Told
+    missing: Sequence[RunSpec], client: Client, store: Store | None, device: str | None, told: Told
 ) -> dict[str, tuple[RunSpec, Future]]:
     """Submits every run. What its worker tells comes into the queue, and that its task is done
     (without news).
@@ -223,7 +230,9 @@ def _send(
     futures = {}
     for spec in missing:
         key = workers.task_key(spec)
-        future = client.submit(workers.train, spec.model_dump_json(), device, key=key, pure=False)
+        future = client.submit(
+            workers.train, spec.model_dump_json(), store, device, key=key, pure=False
+        )
         future.add_done_callback(lambda done: told.put((str(done.key), None)))
         futures[key] = spec, future
     return futures
@@ -243,17 +252,17 @@ def _replay(member: Member, call: str, arguments: list[Any]) -> None:
         member.close()
 
 
-def _receive(spec: RunSpec, future: Future) -> Ending:
+def _receive(spec: RunSpec, store: Store, future: Future) -> Ending:
     """The run that a finished task sent, written down here; or why there is none."""
     from distributed import CancelledError, KilledWorker
 
     try:
         record, weights = future.result()
-        path = own_folder() / f"{spec.key}.json"
+        path = store.runs / f"{spec.key}.json"
         if weights is not None:
             records.write_atomically(path.with_suffix(".safetensors"), weights)
         records.write_atomically(path, record)
-        return Found(records.read(path), path, cached=False)
+        return StoredRun(records.read(path), path, cached=False)
     except CancelledError:
         return ClusterError(LOST)
     except ModuleNotFoundError as error:
@@ -270,35 +279,42 @@ def _receive(spec: RunSpec, future: Future) -> Ending:
 
 @overload
 def ask(
-    spec: RunSpec, *, progress: Progress | None = None, device: str | None = None
+    spec: RunSpec,
+    *,
+    store: Store | None = None,
+    progress: Progress | None = None,
+    device: str | None = None,
 ) -> Record: ...
 
 
 @overload
 def ask(
-    spec: Iterable[RunSpec], *, progress: Progress | None = None, device: str | None = None
+    spec: Iterable[RunSpec],
+    *,
+    store: Store | None = None,
+    progress: Progress | None = None,
+    device: str | None = None,
 ) -> list[Record]: ...
 
 
 def ask(
     spec: RunSpec | Iterable[RunSpec],
     *,
+    store: Store | None = None,
     progress: Progress | None = None,
     device: str | None = None,
 ) -> Record | list[Record]:
-    """The record of a run, or of each of several in their order: found, or else trained now.
+    """Return the record of a run, or of each of several in their order: found or else trained now.
 
-    Several that are missing are trained side by side (see `models.sweeps.sweep`); with a `progress`
-    of the caller's, one after the other in this process. `device` is where to train (`cpu`,
-    `cuda`); CUDA when there is one, by default.
+    Several that are missing are trained side by side (see `sweep`); with a `progress` of the
+    caller's, one after the other in this process. `device` is where to train (`cpu`, `cuda`); CUDA
+    when there is one, by default.
 
     Raises:
         models.data.loading.DataError: training needs data that are missing or damaged.
     """
     if isinstance(spec, RunSpec):
-        return obtain(spec, progress=progress, device=device).record
-    if progress is not None:
-        return [obtain(one, progress=progress, device=device).record for one in spec]
-    from models.sweeps.sweep import sweep  # which asks for single runs here
-
-    return sweep(spec, device=device)
+        return obtain(spec, store=store, progress=progress, device=device).record
+    if progress is None:
+        return sweep(spec, store=store, device=device)
+    return [obtain(one, store=store, progress=progress, device=device).record for one in spec]

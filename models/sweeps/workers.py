@@ -15,7 +15,7 @@ from distributed import Reschedule, Worker, get_worker
 
 from models.records import Epoch
 from models.runs.obtain import obtain
-from models.runs.store import Found
+from models.runs.store import Store, StoredRun
 from models.specs import RunSpec
 
 TOPIC = "convbook"  # the Dask topic under which progress is told
@@ -75,7 +75,7 @@ def task_key(spec: RunSpec) -> str:
     return f"convbook-{spec.key}"
 
 
-def train(spec_json: str, device: str | None = None) -> Result:
+def train(spec_json: str, store: Store | None = None, device: str | None = None) -> Result:
     """The record file's content of a run, trained here or found here, and its weights (safetensors)
     where there are.
 
@@ -85,14 +85,14 @@ def train(spec_json: str, device: str | None = None) -> Result:
     if not ONE_AT_A_TIME.acquire(timeout=PATIENCE):
         raise Reschedule
     try:
-        found = _obtain(RunSpec.model_validate_json(spec_json), device)
+        found = _obtain(RunSpec.model_validate_json(spec_json), store, device)
     finally:
         ONE_AT_A_TIME.release()
     weights = found.path.with_suffix(".safetensors")
     return found.path.read_bytes(), weights.read_bytes() if weights.is_file() else None
 
 
-def _obtain(spec: RunSpec, device: str | None) -> Found:
+def _obtain(spec: RunSpec, store: Store | None, device: str | None) -> StoredRun:
     import torch
 
     worker = get_worker()
@@ -100,4 +100,4 @@ def _obtain(spec: RunSpec, device: str | None) -> Found:
     relay = Relay(worker, spec)
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: relay.note(f"warning: {message}")
-        return obtain(spec, progress=relay, device=device)
+        return obtain(spec, store=store, progress=relay, device=device)

@@ -33,7 +33,7 @@ from models.data.loading import (
     subset,
 )
 from models.data.sources import IDX_FILES, SYSTEM_FOLDER, Arrays, DataError, fetch, read_idx
-from models.folders import cache_folder
+from models.settings import Settings
 
 FULL_DATA = os.environ.get("CONVBOOK_DATA")  # as the user has set it, before any test changes it
 FULL_SETS = ("mnist", "fashion-mnist", "cifar10")
@@ -293,7 +293,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
 
 
 def test_the_names_and_digests_load_no_torch() -> None:
-    code = "import sys, models.data.datasets, models.folders, models.networks.architectures; sys.exit('torch' in sys.modules)"
+    code = "import sys, models.data.datasets, models.settings, models.networks.architectures; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3])
 
 
@@ -470,7 +470,7 @@ def test_a_download_arrives_whole_and_is_found_in_the_cache_from_then_on(
     packed = [FASHION / f"{file}.gz" for file in IDX_FILES]  # Debian packs the same files anew
     checksums = [(file.name, hashlib.md5(file.read_bytes()).hexdigest()) for file in packed]
     monkeypatch.setattr(mirror, "resources", checksums)
-    folder = cache_folder() / "data"
+    folder = Settings.from_environment().cache / "data"
     found = fetch("fashion-mnist")
     assert (found.kind, found.path) == ("download", folder / "FashionMNIST" / "raw")
     assert [file.name for file in folder.iterdir()] == ["FashionMNIST"]
@@ -485,7 +485,7 @@ def test_a_download_that_differs_from_its_checksum_is_refused_and_leaves_nothing
         DataError, match=r"not found[^$]*download: Error downloading[^$]*not found or corrupted"
     ):
         fetch("fashion-mnist")
-    assert list((cache_folder() / "data").iterdir()) == []
+    assert list((Settings.from_environment().cache / "data").iterdir()) == []
 
 
 def test_a_server_that_never_answers_is_given_up_in_time(
@@ -600,7 +600,7 @@ def test_the_cache_folder_is_where_the_platform_keeps_caches(
     monkeypatch.setattr(sys, "platform", platform)
     if variable:
         monkeypatch.setenv(variable, str(tmp_path / "own"))
-    assert cache_folder() == tmp_path / expected
+    assert Settings.from_environment().cache == tmp_path / expected
 
 
 def test_the_users_own_cache_folder_is_made_absolute(
@@ -608,4 +608,4 @@ def test_the_users_own_cache_folder_is_made_absolute(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CONVBOOK_CACHE", "mine")
-    assert cache_folder() == tmp_path / "mine"
+    assert Settings.from_environment().cache == tmp_path / "mine"

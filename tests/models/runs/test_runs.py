@@ -23,7 +23,7 @@ from models.runs import checkpoints
 from models.runs.locking import locked
 from models.runs.making import make, to_record
 from models.runs.obtain import obtain
-from models.runs.store import checkpoint_files, find, last_epoch, own_folder, published_folder
+from models.runs.store import Store
 from models.specs import RunSpec, grid
 from models.sweeps.sweep import ask
 from models.training.loop import Training
@@ -95,7 +95,7 @@ def test_a_run_is_trained_once_and_then_found():
     first, again = quietly(SPEC), quietly(SPEC)
     assert (first.cached, again.cached) == (False, True)
     assert first.record == again.record
-    assert first.path == again.path == own_folder() / f"{SPEC.key}.json"
+    assert first.path == again.path == Store.default().runs / f"{SPEC.key}.json"
 
 
 def test_several_runs_come_in_the_order_asked_for():
@@ -105,24 +105,26 @@ def test_several_runs_come_in_the_order_asked_for():
 
 def test_a_published_record_comes_first():
     quietly(SPEC)
-    published_folder().mkdir()
-    os.replace(own_folder() / f"{SPEC.key}.json", published_folder() / f"{SPEC.key}.json")
-    assert quietly(SPEC).path.parent == published_folder()
+    Store.default().published.mkdir()
+    os.replace(
+        Store.default().runs / f"{SPEC.key}.json", Store.default().published / f"{SPEC.key}.json"
+    )
+    assert quietly(SPEC).path.parent == Store.default().published
 
 
 def test_looking_for_a_run_trains_nothing():
-    assert find(SPEC) is None
-    assert not own_folder().exists()
+    assert Store.default().find(SPEC) is None
+    assert not Store.default().runs.exists()
 
 
 def test_a_finished_run_leaves_its_weights_and_no_checkpoint():
     record = quietly(SPEC).record
-    weights = load_file(own_folder() / f"{SPEC.key}.safetensors")
+    weights = load_file(Store.default().runs / f"{SPEC.key}.safetensors")
     training = Training(SPEC, load(SPEC.dataset))
     training.network.load_state_dict(weights)
     judged = training.evaluate(training.test)
     assert (judged.loss, judged.accuracy) == (record.final.test_loss, record.final.test_accuracy)
-    assert checkpoint_files(SPEC.key) == []
+    assert Store.default().checkpoint_files(SPEC.key) == []
 
 
 # Records
@@ -221,8 +223,8 @@ def test_a_killed_run_resumes_with_the_same_history_bit_for_bit(optimizer, tmp_p
     spec = SPEC.with_(
         train_size=1000, epochs=6, dropout=0.2, augmentation="shift", **cycle, **optimizer
     )
-    kill(ask_in_a_process(spec), when=lambda: last_epoch(spec.key) >= 2)
-    finished = last_epoch(spec.key)
+    kill(ask_in_a_process(spec), when=lambda: Store.default().last_epoch(spec.key) >= 2)
+    finished = Store.default().last_epoch(spec.key)
     resumed = quietly(spec)
     assert resumed.record.provenance.resumed_from_epoch == finished < 6
     assert_as_if_never_killed(resumed, spec, tmp_path, monkeypatch)
@@ -234,7 +236,9 @@ def test_a_run_killed_inside_a_long_epoch_resumes_there_bit_for_bit(tmp_path, mo
     process = ask_in_a_process(spec, snapshot_seconds=0.05)
     kill(
         process,
-        when=lambda: any(path.stem.startswith(inside) for path in checkpoint_files(spec.key)),
+        when=lambda: any(
+            path.stem.startswith(inside) for path in Store.default().checkpoint_files(spec.key)
+        ),
     )
     told = Told()
     resumed = obtain(spec, progress=told)
@@ -294,7 +298,7 @@ def trained(epochs: int) -> Training:
     """A run of SPEC with checkpoints after so many epochs, and then no further, as if killed."""
     training = Training(SPEC.with_(epochs=4), load(SPEC.dataset))
     for epoch in training.epochs():
-        checkpoints.store(training)
+        checkpoints.write(training, Store.default())
         if epoch.epoch == epochs:
             break
     return training
@@ -302,12 +306,12 @@ def trained(epochs: int) -> Training:
 
 def resumed(told: Told) -> tuple[int | None, Training]:
     fresh = Training(SPEC.with_(epochs=4), load(SPEC.dataset))
-    return checkpoints.resume(fresh, told), fresh
+    return checkpoints.resume(fresh, Store.default(), told), fresh
 
 
 def test_only_the_last_two_checkpoints_are_kept():
     training = trained(3)
-    assert [path.stem for path in checkpoint_files(training.spec.key)] == [
+    assert [path.stem for path in Store.default().checkpoint_files(training.spec.key)] == [
         "epoch-000003",
         "epoch-000002",
     ]
@@ -325,7 +329,7 @@ def test_only_the_last_two_checkpoints_are_kept():
 )
 def test_a_damaged_checkpoint_is_named_set_aside_and_the_one_before_used(damage):
     training = trained(3)
-    newest = checkpoint_files(training.spec.key)[0]
+    newest = Store.default().checkpoint_files(training.spec.key)[0]
     newest.write_bytes(damage(newest.read_bytes()))
     told = Told()
     epoch, fresh = resumed(told)
@@ -338,16 +342,16 @@ def test_a_damaged_checkpoint_is_named_set_aside_and_the_one_before_used(damage)
 
 def test_with_no_good_checkpoint_the_run_starts_anew():
     training = trained(2)
-    for path in checkpoint_files(training.spec.key):
+    for path in Store.default().checkpoint_files(training.spec.key):
         path.write_bytes(b"torn")
-    record = make(training.spec, own_folder(), Silent(), "cpu")
+    record = make(training.spec, Store.default(), Silent(), "cpu")
     assert record.provenance.resumed_from_epoch is None
     assert record.history[:2] == tuple(training.history)
 
 
 def test_a_checkpoint_of_other_training_code_is_passed_over(monkeypatch):
     trained(2)
-    monkeypatch.setattr(checkpoints, "code_fingerprint", lambda: "another")
+    monkeypatch.setattr(checkpoints, "current_fingerprints", lambda: frozenset({"another"}))
     told = Told()
     assert resumed(told)[0] is None
     assert "other training code" in told.notes[0]
@@ -359,7 +363,7 @@ def test_a_checkpoint_costs_little_of_an_epoch():
     costs = []
     for _ in range(5):
         started = time.perf_counter()
-        checkpoints.store(training)
+        checkpoints.write(training, Store.default())
         costs.append(time.perf_counter() - started)
     assert min(costs) < 0.5 * training.epoch_seconds[0], "of an epoch of half a second"
 
@@ -380,7 +384,7 @@ def test_every_module_the_training_loop_stands_on_is_in_its_fingerprint():
     loaded = subprocess.check_output([sys.executable, "-c", program], text=True).split()
     # these read, check or report, and cannot change what is computed from verified data
     harmless = {"data.sources", "data.download"}
-    harmless |= {"folders", "records", "fingerprint", "specs", "progress"}
+    harmless |= {"equivalence", "files", "fingerprint", "progress", "records", "settings", "specs"}
     modules = {name.removeprefix("models.") for name in loaded} - harmless - PACKAGES
     decisive = {
         file.removesuffix(".py").replace("/", ".") for file in fingerprint.DECISIVE.values()

@@ -21,7 +21,8 @@ from safetensors.torch import load_file
 
 from models.data.loading import DataError
 from models.records import Record
-from models.runs.store import find, own_folder
+from models.runs.store import Store
+from models.settings import SettingError
 from models.specs import RunSpec, SpecError, grid
 from models.sweeps import sweep_file
 from models.sweeps.cluster import ClusterError
@@ -162,7 +163,7 @@ def test_local_workers_share_the_cores_between_them(monkeypatch):
 def test_a_bad_number_of_workers_is_refused(workers, monkeypatch):
     monkeypatch.setenv("CONVBOOK_WORKERS", workers)
     with pytest.raises(
-        ClusterError,
+        SettingError,
         match=f"CONVBOOK_WORKERS: expected a whole number of at least 1, got '{workers}'",
     ):
         sweep(SPECS)
@@ -219,7 +220,7 @@ def test_asking_for_several_runs_trains_them_side_by_side(tmp_path):
     )
     assert told.stdout == "4\n"
     assert {line[:5] for line in told.stderr.splitlines()} == {"[1/4]", "[2/4]", "[3/4]", "[4/4]"}
-    assert [find(spec).cached for spec in SPECS] == [True] * 4
+    assert [Store.default().find(spec).cached for spec in SPECS] == [True] * 4
 
 
 @pytest.mark.slow
@@ -246,8 +247,8 @@ def test_a_run_that_fails_is_named_with_its_error_and_the_others_finish(damaged_
     with pytest.raises(DataError, match="damaged") as caught:
         sweep([SPECS[0], bad, SPECS[1]], progress=Board())
     assert f"in the run {bad.key} (1 of 3 runs failed)" in caught.value.__notes__[0]
-    assert find(SPECS[0])
-    assert find(SPECS[1])
+    assert Store.default().find(SPECS[0])
+    assert Store.default().find(SPECS[1])
 
 
 @pytest.mark.slow
@@ -288,7 +289,7 @@ def test_records_and_weights_come_back_from_workers_that_share_no_folder(cluster
     assert results(sweep(SPECS, cluster=cluster.address, progress=Board())) == results(wanted)
     for spec in SPECS:
         assert sum(host.has(f"runs/{spec.key}.json") for host in hosts) == 1
-        ours = load_file(own_folder() / f"{spec.key}.safetensors")
+        ours = load_file(Store.default().runs / f"{spec.key}.safetensors")
         theirs = load_file(tmp_path / "alone" / "runs" / f"{spec.key}.safetensors")
         assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 

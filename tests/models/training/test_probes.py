@@ -18,7 +18,7 @@ from models.networks.layers import NOISE_MEAN, NOISE_SCALE, NOISE_WIDTH, make_no
 from models.progress import Silent
 from models.runs.making import to_record
 from models.runs.obtain import obtain
-from models.runs.store import checkpoint_files, last_epoch
+from models.runs.store import Store
 from models.specs import RunSpec
 from models.training import probes
 from models.training.ablation import DRAWS, JUDGED, chain, counts_of, measure_units
@@ -183,13 +183,13 @@ def test_a_killed_run_resumes_with_the_same_measurements(tmp_path, monkeypatch):
         [sys.executable, "-c", KILLED, spec.model_dump_json()], stderr=subprocess.PIPE
     )
     deadline = time.monotonic() + 120
-    while last_epoch(spec.key) < 2:
+    while Store.default().last_epoch(spec.key) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.005)
     process.kill()
     process.communicate()
     assert process.returncode == -signal.SIGKILL
-    assert checkpoint_files(spec.key)
+    assert Store.default().checkpoint_files(spec.key)
     resumed = quietly(spec).record
     assert resumed.provenance.resumed_from_epoch is not None
     monkeypatch.setenv("CONVBOOK_CACHE", str(tmp_path / "uninterrupted"))
