@@ -1,4 +1,4 @@
-"""`python -m book`: publish, verify, certify, status and run, from anywhere in the book's folder."""
+"""`python -m book`: status, run, publish, verify and certify, from anywhere in the book."""
 
 import argparse
 import importlib
@@ -133,7 +133,9 @@ def _add_verify(commands: Commands) -> None:
 
 
 def _add_certify(commands: Commands) -> None:
-    about = "show that today's training code gives the same bits as that of a commit, and certify it"
+    about = (
+        "show that today's training code gives the same bits as that of a commit, and certify it"
+    )
     command = _add(commands, "certify", about, "HEAD~3")
     what = "a revision of this repository, as git names it"
     command.add_argument("commit", metavar="COMMIT", help=what)

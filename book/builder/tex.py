@@ -1,4 +1,4 @@
-"""`python -m book.builder.tex`: whether there is a TeX that can set the book, or what to install."""
+"""`python -m book.builder.tex`: is there a TeX that can set the book, or what to install?"""
 
 import shutil
 import sys

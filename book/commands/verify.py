@@ -57,9 +57,7 @@ def candidates(options: argparse.Namespace, published: Published) -> list[list[s
     return outdated(groups, published) if options.outdated else groups
 
 
-def chosen(
-    options: argparse.Namespace, groups: Sequence[Sequence[str]]
-) -> tuple[list[str], str]:
+def chosen(options: argparse.Namespace, groups: Sequence[Sequence[str]]) -> tuple[list[str], str]:
     """Return the runs to verify, and words on how they were drawn.
 
     Raises:

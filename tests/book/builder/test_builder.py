@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from books import build, last_line, write_book, write_chapter
 
-from book.builder.chapters import Chapter
+from book.builder.chapters import Book
 from book.builder.execution import execute
 
 pytestmark = pytest.mark.slow
@@ -91,12 +91,13 @@ def test_a_file_that_is_no_notebook_fails_alone(book):
 
 
 def chapter(folder, name):
-    return Chapter(name, folder / f"{name}.ipynb", folder / "_build", folder)
+    return Book(folder, folder / "_build").chapter(name, folder / f"{name}.ipynb")
 
 
 def test_a_module_that_changes_while_its_chapter_runs_makes_it_stale(tmp_path):
     (tmp_path / "helper.py").write_text(HELPER)
-    change = "from pathlib import Path\n\nPath('helper.py').write_text('def double(number):\\n    return 3 * number\\n')"
+    new = HELPER.replace("2", "3")
+    change = f"from pathlib import Path\n\nPath('helper.py').write_text({new!r})"
     write_chapter(tmp_path / "first.ipynb", "import time\n\ntime.sleep(0.1)", USES_HELPER, change)
     assert execute(chapter(tmp_path, "first")).error is None
     assert chapter(tmp_path, "first").causes() == ["helper.py changed"]

@@ -154,7 +154,8 @@ def test_a_value_that_the_chapter_refuses_is_a_mistake(folder):
     failed = book(folder, "run", "second", "-p", "number", "-1")
     assert failed.returncode == 2
     assert failed.stderr.splitlines() == [
-        "python -m book run: error: ParameterError: number must be a whole number of at least 1; got -1"
+        "python -m book run: error: ParameterError: "
+        "number must be a whole number of at least 1; got -1"
     ]
     assert not list(folder.glob("*.ipynb"))
 
@@ -234,7 +235,7 @@ def test_an_unknown_profile_is_named_with_the_known_ones(inside, monkeypatch, ca
     assert "unknown profile 'lvie'; known: live" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["status", "run", "publish", "verify"])
+@pytest.mark.parametrize("command", ["status", "run", "publish", "verify", "certify"])
 def test_every_command_has_help_with_an_example(command, capsys):
     with pytest.raises(SystemExit) as exit_:
         main([command, "--help"])

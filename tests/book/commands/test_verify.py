@@ -208,7 +208,8 @@ def test_nothing_published_is_said_so(folder, capsys):
 @pytest.mark.slow
 def test_the_runs_of_one_chapter_are_verified(folder, capsys):
     cell = "from book.report import experiments\nfrom models.specs import RunSpec\n"
-    cell += f"experiments.ask({{'plain': RunSpec.model_validate({SPEC.model_dump(exclude_unset=True)!r})}}, 1)"
+    fields = SPEC.model_dump(exclude_unset=True)
+    cell += f"experiments.ask({{'plain': RunSpec.model_validate({fields!r})}}, 1)"
     write_chapter(folder / "words.ipynb", cell)
     other = folder / "runs" / "0123456789abcdef0123.json"
     other.write_text("no record of this chapter")
