@@ -37,26 +37,14 @@ from models.settings import Settings
 
 FULL_DATA = os.environ.get("CONVBOOK_DATA")  # as the user has set it, before any test changes it
 FULL_SETS = ("mnist", "fashion-mnist", "cifar10")
-UNREACHABLE = (
-    "http://127.0.0.1:9"  # a proxy where nobody listens: no network, whatever this machine has
-)
 FASHION = SYSTEM_FOLDER / "fashion-mnist"
 
 
 @pytest.fixture(autouse=True)
-def empty_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def empty_places(own_folders: Path, no_network: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing in the user's folders, and no network."""
-    monkeypatch.setenv("CONVBOOK_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("CONVBOOK_CACHE", str(tmp_path / "cache"))
-    (tmp_path / "data").mkdir()
-    for scheme in ("http", "https"):
-        monkeypatch.setenv(f"{scheme}_proxy", UNREACHABLE)
-    monkeypatch.setenv("no_proxy", "")
-
-
-@pytest.fixture(scope="module")
-def digits() -> Dataset:
-    return load("mnist5k")
+    monkeypatch.setenv("CONVBOOK_DATA", str(own_folders / "data"))
+    (own_folders / "data").mkdir()
 
 
 def full(name: str, monkeypatch: pytest.MonkeyPatch) -> Dataset:
@@ -293,7 +281,10 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
 
 
 def test_the_names_and_digests_load_no_torch() -> None:
-    code = "import sys, models.data.datasets, models.settings, models.networks.architectures; sys.exit('torch' in sys.modules)"
+    code = (
+        "import sys, models.data.datasets, models.settings, models.networks.architectures\n"
+        "sys.exit('torch' in sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3])
 
 

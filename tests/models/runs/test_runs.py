@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from processes import kill
 from safetensors.torch import load_file
 
 from models import fingerprint, records
 from models.data.loading import load
+from models.files import write_atomically
 from models.fingerprint import code_fingerprint, digest
 from models.progress import Silent
 from models.records import CorruptRecord, is_current
@@ -27,6 +29,8 @@ from models.runs.store import Store
 from models.specs import RunSpec, grid
 from models.sweeps.sweep import ask
 from models.training.loop import Training
+
+pytestmark = pytest.mark.usefixtures("own_folders", "one_thread")
 
 SPEC = RunSpec(
     train_size=200, epochs=2, batch_size=50, lr=0.1, norm="batch", norm_layers=["fc1"], momentum=0.9
@@ -42,20 +46,6 @@ ask(RunSpec.model_validate_json(sys.argv[1]))
 """
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    """A cache folder and a published folder of the test's own; one thread here and in every process
-    it starts.
-    """
-    monkeypatch.setenv("CONVBOOK_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("CONVBOOK_RUNS", str(tmp_path / "published"))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield tmp_path
-    torch.set_num_threads(threads)
-
-
 def ask_in_a_process(
     spec: RunSpec, snapshot_seconds: float = checkpoints.SNAPSHOT_SECONDS
 ) -> subprocess.Popen:
@@ -63,19 +53,12 @@ def ask_in_a_process(
     return subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
 
 
-def wait_for(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the other process did not get there"
-        time.sleep(0.005)
-
-
 def quietly(spec: RunSpec):
     return obtain(spec, progress=Silent())
 
 
-class Told(Silent):
-    """Keeps what it is told."""
+class Listener(Silent):
+    """Keeps what is reported."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
@@ -205,9 +188,9 @@ def test_a_record_under_another_runs_name_is_not_believed():
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "record.json"
-    records.write_atomically(path, b"old")
+    write_atomically(path, b"old")
     with pytest.raises(TypeError):
-        records.write_atomically(path, "no bytes")
+        write_atomically(path, "no bytes")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.glob("*record*")) == [path]
 
@@ -240,18 +223,11 @@ def test_a_run_killed_inside_a_long_epoch_resumes_there_bit_for_bit(tmp_path, mo
             path.stem.startswith(inside) for path in Store.default().checkpoint_files(spec.key)
         ),
     )
-    told = Told()
-    resumed = obtain(spec, progress=told)
+    listener = Listener()
+    resumed = obtain(spec, progress=listener)
     assert resumed.record.provenance.resumed_from_epoch == 1
-    assert min(told.examples) > 50, "the second epoch goes on where it was, not from its start"
+    assert min(listener.examples) > 50, "the second epoch goes on where it was, not from its start"
     assert_as_if_never_killed(resumed, spec, tmp_path, monkeypatch)
-
-
-def kill(process: subprocess.Popen, when) -> None:
-    wait_for(when)
-    process.kill()
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
 
 
 def assert_as_if_never_killed(resumed, spec, tmp_path, monkeypatch):
@@ -269,10 +245,10 @@ def assert_as_if_never_killed(resumed, spec, tmp_path, monkeypatch):
 
 def test_two_processes_that_ask_for_one_run_train_it_once():
     processes = [ask_in_a_process(SPEC.with_(epochs=4, train_size=1000)) for _ in range(2)]
-    told = [process.communicate(timeout=120)[1] for process in processes]
+    reports = [process.communicate(timeout=120)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
-    assert sum("epoch 4/4" in text for text in told) == 1
-    assert sum(text.count("epoch 1/4") for text in told) == 1
+    assert sum("epoch 4/4" in text for text in reports) == 1
+    assert sum(text.count("epoch 1/4") for text in reports) == 1
 
 
 def test_the_second_asker_waits_and_a_dead_holders_lock_is_free(tmp_path):
@@ -304,9 +280,9 @@ def trained(epochs: int) -> Training:
     return training
 
 
-def resumed(told: Told) -> tuple[int | None, Training]:
+def resumed(listener: Listener) -> tuple[int | None, Training]:
     fresh = Training(SPEC.with_(epochs=4), load(SPEC.dataset))
-    return checkpoints.resume(fresh, Store.default(), told), fresh
+    return checkpoints.resume(fresh, Store.default(), listener), fresh
 
 
 def test_only_the_last_two_checkpoints_are_kept():
@@ -331,12 +307,12 @@ def test_a_damaged_checkpoint_is_named_set_aside_and_the_one_before_used(damage)
     training = trained(3)
     newest = Store.default().checkpoint_files(training.spec.key)[0]
     newest.write_bytes(damage(newest.read_bytes()))
-    told = Told()
-    epoch, fresh = resumed(told)
+    listener = Listener()
+    epoch, fresh = resumed(listener)
     assert epoch == 2
     assert fresh.history == training.history[:2]
-    assert len(told.notes) == 1
-    assert newest.name in told.notes[0]
+    assert len(listener.notes) == 1
+    assert newest.name in listener.notes[0]
     assert newest.with_name(newest.name + ".corrupt").exists()
 
 
@@ -352,9 +328,9 @@ def test_with_no_good_checkpoint_the_run_starts_anew():
 def test_a_checkpoint_of_other_training_code_is_passed_over(monkeypatch):
     trained(2)
     monkeypatch.setattr(checkpoints, "current_fingerprints", lambda: frozenset({"another"}))
-    told = Told()
-    assert resumed(told)[0] is None
-    assert "other training code" in told.notes[0]
+    listener = Listener()
+    assert resumed(listener)[0] is None
+    assert "other training code" in listener.notes[0]
 
 
 def test_a_checkpoint_costs_little_of_an_epoch():
@@ -380,7 +356,10 @@ def test_comments_docstrings_and_layout_are_no_change(tmp_path):
 
 
 def test_every_module_the_training_loop_stands_on_is_in_its_fingerprint():
-    program = "import sys, models.training.loop; print(*(name for name in sys.modules if name.startswith('models.')))"
+    program = (
+        "import sys, models.training.loop\n"
+        "print(*(name for name in sys.modules if name.startswith('models.')))"
+    )
     loaded = subprocess.check_output([sys.executable, "-c", program], text=True).split()
     # these read, check or report, and cannot change what is computed from verified data
     harmless = {"data.sources", "data.download"}

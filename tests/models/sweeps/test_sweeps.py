@@ -16,7 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from clusters import Host, cluster_on, wait_for
+from clusters import Host, cluster_on
+from processes import wait_for
 from safetensors.torch import load_file
 
 from models.data.loading import DataError
@@ -36,12 +37,9 @@ TORN = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labe
 
 
 @pytest.fixture(autouse=True)
-def own_places(tmp_path, monkeypatch):
+def two_workers(own_folders, monkeypatch):
     """Folders of the test's own, and two local workers whatever the machine."""
-    monkeypatch.setenv("CONVBOOK_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("CONVBOOK_RUNS", str(tmp_path / "published"))
     monkeypatch.setenv("CONVBOOK_WORKERS", "2")
-    monkeypatch.delenv("CONVBOOK_CLUSTER", raising=False)
 
 
 @pytest.fixture
@@ -209,7 +207,7 @@ def test_asking_for_several_runs_trains_them_side_by_side(tmp_path):
         [
             sys.executable,
             "-c",
-            "from test_sweeps import SPECS; from models.sweeps.sweep import ask; print(len(ask(SPECS)))",
+            "from test_sweeps import SPECS, ask; print(len(ask(SPECS)))",
         ],
         env=os.environ
         | {"PYTHONPATH": os.pathsep.join(map(str, [Path(__file__).parent, Path.cwd()]))},
@@ -392,7 +390,8 @@ def test_hosts_apart_train_for_one_another(two_hosts, tmp_path):
     here, there = two_hosts
     file = tmp_path / "sweep.yml"
     file.write_text(
-        "base: {train_size: 300, epochs: 2, batch_size: 50}\ngrid: {norm: [none, batch], seed: [0, 1]}\n"
+        "base: {train_size: 300, epochs: 2, batch_size: 50}\n"
+        "grid: {norm: [none, batch], seed: [0, 1]}\n"
     )
     with cluster_on(here) as cluster:
         cluster.worker(there)
@@ -510,7 +509,8 @@ def test_a_file_is_a_grid_on_a_base_the_last_field_fastest(tmp_path):
 def test_a_file_may_hold_several_blocks(tmp_path):
     file = tmp_path / "sweep.yml"
     file.write_text(
-        "- base: {epochs: 1}\n- grid:\n    milestones: [[1], [2, 4]]\n  base: {schedule: step, gamma: 0.1}\n"
+        "- base: {epochs: 1}\n"
+        "- grid:\n    milestones: [[1], [2, 4]]\n  base: {schedule: step, gamma: 0.1}\n"
     )
     specs = sweep_file.read(file)
     assert [spec.milestones for spec in specs] == [None, (1,), (2, 4)]

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from models import records
-from models.data.loading import load
 from models.records import Epoch
 from models.runs.making import to_record
 from models.specs import RunSpec
@@ -16,11 +15,6 @@ from models.training.loop import LOOK_EVERY, Training
 
 SMALL = RunSpec(train_size=300, epochs=2, batch_size=64, lr=0.1)
 SWEEP = SMALL.with_(schedule="range-test", lr=1e-3, max_lr=1.0, loss_every=1)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return load("mnist5k")
 
 
 def train(spec: RunSpec, digits) -> tuple[Training, list[Epoch]]:

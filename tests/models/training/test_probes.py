@@ -1,7 +1,6 @@
 """What runs measure of themselves: right numbers, and a training that does not notice."""
 
 import json
-import signal
 import subprocess
 import sys
 import time
@@ -9,11 +8,11 @@ import time
 import numpy as np
 import pytest
 import torch
+from processes import kill
 from torch import nn
 
 from book.commands.retraining import retrain_start
 from models import records
-from models.data.loading import load
 from models.networks.layers import NOISE_MEAN, NOISE_SCALE, NOISE_WIDTH, make_norm, shaken
 from models.progress import Silent
 from models.runs.making import to_record
@@ -34,6 +33,8 @@ from models.training.probes import (
 
 ALL = ("gradients", "inputs", "units", "variances")
 HIDDEN = ["conv1", "conv2", "fc1", "fc2"]
+pytestmark = pytest.mark.usefixtures("own_folders", "one_thread")
+
 SPEC = RunSpec(
     train_size=300,
     epochs=2,
@@ -49,22 +50,6 @@ from models.runs.obtain import obtain
 from models.specs import RunSpec
 obtain(RunSpec.model_validate_json(sys.argv[1]))
 """
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("CONVBOOK_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("CONVBOOK_RUNS", str(tmp_path / "published"))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield tmp_path
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return load("mnist5k")
 
 
 def trained(spec: RunSpec, digits) -> Training:
@@ -182,13 +167,7 @@ def test_a_killed_run_resumes_with_the_same_measurements(tmp_path, monkeypatch):
     process = subprocess.Popen(
         [sys.executable, "-c", KILLED, spec.model_dump_json()], stderr=subprocess.PIPE
     )
-    deadline = time.monotonic() + 120
-    while Store.default().last_epoch(spec.key) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    process.kill()
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    kill(process, when=lambda: Store.default().last_epoch(spec.key) >= 2)
     assert Store.default().checkpoint_files(spec.key)
     resumed = quietly(spec).record
     assert resumed.provenance.resumed_from_epoch is not None

@@ -15,11 +15,6 @@ from models.training.schedules import MAX_BATCH_SIZE
 SMALL = RunSpec(train_size=300, epochs=2, batch_size=64, lr=0.1)
 
 
-@pytest.fixture(scope="module")
-def digits():
-    return load("mnist5k")
-
-
 def train(spec: RunSpec, digits) -> tuple[Training, list[Epoch]]:
     training = Training(spec, digits)
     return training, list(training.epochs())
