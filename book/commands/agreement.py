@@ -6,10 +6,10 @@ identical: history, learned parameters and diagnostics agree to the last bit. Th
     processor, threads, versions and training code must give in fp32: there, anything else counts as
     different.
 within tolerance: elsewhere, sums are rounded in another order, and over thousands of steps that
-    grows until the run is as good as another draw. Then the final accuracies may differ by 4 binomial
-    standard errors of a difference, sqrt(2 p (1 - p) / n) with n judged examples (a chance of 1 in
-    16,000), and the final training losses by 25 % of the recorded one or by 0.02 nats, whichever is
-    more (near zero, a quarter of a loss is nothing).
+    grows until the run is as good as another draw. Then the final accuracies may differ by 4
+    binomial standard errors of a difference, sqrt(2 p (1 - p) / n) with n judged examples (a chance
+    of 1 in 16,000), and the final training losses by 25 % of the recorded one or by 0.02 nats,
+    whichever is more (near zero, a quarter of a loss is nothing).
 identical so far: of a run that was trained again for its first epochs only, these have the same
     bits, loss for loss. Thousands of steps lie in an epoch, each built on the one before, so other
     arithmetic would show.
