@@ -31,7 +31,7 @@ from models.progress import clock, title
 from models.records import Record
 from models.runs.store import Store
 from models.specs import RunSpec
-from models.sweeps.sweep import available_cores
+from models.sweeps.cores import available_cores
 
 ANY_VALUE = ("dataset_digest", "seed")  # fields of which one value is as good as another
 COLUMNS = {"run": "left", "what": "left", "then": "right", "today": "right", "bits": "left"}

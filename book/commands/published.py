@@ -10,7 +10,7 @@ from book.builder.errors import BookError
 from models import records
 from models.records import CorruptRecord, Record
 from models.runs.store import Store
-from models.sweeps.sweep import available_cores
+from models.sweeps.cores import available_cores
 
 #: A published record; the error in place of one that cannot be believed.
 Readable = Record | CorruptRecord

@@ -23,6 +23,7 @@ import torch
 
 from models.data.datasets import DATASETS, DIGESTS
 from models.data.download import download
+from models.data.layouts import IDX_FILES, Arrays, DataError, read_idx
 from models.data.loading import (
     Dataset,
     canonical,
@@ -32,7 +33,7 @@ from models.data.loading import (
     standardisation,
     subset,
 )
-from models.data.sources import IDX_FILES, SYSTEM_FOLDER, Arrays, DataError, fetch, read_idx
+from models.data.sources import SYSTEM_FOLDER, fetch
 from models.settings import Settings
 
 FULL_DATA = os.environ.get("CONVBOOK_DATA")  # as the user has set it, before any test changes it

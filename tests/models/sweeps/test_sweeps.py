@@ -23,12 +23,13 @@ from safetensors.torch import load_file
 from models.data.loading import DataError
 from models.records import Record
 from models.runs.store import Store
-from models.settings import SettingError
+from models.settings import SettingError, Settings
 from models.specs import RunSpec, SpecError, grid
 from models.sweeps import sweep_file
 from models.sweeps.cluster import ClusterError
+from models.sweeps.cores import local_share
 from models.sweeps.progress_board import Board, LineBoard
-from models.sweeps.sweep import ask, local_share, outcomes, sweep
+from models.sweeps.sweep import ask, outcomes, sweep
 
 SPEC = RunSpec(train_size=300, epochs=2, batch_size=50, lr=0.1)
 SPECS = grid(SPEC, norm=("none", "batch"), seed=(0, 1))
@@ -147,14 +148,17 @@ def test_dask_stays_away_where_it_is_not_needed(before, monkeypatch):
 
 
 def test_local_workers_share_the_cores_between_them(monkeypatch):
+    def shares(runs: int) -> tuple[int, int]:
+        return local_share(runs, Settings.from_environment())
+
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr("dask.system.cpu_count", lambda: 8)
     monkeypatch.delenv("CONVBOOK_WORKERS")
-    assert [local_share(count) for count in (1, 3, 8, 24)] == [(1, 1), (3, 2), (8, 1), (8, 1)]
+    assert [shares(count) for count in (1, 3, 8, 24)] == [(1, 1), (3, 2), (8, 1), (8, 1)]
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    assert local_share(24) == (2, 1)
+    assert shares(24) == (2, 1)
     monkeypatch.setenv("CONVBOOK_WORKERS", "5")
-    assert local_share(24) == (5, 1)
+    assert shares(24) == (5, 1)
 
 
 @pytest.mark.parametrize("workers", ["0", "-1", "two", "1.5"])
