@@ -30,9 +30,7 @@ from analysis.rows import Derivation, Kind, Row, Shown
 
 @dataclass(frozen=True)
 class Signal:
-    """What flows from layer to layer: its batch and shape, and what one of its positions sees along
-    each axis.
-    """
+    """What flows from layer to layer: batch, shape, and what one position sees along each axis."""
 
     batch: Expr
     shape: tuple[Expr, ...]
@@ -49,7 +47,8 @@ def derive(network: Network) -> Derivation:
         AnalysisError: if a layer cannot take what reaches it, or two layers share a name.
 
     >>> from analysis.layers import Conv
-    >>> derive(Network("one", (Conv("conv1", filters=96, kernel=11, stride=4),), 227, 227, 3)).row("conv1").output
+    >>> conv = Conv("conv1", filters=96, kernel=11, stride=4)
+    >>> derive(Network("one", (conv,), 227, 227, 3)).row("conv1").output
     (55, 55, 96)
     """
     sizes = {name: getattr(network, name) for name in ("height", "width", "channels", "batch")}
@@ -174,7 +173,7 @@ def _(layer: Branches, signal: Signal) -> Passed:
 
 
 def _slide(layer: Conv | Pool, signal: Signal) -> tuple[Window, Window]:
-    """The layer's windows, checked to fit onto the map."""
+    """Return the layer's windows, checked to fit onto the map."""
     if len(signal.shape) != 3:
         raise AnalysisError(
             f"{layer.name} slides over a map of height x width x channels, not {_by(signal.shape)}"
@@ -184,15 +183,16 @@ def _slide(layer: Conv | Pool, signal: Signal) -> tuple[Window, Window]:
         if operators.output_side(side, *window).is_positive is False:
             window_size = _by(tuple(one.dilation * (one.kernel - 1) + 1 for one in along))
             raise AnalysisError(
-                f"{layer.name} cannot slide its {window_size} window over a map of {_by(signal.shape)}; "
-                "the input is too small"
+                f"{layer.name} cannot slide its {window_size} window over a map of "
+                f"{_by(signal.shape)}; the input is too small"
             )
     return along
 
 
 def _whole_map(name: str, signal: Signal) -> tuple[Window, Window]:
-    """Windows that cover the map once: what global pooling and a fully connected layer look
-    through.
+    """Return windows that cover the map once.
+
+    Global pooling and a fully connected layer look through them.
     """
     if len(signal.shape) != 3:
         raise AnalysisError(
@@ -205,8 +205,9 @@ def _whole_map(name: str, signal: Signal) -> tuple[Window, Window]:
 def _behind(
     signal: Signal, along: tuple[Window, Window], channels: Expr
 ) -> tuple[Signal, dict[str, Shown]]:
-    """The signal behind sliding windows, and the calculations of its sides, receptive field and
-    jump.
+    """Return the signal behind sliding windows, and how it comes about.
+
+    How: the calculations of its sides, receptive field and jump.
     """
     axes = tuple(zip(signal.shape[:2], along, strict=True))
     height, width = (operators.output_side(side, *window) for side, window in axes)
@@ -233,7 +234,7 @@ def _seen(signal: Signal, along: tuple[Window, Window]) -> dict[str, Shown]:
 
 
 def _flatten(signal: Signal) -> Signal:
-    """The map as one vector, each of whose readers sees what the whole map sees."""
+    """Return the map as one vector, each of whose readers sees what the whole map sees."""
     if len(signal.shape) == 1:
         return signal
     return Signal(
@@ -242,7 +243,7 @@ def _flatten(signal: Signal) -> Signal:
 
 
 def _unions(signals: list[Signal], after: Signal) -> Shown:
-    """What meets in a concatenation, and its hull: `1 ∪ 3 ∪ 5 = 5`."""
+    """Return what meets in a concatenation, and its hull: `1 ∪ 3 ∪ 5 = 5`."""
     calculations = []
     for axis in (0, 1):
         sizes = list(dict.fromkeys(signal.fields[axis].size for signal in signals))
@@ -267,10 +268,11 @@ def _check_names(network: str, rows: Iterable[Row]) -> None:
     twice = [name for name, count in Counter(row.layer for row in rows).items() if count > 1]
     if twice:
         raise AnalysisError(
-            f"{network}: layers need names of their own, but {', '.join(twice)} comes more than once"
+            f"{network}: layers need names of their own, "
+            f"but {', '.join(twice)} comes more than once"
         )
 
 
 def _by(shape: tuple[Expr, ...]) -> str:
-    """A shape in a sentence: `224x224x3`."""
+    """Write a shape in a sentence: `224x224x3`."""
     return "x".join(text(size).replace(",", "") for size in shape)

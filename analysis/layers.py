@@ -1,5 +1,6 @@
-"""Layers and networks as data. What a layer costs is in `analysis.operators`, how they chain in
-`analysis.derivation`.
+"""Layers and networks as data.
+
+What a layer costs is in `analysis.operators`, how they chain in `analysis.derivation`.
 
 Sizes are integers or sympy expressions. A window's kernel, stride, padding and dilation are one
 number for both axes, or a pair `(height, width)`. Layers without numbers of their own (activations,
@@ -19,8 +20,9 @@ Sides: TypeAlias = Dimension | tuple[Dimension, Dimension]
 
 @dataclass(frozen=True)
 class Conv:
-    """A two-dimensional convolution (cross-correlation); `groups` as in the two-GPU AlexNet (paper,
-    section 3.5).
+    """A two-dimensional convolution (cross-correlation).
+
+    `groups` as in the two-GPU AlexNet (paper, section 3.5).
     """
 
     name: str
@@ -35,8 +37,9 @@ class Conv:
 
 @dataclass(frozen=True)
 class Pool:
-    """Maximum or average pooling: the same shape and no weights either way. The stride defaults to
-    the kernel.
+    """Maximum or average pooling: the same shape and no weights either way.
+
+    The stride defaults to the kernel.
     """
 
     name: str
@@ -84,8 +87,9 @@ class Norm:
 
 @dataclass(frozen=True)
 class Branches:
-    """Branches from one input, their outputs concatenated along the channels; an empty branch
-    passes its input on.
+    """Branches from one input, their outputs concatenated along the channels.
+
+    An empty branch passes its input on.
     """
 
     name: str
@@ -117,7 +121,7 @@ class Window(NamedTuple):
 
 
 def windows(layer: Conv | Pool) -> tuple[Window, Window]:
-    """The windows along height and width.
+    """Return the windows along height and width.
 
     Raises:
         AnalysisError: if a size is not a whole number, or too small.
@@ -141,7 +145,7 @@ def _pair(name: str, sides: Sides, at_least: int = 1) -> tuple[Expr, Expr]:
 
 
 def flattened(layers: tuple[Layer, ...]) -> Iterator[Layer]:
-    """Every layer, those inside of branches too, a `Branches` after its own."""
+    """Yield every layer, those inside of branches too, a `Branches` after its own."""
     for layer in layers:
         if isinstance(layer, Branches):
             for branch in layer.branches:

@@ -1,5 +1,6 @@
-"""What each of our measures for speed brings: the same work with it and without, in turn, on random
-images.
+"""What each of our measures for speed brings: the same work with it and without, in turn.
+
+The images are random.
 
 LeNet's are taken on one thread, as LeNets are trained: one process a core.
 """
@@ -33,8 +34,9 @@ GOOGLENET = RunSpec(network="minigooglenet", norm="batch", dropout=0.5)
 
 
 def measure(sizes: Sizes) -> dict[str, Any]:
-    """Every effect's pair of seconds, the seconds until a compiled network has done its first step,
-    and profiles.
+    """Measure every effect, a compiled network's first step, and profiles.
+
+    An effect is a pair of seconds; of the first step the seconds until it is done.
     """
     cores, seconds = torch.get_num_threads(), sizes.effect_seconds
     torch.set_num_threads(1)
@@ -51,8 +53,9 @@ def measure(sizes: Sizes) -> dict[str, Any]:
 
 
 def alternate(calls: Mapping[str, Call], seconds: float) -> dict[str, float]:
-    """The median seconds of each call; they are called in turn, for so many seconds in all, after
-    one round unmeasured.
+    """Return the median seconds of each call.
+
+    They are called in turn, for so many seconds in all, after one round unmeasured.
 
     >>> sorted(alternate({"a": int, "b": str}, seconds=0.0))
     ['a', 'b']
@@ -69,11 +72,17 @@ def alternate(calls: Mapping[str, Call], seconds: float) -> dict[str, float]:
     return {name: statistics.median(row) for name, row in times.items()}
 
 
+def _against_ours(calls: Mapping[str, Call], seconds: float) -> Pairs:
+    """Return the median seconds of the call named "ours" beside those of every other."""
+    medians = alternate(calls, seconds)
+    return {name: (medians["ours"], other) for name, other in medians.items() if name != "ours"}
+
+
 # Single layers, forward and backward
 
 
 def layers(seconds: float) -> Pairs:
-    """Ours against torch's own, at the shape of LeNet's first layer."""
+    """Compare our layers with torch's own, at the shape of LeNet's first layer."""
     shape, norm = (LENET_BATCH, 6, 28, 28), InputNorm("batch", (0.1,), (0.3,))
     ours = nn.Sequential(norm, AffineConv2d(norm.norm, 6, 5, 1, 2, bias=True))
     plain = nn.Sequential(nn.BatchNorm2d(1), nn.Conv2d(1, 6, 5, padding=2))
@@ -98,11 +107,11 @@ def layers(seconds: float) -> Pairs:
 
 
 def _pair(ours: nn.Module, other: nn.Module, x: Tensor, seconds: float) -> tuple[float, float]:
-    taken = alternate(
+    medians = alternate(
         {"ours": lambda: _there_and_back(ours, x), "other": lambda: _there_and_back(other, x)},
         seconds,
     )
-    return taken["ours"], taken["other"]
+    return medians["ours"], medians["other"]
 
 
 def _there_and_back(module: nn.Module, x: Tensor) -> None:
@@ -116,8 +125,9 @@ def _there_and_back(module: nn.Module, x: Tensor) -> None:
 def stepper(
     network: nn.Module, batch: int, precision: str = "fp32", call: Callable[..., Any] | None = None
 ) -> Call:
-    """A function that does one training step on the same random images; `call` stands for the
-    network (compiled).
+    """Return a function that does one training step on the same random images.
+
+    `call` stands for the network (compiled).
     """
     images, labels = torch.rand(batch, 1, 28, 28), torch.randint(0, 10, (batch,))
     optimizer = torch.optim.SGD(network.parameters(), lr=LR)
@@ -134,17 +144,16 @@ def stepper(
 
 
 def steps(seconds: float) -> Pairs:
-    """A step of the LeNet that has everything, against the same with one of its parts, or all,
-    replaced by torch's.
+    """Compare a step of the LeNet that has everything with one of plainer parts.
+
+    One of its parts, or all, is replaced by torch's.
     """
     calls = {"ours": stepper(build(EVERYTHING), LENET_BATCH)}
     for name, parts in {**{part: (part,) for part in PLAIN}, "all": tuple(PLAIN)}.items():
         calls[f"step-{name}"] = stepper(with_plain(build(EVERYTHING), *parts), LENET_BATCH)
     channels_last = build(EVERYTHING).to(memory_format=torch.channels_last)
     calls["step-contiguous"] = stepper(channels_last, LENET_BATCH)
-    taken = alternate(calls, 3 * seconds)
-    ours = taken.pop("ours")
-    return {name: (ours, other) for name, other in taken.items()}
+    return _against_ours(calls, 3 * seconds)
 
 
 def _plain_conv(layer: AffineConv2d) -> nn.Module:
@@ -160,9 +169,8 @@ PLAIN: dict[str, dict[type[nn.Module], Callable[[Any], nn.Module]]] = {
     "dropout": {kernels.Dropout: lambda layer: nn.Dropout(layer.rate)},
     "input": {
         InputNorm: lambda layer: layer.norm,
-        kernels.Dropout: lambda layer: kernels.Dropout(
-            layer.rate
-        ),  # behind it, no channels of ones any more
+        # behind it, no channels of ones any more
+        kernels.Dropout: lambda layer: kernels.Dropout(layer.rate),
         AffineConv2d: _plain_conv,
     },
 }
@@ -170,7 +178,7 @@ PLAIN: dict[str, dict[type[nn.Module], Callable[[Any], nn.Module]]] = {
 
 
 def with_plain(network: nn.Sequential, *parts: str) -> nn.Sequential:
-    """The network with torch's own layers for some of its `PLAIN` parts, changed in place.
+    """Put torch's own layers for some of the network's `PLAIN` parts, in place.
 
     >>> "Dropout(p=0.5" in str(with_plain(build(EVERYTHING), "dropout"))
     True
@@ -183,8 +191,9 @@ def with_plain(network: nn.Sequential, *parts: str) -> nn.Sequential:
 
 
 def freed_memory(seconds: float) -> Pairs:
-    """A step before and after the C library is asked to keep freed memory: it can't be asked to
-    forget that.
+    """Compare a step before and after the C library is asked to keep freed memory.
+
+    It can't be asked to forget that.
     """
     step = stepper(build(EVERYTHING), LENET_BATCH)
     without = alternate({"step": step}, seconds)["step"]
@@ -193,9 +202,7 @@ def freed_memory(seconds: float) -> Pairs:
 
 
 def precision_and_layout(seconds: float) -> Pairs:
-    """MiniGoogLeNet with all threads: bf16 against fp32, and channels last in memory against
-    channels first.
-    """
+    """Compare bf16 with fp32 and channels last with channels first: MiniGoogLeNet, all threads."""
     channels_last = torch.channels_last
     calls = {
         "ours": stepper(build(GOOGLENET).to(memory_format=channels_last), GOOGLENET_BATCH, "bf16"),
@@ -204,14 +211,13 @@ def precision_and_layout(seconds: float) -> Pairs:
         ),
         "googlenet-layout": stepper(build(GOOGLENET), GOOGLENET_BATCH, "bf16"),
     }
-    taken = alternate(calls, seconds)
-    ours = taken.pop("ours")
-    return {name: (ours, other) for name, other in taken.items()}
+    return _against_ours(calls, seconds)
 
 
 def compiling(seconds: float) -> tuple[tuple[float, float], float] | None:
-    """An eager step, a compiled one, and the seconds until the first of those is done; None where
-    it can't compile.
+    """Compare an eager step with a compiled one, and time the first of those.
+
+    Seconds a step of each, and seconds until the first is done; None where it can't compile.
     """
     network = build(EVERYTHING)
     compiled = stepper(network, LENET_BATCH, call=torch.compile(network))
@@ -221,15 +227,16 @@ def compiling(seconds: float) -> tuple[tuple[float, float], float] | None:
     except RuntimeError:  # such as no C++ compiler
         return None
     start_up = time.perf_counter() - started
-    taken = alternate(
+    medians = alternate(
         {"eager": stepper(build(EVERYTHING), LENET_BATCH), "compiled": compiled}, seconds
     )
-    return (taken["eager"], taken["compiled"]), start_up
+    return (medians["eager"], medians["compiled"]), start_up
 
 
 def profile(step: Call, count: int = 5) -> dict[str, float]:
-    """The operators on which a step spends most of its time, each with its share of that time, its
-    own alone.
+    """Return the operators on which a step spends most of its time, with their shares of it.
+
+    A share is an operator's own time alone.
     """
     step()
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
@@ -244,7 +251,7 @@ def profile(step: Call, count: int = 5) -> dict[str, float]:
 
 
 def loading(sizes: Sizes) -> Pairs:
-    """A batch of images out of memory, against one out of a DataLoader over torchvision's images."""
+    """Compare a batch out of memory with one out of a DataLoader over torchvision's images."""
     images = load(sizes.lenet_data).train_images
     batches = iter(tutorial.loader(sizes.lenet_data, LENET_BATCH))
     order = torch.randperm(len(images))[:LENET_BATCH]
@@ -253,7 +260,7 @@ def loading(sizes: Sizes) -> Pairs:
     for _ in range(count):
         next(batches)
     other = (time.perf_counter() - started) / count
-    taken = alternate(
+    medians = alternate(
         {"ours": lambda: images[order].to(torch.float32).div_(255)}, sizes.effect_seconds / 4
     )
-    return {"loading": (taken["ours"], other)}
+    return {"loading": (medians["ours"], other)}
