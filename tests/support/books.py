@@ -59,6 +59,18 @@ def build(folder: Path, *arguments: str, **environment: str) -> subprocess.Compl
     )
 
 
+def page(folder: Path, name: str) -> str:
+    """What the built site of the book in `folder` shows of one page, as HTML."""
+    return (folder / "_build" / "html" / f"{name}.html").read_text()
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    """Replace text that a file must have."""
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
 def last_line(run: subprocess.CompletedProcess[str]) -> str:
     """What a build says last."""
     return run.stdout.strip().splitlines()[-1]

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from books import BUILD_SECONDS, last_line, write_chapter
+from books import BUILD_SECONDS, edit, last_line, page, write_chapter
 
 pytestmark = pytest.mark.slow
 
@@ -137,15 +137,6 @@ def build(tides, installed):
         )
 
     return build
-
-
-def page(folder, name):
-    return (folder / "_build" / "html" / f"{name}.html").read_text()
-
-
-def edit(path, old, new):
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new))
 
 
 def test_a_book_of_tides_is_built_and_only_what_changed_is_built_again(tides, build):
