@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from book.builder import trace
 from book.report.colours import BLACK
 from book.report.intervals import Interval, mean_interval
 from book.report.methods import Method, named
@@ -32,6 +33,7 @@ def use_style() -> None:
     from matplotlib_inline.backend_inline import set_matplotlib_formats
 
     plt.style.use(STYLE)
+    trace.show_files(STYLE)
     set_matplotlib_formats("svg", "pdf")
 
 

@@ -11,7 +11,7 @@ import torch
 from processes import kill
 from torch import nn
 
-from book.commands.verify import retrain_start
+from book.commands.retraining import retrain_start
 from models import records
 from models.networks.layers import NOISE_MEAN, NOISE_SCALE, NOISE_WIDTH, make_norm, shaken
 from models.progress import Silent
