@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 
 from tabulate import tabulate
 
+from book import settings
 from book.builder.errors import BookError
 from book.commands.published import Published
 from book.commands.trees import HERE, FirstEpoch, Tree, tree_of
@@ -29,7 +30,6 @@ from models.equivalence import Certificate, ComparedRun
 from models.fingerprint import code_fingerprint
 from models.progress import clock, title
 from models.records import Record
-from models.runs.store import Store
 from models.specs import RunSpec
 from models.sweeps.cores import available_cores
 
@@ -82,7 +82,7 @@ def main(options: argparse.Namespace) -> int:
 
 
 def _published() -> list[Record]:
-    published = Published.of(Store.default())
+    published = Published.of(settings.store())
     found = published.read(published.files())
     return [record for record in found.values() if isinstance(record, Record)]
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from book import settings
 from book.builder.chapters import Chapter, find_book, named
 from book.builder.errors import BookError
 from book.commands.published import Published, used_runs
@@ -31,7 +32,7 @@ def main(options: argparse.Namespace) -> int:
     if not options.chapters and not options.prune:
         docnames = ", ".join(chapter.docname for chapter in chapters)
         raise BookError(f"expected a CHAPTER; this book has {docnames}")
-    store = Store.default()
+    store = settings.store()
     published = Published.of(store)
     for chapter in named(chapters, options.chapters) if options.chapters else []:
         done = publish(chapter, store)

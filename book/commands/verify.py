@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from book import settings
 from book.builder.chapters import find_book, named
 from book.builder.errors import BookError
 from book.commands.agreement import AGREES, TOLERANCE, judge, judge_start
@@ -25,13 +26,12 @@ from models.data.sources import DataError
 from models.fingerprint import code_fingerprint
 from models.progress import Progress, clock, live
 from models.records import CorruptRecord, Record
-from models.runs.store import Store
 from models.specs import SpecError
 
 
 def main(options: argparse.Namespace) -> int:
     """Verify the runs that were asked for; return 0 when all agree, 1 when some do not."""
-    published = Published.of(Store.default())
+    published = Published.of(settings.store())
     groups = candidates(options, published)
     if options.outdated and not any(groups):
         print("verified: none of these runs was trained by other code than today's")

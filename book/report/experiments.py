@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from book import settings
 from book.builder.trace import show_runs
 from book.report.intervals import Interval, mean_interval, paired_difference
 from models.data.datasets import DATASETS
@@ -41,7 +42,7 @@ def ask_groups(groups: Groups) -> dict[str, Results]:
     }
     runs = [spec for seeded in specs.values() for spec in seeded]
     show_runs(spec.key for spec in runs)
-    records = iter(sweep.ask(runs))
+    records = iter(sweep.ask(runs, store=settings.store()))
     results: dict[str, Results] = {group: {} for group in groups}
     for (group, name), seeded in specs.items():
         results[group][name] = [next(records) for _ in seeded]

@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from book import settings
 from book.builder.runs import Origin, Runs
 from models import records
 from models.equivalence import chain
 from models.fingerprint import code_fingerprint
 from models.records import CorruptRecord, Record
-from models.runs.store import Store
 
 
 class TrainingRuns(Runs):
@@ -18,7 +18,7 @@ class TrainingRuns(Runs):
 
     def locate(self, key: str) -> Path | None:
         """Return the file of a run's record; None when there is none."""
-        return Store.default().locate(key)
+        return settings.store().locate(key)
 
     def origin(self, keys: Sequence[str]) -> Origin:
         """Return what a page tells of its runs, and a warning of those that other code trained."""
