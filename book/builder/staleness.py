@@ -7,6 +7,7 @@ comments, docstrings and formatting never count.
 
 import ast
 import contextlib
+import functools
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def file_digest(path: Path) -> str | None:
     content = path.read_bytes()
     if path.suffix == ".py":
         with contextlib.suppress(SyntaxError, ValueError):  # half-written, or with null bytes
-            return _digest(_tree_without_docstrings(content).encode())
+            return _module_digest(content)
     return _digest(content)
 
 
@@ -99,10 +100,12 @@ def _tree(source: str) -> str:
         return source
 
 
-def _tree_without_docstrings(source: bytes) -> str:
+@functools.cache  # chapters share most of their modules
+def _module_digest(source: bytes) -> str:
+    """Return a digest of a module's syntax tree without docstrings."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             documented = ast.get_docstring(node, clean=False) is not None
             node.body = node.body[1:] if documented else node.body
-    return ast.dump(tree)
+    return _digest(ast.dump(tree).encode())
