@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from itertools import combinations, permutations
 
 from book.report.experiments import Groups, Variants, each
-from models.networks.architectures import layer_names
-from models.specs import ORDER_PARTS, RunSpec
+from models.networks.architectures import STEPS, layer_names
+from models.specs import RunSpec
 
 #: The thread's activation, and LeNet's own.
 ACTIVATIONS = ("sigmoid", "tanh")
@@ -90,7 +90,7 @@ def regularized(base: RunSpec, epochs: int) -> Variants:
 def orders(base: RunSpec) -> Variants:
     """Batch norm and dropout in every order with the activation, after each hidden layer."""
     both = base.with_(norm="batch", dropout=DROPOUT)
-    return {name: both.with_(order=name) for name in map("-".join, permutations(ORDER_PARTS))}
+    return {name: both.with_(order=name) for name in map("-".join, permutations(STEPS))}
 
 
 def frozen(base: RunSpec) -> Variants:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from itertools import permutations
 
 from book.report.experiments import Variants, each
-from models.specs import ORDER_PARTS, RunSpec
+from models.networks.architectures import STEPS
+from models.specs import RunSpec
 
 #: The four that differ in their hidden layers: without the batch norm on the input.
 FOUR = ("neither", "batch norm", "dropout", "both")
@@ -53,6 +54,6 @@ def orders(variants: Mapping[str, RunSpec]) -> Variants:
 
     Each run measures the variance shift (`models.training.probes`).
     """
-    names = ["-".join(order) for order in permutations(ORDER_PARTS)]
+    names = ["-".join(order) for order in permutations(STEPS)]
     ordered = {name: variants["both"].with_(order=name) for name in names}
     return each({"batch norm": variants["batch norm"], **ordered}, probes=("variances",))
