@@ -76,7 +76,8 @@ def minigooglenet(sizes: Sizes) -> Measured:
     from models.data.loading import load
     from models.networks.build import count_parameters
     from models.runs.making import keep_freed_memory
-    from models.training.loop import Training, reproducible
+    from models.training.loop import Training
+    from models.training.randomness import reproducible
 
     keep_freed_memory()
     spec = RunSpec(
