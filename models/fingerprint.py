@@ -2,8 +2,9 @@
 
 A comment, a docstring or a line break is no change. Nor is a move: when a decisive module, or one
 that decisive modules import, gets another name, enter its new name and the one before it in
-`ALIASES`, and it is hashed as if it had stayed. What is hashed is otherwise the code as it stands;
-how a rewrite that computes the same bits is shown to be one, `models.equivalence` says.
+`ALIASES`, and it is hashed as if it had stayed. (That sees `from module import name`, which is how
+decisive modules import.) A rewrite that computes the same bits is another matter, of
+`models.equivalence`.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def side_by_side(sizes: Sizes, processes: int | None = None) -> Measured:
     """LeNet-5 with batch norm in so many processes at once (one a core): examples a second of all,
     in epoch 2.
     """
-    from models.sweeps.sweep import available_cores
+    from models.sweeps.cores import available_cores
 
     spec = lenet(sizes, "batch norm", epochs=2)
     records = sweep.ask([spec.with_(seed=seed) for seed in range(processes or available_cores())])

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from book.report.intervals import NBSP
-from models.records import write_atomically
+from models.files import write_atomically
 
 OURS = "convbook"
 BACKWARD = 2  # the backward pass counts twice the forward's FLOPs: one product for the input, one for the weights

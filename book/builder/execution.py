@@ -18,7 +18,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from book.builder import staleness
 from book.builder.chapters import BookError, Chapter, ChapterFailed, read_source
-from models.sweeps.sweep import available_cores
+from models.sweeps.cores import available_cores
 
 LAST_CELL = "from book.builder import trace\n\ntrace.show_imports()"
 TRACE_ID = "convbook-trace"  # of the cell that an execution appends

@@ -10,7 +10,7 @@ from pathlib import Path
 from book.builder import execution
 from book.builder.chapters import BookError, Chapter
 from models import records
-from models.records import write_atomically
+from models.files import write_atomically
 from models.runs.store import Store
 
 

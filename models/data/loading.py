@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.data import sources
 from models.data.datasets import DATASETS, DIGESTS, DatasetInfo
-from models.data.sources import Arrays, DataError, Found
+from models.data.layouts import Arrays, DataError
+from models.data.sources import Found, fetch, find, places, ways_to_get
 
 __all__ = [
     "DataError",
@@ -68,11 +68,11 @@ def load(name: str) -> Dataset:
     info = DATASETS[name]
     if name == "mnist5k":
         return _verified(info, _read_mnist5k())
-    for found in sources.find(name):
+    for found in find(name):
         digest = content_digest(found.arrays)
         if not _is_other_set(info, found, digest):
             return _verified(info, found, digest)
-    return _verified(info, sources.fetch(name))
+    return _verified(info, fetch(name))
 
 
 def content_digest(arrays: Arrays) -> str:
@@ -224,7 +224,7 @@ def _verified(info: DatasetInfo, found: Found, digest: str | None = None) -> Dat
             f"the data set {info.name} is damaged: {found.path} holds {counts} examples "
             f"with the digest {digest}, "
             f"expected {info.train_size:,} + {info.test_size:,} with the digest {info.digest}\n"
-            + sources.ways_to_get(info.name, damaged=True)
+            + ways_to_get(info.name, damaged=True)
         )
     arrays = canonical(found.arrays) if info.name == "cifar10" else found.arrays
     train_images, train_labels, test_images, test_labels = (
@@ -245,7 +245,7 @@ def _verified(info: DatasetInfo, found: Found, digest: str | None = None) -> Dat
 
 def _is_other_set(info: DatasetInfo, found: Found, digest: str) -> bool:
     """Return whether a folder holds another known set: MNIST-like files share their names."""
-    directly = found.path in [folder for _, folder in sources.places()]
+    directly = found.path in [folder for _, folder in places()]
     return directly and digest != info.digest and digest in DIGESTS.values()
 
 

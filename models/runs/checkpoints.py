@@ -1,9 +1,9 @@
-"""A training's state after each epoch, and every minute inside longer ones, from which a killed run
-goes on.
+"""A training's state, written down so that a killed run goes on from it.
 
-A checkpoint is one safetensors file: the tensors, and in its header the rest as strict JSON with a
-checksum over both. Nothing is pickled. Random states are in it only inside an epoch: each epoch
-draws its own (see `models.training.loop`).
+It is written after each epoch, and every minute inside longer ones. A checkpoint is one safetensors
+file: the tensors, and in its header the rest as strict JSON with a checksum over both. Nothing is
+pickled. Random states are in it only inside an epoch: each epoch draws its own (see
+`models.training.loop`).
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from safetensors.torch import save
 from torch import Tensor
 
 from models.equivalence import current_fingerprints
+from models.files import set_aside, write_atomically
 from models.fingerprint import code_fingerprint
 from models.progress import Progress
-from models.records import Epoch, set_aside, write_atomically
+from models.records import Epoch
 from models.runs.store import Store
 from models.training.loop import Midway, Training
 
@@ -81,8 +82,9 @@ def drop(key: str, store: Store) -> None:
 
 
 def _tensors(training: Training) -> dict[str, Tensor]:
-    """Weights and buffers, the optimizer's tensors by the number of their parameter, and what an
-    open epoch has.
+    """Return weights and buffers, the optimizer's tensors, and those of an epoch that is open.
+
+    The optimizer's are named by the number of their parameter.
     """
     tensors = {f"network.{name}": tensor for name, tensor in training.network.state_dict().items()}
     for number, slots in training.optimizer.state_dict()["state"].items():
@@ -126,7 +128,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def _checksum(state: str, tensors: dict[str, Tensor]) -> str:
-    """sha256 (hexadecimal) over the state and every tensor's name, type, shape and bytes."""
+    """Return the sha256 (hexadecimal) of the state and each tensor's name, type, shape, bytes."""
     whole = hashlib.sha256(state.encode())
     for name in sorted(tensors):
         tensor = tensors[name]
@@ -136,12 +138,7 @@ def _checksum(state: str, tensors: dict[str, Tensor]) -> str:
 
 
 def _restore(training: Training, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
-    weights = {
-        name.removeprefix("network."): t
-        for name, t in tensors.items()
-        if name.startswith("network.")
-    }
-    training.network.load_state_dict(weights)
+    training.network.load_state_dict(_below("network", tensors))
     training.optimizer.load_state_dict(_optimizer_state(training, tensors))
     for group, lr in zip(training.optimizer.param_groups, state["lr"], strict=True):
         group["lr"] = lr
@@ -150,29 +147,34 @@ def _restore(training: Training, tensors: dict[str, Tensor], state: dict[str, An
     training.history = [Epoch(**epoch) for epoch in state["history"]]
     training.epoch_seconds = state["epoch_seconds"]
     if state["midway"]:
-        random = {
-            name.removeprefix("random."): t
-            for name, t in tensors.items()
-            if name.startswith("random.")
-        }
+        random = _below("random", tensors)
         totals, marks = tensors["midway.totals"], tensors["midway.marks"]
         training.midway = Midway(**state["midway"], totals=totals, random=random, marks=marks)
 
 
+def _below(kind: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors called `kind.NAME`, by their NAME."""
+    prefix = f"{kind}."
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
+
+
 def _optimizer_state(training: Training, tensors: dict[str, Tensor]) -> dict[str, Any]:
-    """What the optimizer's `load_state_dict` takes; each tensor laid out in memory as its
-    parameter.
+    """Return what the optimizer's `load_state_dict` takes.
+
+    Each tensor is laid out in memory as its parameter.
     """
     parameters = [
         parameter for group in training.optimizer.param_groups for parameter in group["params"]
     ]
     slots: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        kind, _, rest = name.partition(".")
-        if kind == "optimizer":
-            number, slot = rest.split(".", 1)
-            like = parameters[int(number)]
-            if tensor.shape == like.shape:
-                tensor = torch.empty_like(like, requires_grad=False).copy_(tensor)
-            slots.setdefault(int(number), {})[slot] = tensor
+    for name, tensor in _below("optimizer", tensors).items():
+        number, slot = name.split(".", 1)
+        like = parameters[int(number)]
+        if tensor.shape == like.shape:
+            tensor = torch.empty_like(like, requires_grad=False).copy_(tensor)
+        slots.setdefault(int(number), {})[slot] = tensor
     return {**training.optimizer.state_dict(), "state": slots}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models import records
+from models.files import set_aside
 from models.records import CorruptRecord, Record
 from models.settings import Settings
 from models.specs import RunSpec
@@ -103,6 +104,6 @@ def _is_record(path: Path) -> bool:
 def _set_aside(path: Path) -> str:
     """Set a corrupt record aside; return where it is now, for a message."""
     try:
-        return records.set_aside(path).name
+        return set_aside(path).name
     except OSError as error:  # such as a read-only installation
         return f"still there: {error.strerror}"

@@ -23,6 +23,7 @@ import torch
 
 from models.data.datasets import DATASETS, DIGESTS
 from models.data.download import download
+from models.data.layouts import IDX_FILES, Arrays, DataError, read_idx
 from models.data.loading import (
     Dataset,
     canonical,
@@ -32,7 +33,7 @@ from models.data.loading import (
     standardisation,
     subset,
 )
-from models.data.sources import IDX_FILES, SYSTEM_FOLDER, Arrays, DataError, fetch, read_idx
+from models.data.sources import SYSTEM_FOLDER, fetch
 from models.settings import Settings
 
 FULL_DATA = os.environ.get("CONVBOOK_DATA")  # as the user has set it, before any test changes it
@@ -259,8 +260,8 @@ def test_a_missing_set_is_an_error_at_once_that_names_every_place_and_the_ways_t
         SYSTEM_FOLDER,
         "https://www.cs.toronto.edu",
     )
-    for told in (*places, "cifar10.npz", "set CONVBOOK_DATA", "with a network", "mnist5k"):
-        assert str(told) in message
+    for part in (*places, "cifar10.npz", "set CONVBOOK_DATA", "with a network", "mnist5k"):
+        assert str(part) in message
 
 
 def test_a_relative_data_folder_is_told_as_an_absolute_one(
@@ -447,7 +448,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def mirror(server: str, monkeypatch: pytest.MonkeyPatch) -> type:
-    """torchvision's Fashion-MNIST, told that this server is its mirror."""
+    """torchvision's Fashion-MNIST, which believes that this server is its mirror."""
     from torchvision.datasets import FashionMNIST
 
     monkeypatch.setattr(FashionMNIST, "mirrors", [server])
@@ -564,39 +565,3 @@ def test_a_validation_part_must_leave_something_to_train_on(digits: Dataset) -> 
         DataError, match=r"validation_size: expected 10 \(one a class\) to 3,999 .* got 4,000"
     ):
         split_validation(digits, 4000, seed=0)
-
-
-# Folders
-
-
-@pytest.mark.parametrize(
-    ("platform", "variable", "expected"),
-    [
-        ("linux", None, ".cache/convbook"),
-        ("linux", "XDG_CACHE_HOME", "own/convbook"),
-        ("darwin", None, "Library/Caches/convbook"),
-        ("win32", "LOCALAPPDATA", "own/convbook"),
-    ],
-)
-def test_the_cache_folder_is_where_the_platform_keeps_caches(
-    platform: str,
-    variable: str | None,
-    expected: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for name in ("CONVBOOK_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(sys, "platform", platform)
-    if variable:
-        monkeypatch.setenv(variable, str(tmp_path / "own"))
-    assert Settings.from_environment().cache == tmp_path / expected
-
-
-def test_the_users_own_cache_folder_is_made_absolute(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CONVBOOK_CACHE", "mine")
-    assert Settings.from_environment().cache == tmp_path / "mine"

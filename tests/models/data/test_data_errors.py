@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from models.data.sources import IDX_FILES, SYSTEM_FOLDER
+from models.data.layouts import IDX_FILES
+from models.data.sources import SYSTEM_FOLDER
 
 pytestmark = pytest.mark.usefixtures("own_folders", "no_network")
 

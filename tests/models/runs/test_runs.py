@@ -95,6 +95,16 @@ def test_a_published_record_comes_first():
     assert quietly(SPEC).path.parent == Store.default().published
 
 
+def test_a_run_is_kept_in_the_store_that_was_asked(tmp_path):
+    quietly(SPEC)
+    store = Store(tmp_path / "another")
+    again = obtain(SPEC, store=store, progress=Silent())
+    assert not again.cached
+    assert again.path == store.record_file(SPEC.key)
+    assert store.weights_file(SPEC.key).is_file()
+    assert ask([SPEC], store=store, progress=Silent()) == [again.record]
+
+
 def test_looking_for_a_run_trains_nothing():
     assert Store.default().find(SPEC) is None
     assert not Store.default().runs.exists()
@@ -362,9 +372,9 @@ def test_every_module_the_training_loop_stands_on_is_in_its_fingerprint():
     )
     loaded = subprocess.check_output([sys.executable, "-c", program], text=True).split()
     # these read, check or report, and cannot change what is computed from verified data
-    harmless = {"data.sources", "data.download", "networks.spec", "training.stopwatch"}
-    harmless |= {"equivalence", "fields", "files", "fingerprint"}
-    harmless |= {"progress", "records", "settings", "specs"}
+    harmless = {"data.sources", "data.layouts", "data.download", "networks.spec"}
+    harmless |= {"equivalence", "fields", "files", "fingerprint", "progress", "records"}
+    harmless |= {"settings", "specs", "training.stopwatch"}
     modules = {name.removeprefix("models.") for name in loaded} - harmless - PACKAGES
     assert modules == {name.removeprefix("models.") for name in fingerprint.DECISIVE}
 
