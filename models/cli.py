@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from models.data.sources import DataError
+from models.fields import leaves
 from models.records import is_current
 from models.runs.obtain import obtain
 from models.runs.store import Store, StoredRun
 from models.settings import SettingError
-from models.specs import RunSpec, SpecError, leaves
+from models.specs import RunSpec, SpecError
 from models.sweeps.cluster import ClusterError
 from models.sweeps.progress_board import distinct_titles
 from models.sweeps.sweep import Outcome, outcomes

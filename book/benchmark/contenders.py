@@ -116,7 +116,7 @@ def _epoch_seconds(training: "Training", batch_size: int) -> float:
     """Time the steps of one epoch, after a few to warm up."""
     import torch
 
-    from models.training.loop import reproducible
+    from models.training.randomness import reproducible
 
     training.network.train()
     with reproducible(seed=0, device=training.device) as generator:

@@ -28,7 +28,7 @@ class Stretch:
 
 def per_epoch(spec: RunSpec, examples: int) -> int:
     """Return the iterations of an epoch over so many images, while the batch is the spec's own."""
-    from models.training.schedules import iterations_per_epoch
+    from models.training.batches import iterations_per_epoch
 
     return iterations_per_epoch(examples * spec.passes, min(spec.batch_size, examples))
 

@@ -21,7 +21,8 @@ from book.report.methods import (
     TRIANGULAR2,
 )
 from book.report.parameters import RATE, SIZE, Kind, ParameterError, number, one_of, or_none, whole
-from models.specs import Network, RunSpec
+from models.networks.spec import NetworkName
+from models.specs import RunSpec
 
 SWEEP = (1e-5, 10.0)  # where Smith's sweep begins and ends
 LEFT = 0.1  # share of exp_range's amplitude that is left at the end
@@ -30,7 +31,7 @@ FACTORS = (1 / 10, 1 / 3, 1, 3)  # of lr_max, to find a constant rate
 
 #: What the three chapters' own parameters accept.
 KINDS: Mapping[str, Kind] = {
-    "network": one_of(get_args(Network)),
+    "network": one_of(get_args(NetworkName)),
     "batch_size": whole(2),
     "held_out": whole(2),
     "base_lr": or_none(RATE),

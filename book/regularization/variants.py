@@ -9,7 +9,8 @@ from itertools import permutations
 
 from book.report.experiments import Variants, each
 from book.report.methods import BATCH_NORM, BATCH_NORM_INPUT, BOTH, DROPOUT, NEITHER
-from models.specs import ORDER_PARTS, RunSpec
+from models.networks.architectures import STEPS
+from models.specs import RunSpec
 
 #: The four that differ in their hidden layers: without the batch norm on the input.
 FOUR = (NEITHER, BATCH_NORM, DROPOUT, BOTH)
@@ -48,7 +49,7 @@ def dropout_rates(spec: RunSpec, rates: Iterable[float] = DROPOUT_RATES) -> Vari
 
 def in_every_order(spec: RunSpec) -> Variants:
     """Return a run with each order of norm, activation and dropout after a layer, named by it."""
-    orders = ("-".join(parts) for parts in permutations(ORDER_PARTS))
+    orders = ("-".join(parts) for parts in permutations(STEPS))
     return {order: spec.with_(order=order) for order in orders}
 
 

@@ -18,7 +18,7 @@ from models.networks.build import build
 from models.progress import Silent
 from models.specs import RunSpec
 from models.sweeps import sweep
-from models.training.loop import Examples
+from models.training.batches import Examples
 
 SMALL = RunSpec(network="lenet-stride1", train_size=200, epochs=1, lr=0.01)
 RATES = {"dropout": 0.5, "input_dropout": 0.2}

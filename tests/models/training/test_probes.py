@@ -13,23 +13,19 @@ from torch import nn
 
 from book.commands.retraining import retrain_start
 from models import records
-from models.networks.layers import NOISE_MEAN, NOISE_SCALE, NOISE_WIDTH, make_norm, shaken
+from models.networks.layers import NOISE_MEAN, NOISE_SCALE, NOISE_WIDTH, add_noise, make_norm
 from models.progress import Silent
 from models.runs.making import to_record
 from models.runs.obtain import obtain
 from models.runs.store import Store
 from models.specs import RunSpec
 from models.training import probes
-from models.training.ablation import DRAWS, JUDGED, chain, counts_of, measure_units
+from models.training.ablation import DRAWS, chain, counts_of, measure_units
+from models.training.activations import UNITS, measure_inputs, measure_variances
+from models.training.gradients import LENGTHS, measure_gradients
 from models.training.loop import Training
-from models.training.probes import (
-    STEPS,
-    UNITS,
-    is_point,
-    measure_gradients,
-    measure_inputs,
-    measure_variances,
-)
+from models.training.measuring import JUDGED
+from models.training.probes import is_point
 
 ALL = ("gradients", "inputs", "units", "variances")
 HIDDEN = ["conv1", "conv2", "fc1", "fc2"]
@@ -136,7 +132,7 @@ def test_a_record_with_probes_reads_back_and_tells_them_all():
         9,
     ]  # powers of 1.45, but 6, which begins the second epoch
     assert np.shape(inputs["layers"]["fc1"]["unit_means"]) == (10, UNITS)
-    assert np.shape(gradients["losses"]) == (6, len(STEPS))
+    assert np.shape(gradients["losses"]) == (6, len(LENGTHS))
     assert list(gradients["shift"]) == ["conv2", "fc1", "fc2", "output"]
 
 
@@ -279,7 +275,7 @@ def test_gradients_are_those_of_the_loss_and_change_as_they_do(digits):
     loss, gradient = look()
     assert measured["loss"] == pytest.approx(loss, rel=1e-5)
     assert measured["norm"] == pytest.approx(gradient.norm().item(), rel=1e-4)
-    for index, length in enumerate(STEPS):
+    for index, length in enumerate(LENGTHS):
         move(-length * SPEC.lr * gradient)
         there, turned = look()
         move(length * SPEC.lr * gradient)
@@ -318,7 +314,7 @@ def test_masks_and_noise_are_the_same_all_along_a_step(digits):
     """Else a step of no length would already turn the gradient."""
     training = trained(SPEC.with_(norm="noisy-batch", lr=1e-12), digits)
     measured = measure_gradients(training, training.train.images[:50], training.train.labels[:50])
-    assert measured["losses"] == pytest.approx([measured["loss"]] * len(STEPS), rel=1e-5)
+    assert measured["losses"] == pytest.approx([measured["loss"]] * len(LENGTHS), rel=1e-5)
     assert max(measured["distances"]) < 1e-3 * measured["norm"]
 
 
@@ -464,7 +460,7 @@ def test_noise_is_independent_with_a_mean_and_a_scale_that_change_at_every_step(
     x = torch.randn(20_000, 3)
     means, scales = [], []
     for _ in range(50):
-        noisy = shaken(x)
+        noisy = add_noise(x)
         means.append((noisy - x).mean(0))
         scales.append(noisy.std(0))
     means, scales = torch.stack(means), torch.stack(scales)  # (50, 3)

@@ -9,7 +9,9 @@ from models.data.loading import DataError, load
 from models.records import Epoch
 from models.runs.making import diagnostics
 from models.specs import RunSpec
-from models.training.loop import Examples, Training, random_seed
+from models.training.batches import Examples
+from models.training.loop import Training
+from models.training.randomness import random_seed
 from models.training.schedules import MAX_BATCH_SIZE
 
 SMALL = RunSpec(train_size=300, epochs=2, batch_size=64, lr=0.1)
