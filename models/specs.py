@@ -152,6 +152,9 @@ class RunSpec(NetworkSpec):
         description="what the run measures of itself, comma separated; the training is the same",
     )
 
+    def __init__(self, **fields: Any) -> None:  # Any: a value may come as text, from a command line
+        super().__init__(**fields)
+
     @model_validator(mode="before")
     @classmethod
     def _fill_digest(cls, fields: Any) -> Any:

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from models.data.loading import Dataset, split_validation, subset
 from models.specs import RunSpec
-from models.training.augmentation import augment
 
 #: Of which examples `train_size`, `validation_size` and a sample choose: the same for every run.
 CHOICE_SEED = 0
@@ -59,21 +58,21 @@ def split(
     return train, validation, test
 
 
-def batches(
-    examples: Examples,
-    order: Tensor,
-    sizes: Iterable[int],
-    augmentation: str,
-    generator: torch.Generator,
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield uint8 images (B, C, H, W), augmented, and int64 labels (B,) in an order (N,).
+def shuffled(examples: int, passes: int, generator: torch.Generator) -> Tensor:
+    """Return an order (N,) in which each example comes once in every pass."""
+    return torch.cat([torch.randperm(examples, generator=generator) for _ in range(passes)])
 
-    `sizes` are those that the batches shall have, see `slices`. A batch's random numbers are drawn
-    when it is asked for.
+
+def batches(
+    examples: Examples, order: Tensor, sizes: Iterable[int]
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield images uint8 (B, C, H, W) and labels int64 (B,) in an order (N,).
+
+    `sizes` are those that the batches shall have, see `slices`.
     """
     for part in _slices(len(order), sizes):
         chosen = order[part].to(examples.labels.device)  # (B,)
-        yield augment(examples.images[chosen], augmentation, generator), examples.labels[chosen]
+        yield examples.images[chosen], examples.labels[chosen]
 
 
 def slices(total: int, size: int) -> Iterator[slice]:

@@ -11,15 +11,16 @@ from torch import Tensor
 from models.records import short
 
 LOSS_DIGITS = 6  # significant ones that a record keeps
+NO_TOTALS = torch.zeros(2, dtype=torch.float64)
 NO_MARKS = torch.zeros(0, 3, dtype=torch.float64)
 
 
 class RunningSums:
     """What an epoch's batches have added up to, on their device; no step depends on it.
 
-    `totals` (2,) are the sums of losses and of right answers over so many `examples`. Every `every`
-    iterations (None: never) all three are marked, and once more where the epoch ends; `marks`
-    (n, 3) are the marks so far.
+    `totals` (2,) are the sums of losses and of right answers, of the `examples` seen so far. Every
+    `every` iterations (None: never) all three are marked, and once more where the epoch ends;
+    `marks` (n, 3) are the marks so far.
     """
 
     def __init__(

@@ -22,8 +22,16 @@ from models.networks.build import build
 from models.progress import Progress, Silent
 from models.records import Epoch, strict
 from models.specs import RunSpec
-from models.training.batches import Examples, batches, iterations_per_epoch, slices, split
-from models.training.curves import NO_MARKS, RunningSums
+from models.training.augmentation import augment
+from models.training.batches import (
+    Examples,
+    batches,
+    iterations_per_epoch,
+    shuffled,
+    slices,
+    split,
+)
+from models.training.curves import NO_MARKS, NO_TOTALS, RunningSums
 from models.training.optimizers import make_optimizer
 from models.training.randomness import (
     random_seed,
@@ -68,9 +76,9 @@ class OpenEpoch:
     """An epoch while it goes on."""
 
     number: int
-    order: Tensor  # (N,): which example comes when
+    examples: int  # in all
+    order: Tensor  # (N,): those that are left, as they come
     first: int  # iteration
-    generator: torch.Generator
     sums: RunningSums
     stopwatch: Stopwatch
     saved: float  # seconds on the stopwatch at the last snapshot
@@ -138,28 +146,26 @@ class Training:
             yield epoch
 
     def _train_epoch(self, number: int, generator: torch.Generator) -> dict[str, Any]:
-        """Train one epoch; return what its history tells of the training set."""
+        """Train one epoch; return what its history says of the training set."""
         self.network.train()
-        epoch = self._open_epoch(number, generator)
-        lr = math.nan
-        for X, y in self._batches(epoch):  # (B, C, H, W), (B,)
+        epoch, lr = self._open_epoch(number, generator), math.nan
+        sizes = batch_sizes(self.spec, number, self.iteration, len(self.train))
+        for X, y in batches(self.train, epoch.order, sizes):  # (B, C, H, W), (B,)
+            X = augment(X, self.spec.augmentation, generator)
             self._probe(X, y, epoch.stopwatch)
             lr = self.lr
             epoch.sums.add(self.step(X, y), len(y))
             self.iteration += 1
-            self.progress.batch(number, epoch.sums.examples, len(epoch.order))
+            self.progress.batch(number, epoch.sums.examples, epoch.examples)
             if self.iteration % CHECK_EVERY == 0 and not epoch.sums.are_finite:
                 break
-            self._save_if_due(epoch)
+            self._save_if_due(epoch, generator)
         return self._close_epoch(epoch, lr)
 
     def _open_epoch(self, number: int, generator: torch.Generator) -> OpenEpoch:
         """Shuffle the examples, and go to where a snapshot was taken or else to the start."""
-        passes = [
-            torch.randperm(len(self.train), generator=generator) for _ in range(self.spec.passes)
-        ]
-        totals = torch.zeros(2, dtype=torch.float64)
-        at = self.midway or Midway(0, self.iteration, 0.0, totals, {}, NO_MARKS)
+        order = shuffled(len(self.train), self.spec.passes, generator)
+        at = self.midway or Midway(0, self.iteration, 0.0, NO_TOTALS, {}, NO_MARKS)
         restore_random_states(at.random, generator, self.device)
         sums = RunningSums(
             self.spec.loss_every,
@@ -168,16 +174,15 @@ class Training:
             iterations=self.iteration - at.first,
             marks=at.marks.to(self.device),
         )
-        stopwatch = Stopwatch(at.seconds)
         return OpenEpoch(
-            number, torch.cat(passes), at.first, generator, sums, stopwatch, saved=at.seconds
+            number,
+            examples=len(order),
+            order=order[at.done :],
+            first=at.first,
+            sums=sums,
+            stopwatch=Stopwatch(at.seconds),
+            saved=at.seconds,
         )
-
-    def _batches(self, epoch: OpenEpoch) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield what is left of an epoch, uint8 (B, C, H, W) and int64 (B,)."""
-        left = epoch.order[epoch.sums.examples :]
-        sizes = batch_sizes(self.spec, epoch.number, self.iteration, len(self.train))
-        return batches(self.train, left, sizes, self.spec.augmentation, epoch.generator)
 
     def _probe(self, X: Tensor, y: Tensor, stopwatch: Stopwatch) -> None:
         """Let the probe measure, if there is one; its time is not training's."""
@@ -203,12 +208,10 @@ class Training:
         self.schedule.step()
         return totals
 
-    def _save_if_due(self, epoch: OpenEpoch) -> None:
+    def _save_if_due(self, epoch: OpenEpoch, generator: torch.Generator) -> None:
         """Offer a snapshot where the last one is long enough ago and the epoch goes on."""
-        seconds = epoch.stopwatch.seconds
-        if seconds - epoch.saved <= self.snapshot_seconds or epoch.sums.examples == len(
-            epoch.order
-        ):
+        seconds, ended = epoch.stopwatch.seconds, epoch.sums.examples == epoch.examples
+        if ended or seconds - epoch.saved <= self.snapshot_seconds:
             return
         epoch.saved = seconds
         self.midway = Midway(
@@ -216,7 +219,7 @@ class Training:
             first=epoch.first,
             seconds=seconds,
             totals=epoch.sums.totals.cpu(),
-            random=random_states(epoch.generator, self.device),
+            random=random_states(generator, self.device),
             marks=epoch.sums.marks,
         )
         self.snapshot()

@@ -129,9 +129,9 @@ def test_a_spec_loads_no_torch():
 
 
 def test_the_canonical_json_holds_only_what_differs_and_what_always_counts():
-    told = json.loads(RunSpec(epochs=10, lr=0.05).canonical_json())
-    assert set(told) == {"network", "dataset", "dataset_digest", "seed", "lr"}
-    assert told["dataset_digest"] == DIGESTS["mnist5k"]
+    hashed = json.loads(RunSpec(epochs=10, lr=0.05).canonical_json())
+    assert set(hashed) == {"network", "dataset", "dataset_digest", "seed", "lr"}
+    assert hashed["dataset_digest"] == DIGESTS["mnist5k"]
 
 
 def test_a_spec_survives_its_json():

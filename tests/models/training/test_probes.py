@@ -85,8 +85,8 @@ def plain(training: Training) -> nn.Module:
 )
 def test_a_run_that_measures_itself_trains_like_one_that_does_not(digits, choices):
     bare, watched = (trained(SPEC.with_(**choices, probes=kinds), digits) for kinds in (None, ALL))
-    told = [epoch.model_dump(exclude={"probes"}) for epoch in watched.history]
-    assert told == [epoch.model_dump(exclude={"probes"}) for epoch in bare.history]
+    history = [epoch.model_dump(exclude={"probes"}) for epoch in watched.history]
+    assert history == [epoch.model_dump(exclude={"probes"}) for epoch in bare.history]
     assert [epoch.probes is None for epoch in (*bare.history, *watched.history)] == [
         True,
         True,
@@ -446,10 +446,10 @@ def test_the_chain_of_modules_is_the_network(digits):
 def test_an_activations_histogram_spans_what_it_can_say(digits, activation, ends):
     training = trained(SPEC.with_(activation=activation, epochs=1), digits)
     for layer in measure_units(training)["layers"].values():
-        told = layer["activations"]
-        assert told["low"] == ends[0]
-        assert told["high"] == ends[1] if ends[1] else told["high"] > 0
-        assert sum(told["shares"]) == pytest.approx(1, abs=1e-4)
+        shown = layer["activations"]
+        assert shown["low"] == ends[0]
+        assert shown["high"] == ends[1] if ends[1] else shown["high"] > 0
+        assert sum(shown["shares"]) == pytest.approx(1, abs=1e-4)
 
 
 # Noisy batch norm

@@ -133,10 +133,13 @@ def test_the_test_set_is_judged_once_an_epoch_and_not_again_for_the_record(digit
     judged, evaluate = [], training.evaluate
     training.evaluate = lambda examples: judged.append(len(examples)) or evaluate(examples)
     *_, last = training.epochs()
-    told = diagnostics(training)
+    finished = diagnostics(training)
     assert judged == [1000, 1000, 1000]  # twice the test set; then as many of the training images
-    assert (told["test_loss"], told["test_accuracy"]) == (last.test_loss, last.test_accuracy)
-    assert (told["train_examples"], told["train_judged"]) == (2500, 1000)
+    assert (finished["test_loss"], finished["test_accuracy"]) == (
+        last.test_loss,
+        last.test_accuracy,
+    )
+    assert (finished["train_examples"], finished["train_judged"]) == (2500, 1000)
 
 
 def test_the_training_images_that_are_judged_are_no_harder_than_the_others():
