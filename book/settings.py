@@ -1,11 +1,8 @@
-"""Where this book keeps its runs: `PUBLISHED` is also what it declares to `models.settings`."""
+"""Where this book looks for runs."""
 
-from pathlib import Path
-
+from book import PUBLISHED
 from models.runs.store import Store
 from models.settings import Settings
-
-PUBLISHED = Path(__file__).parent / "runs"
 
 
 def store() -> Store:

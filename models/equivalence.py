@@ -72,25 +72,33 @@ def read(path: Path) -> Certificate:
     """Return the certificate of a file.
 
     Raises:
-        CorruptCertificate: The file is torn, not strict JSON, or has wrong fields.
+        CorruptCertificate: The file is torn, not strict JSON, has wrong fields, or does not belong
+            under its name.
         FileNotFoundError: There is none.
     """
     try:
-        return Certificate.model_validate(read_json(path))
+        certificate = Certificate.model_validate(read_json(path))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "certificate"
         raise CorruptCertificate(f"{path}: {place}: {first['msg']}") from None
     except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
         raise CorruptCertificate(f"{path}: no strict JSON ({error})") from None
+    if path.name != _file_name(certificate):
+        raise CorruptCertificate(f"{path}: holds the certificate {_file_name(certificate)}")
+    return certificate
 
 
 def write(certificate: Certificate, folder: Path = FOLDER) -> Path:
     """Write `<old>-<new>.json`, twelve digits of each, whole or not at all; return its path."""
-    path = folder / f"{certificate.old[:12]}-{certificate.new[:12]}.json"
+    path = folder / _file_name(certificate)
     write_atomically(path, (certificate.model_dump_json(indent=1) + "\n").encode())
     _chains.cache_clear()
     return path
+
+
+def _file_name(certificate: Certificate) -> str:
+    return f"{certificate.old[:12]}-{certificate.new[:12]}.json"
 
 
 def certificates(folder: Path = FOLDER) -> list[Certificate]:
@@ -113,6 +121,19 @@ def chain(fingerprint: str, folder: Path = FOLDER) -> tuple[Certificate, ...]:
     Today's own, and one that is not shown equivalent, have none.
     """
     return _chains(code_fingerprint(), folder).get(fingerprint, ())
+
+
+def vouches(fingerprint: str, network: str, schedule: str, folder: Path = FOLDER) -> bool:
+    """Return whether code of a fingerprint trains such runs as today's code does.
+
+    It is today's, or every certificate on the way to today's compared a run of that network and
+    that schedule: one says nothing of what it has not seen.
+    """
+    links = _chains(code_fingerprint(), folder).get(fingerprint)
+    return links is not None and all(
+        any((run.network, run.schedule) == (network, schedule) for run in link.runs)
+        for link in links
+    )
 
 
 def current_fingerprints(folder: Path = FOLDER) -> frozenset[str]:

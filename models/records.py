@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from models.equivalence import current_fingerprints
+from models.equivalence import vouches
 from models.files import read_json, write_atomically
 from models.specs import RunSpec
 
@@ -111,7 +111,7 @@ class Record(BaseModel):
         The epochs' `probes` are joined: each list is over all points.
 
         Raises:
-            ValueError: the run did not measure that.
+            ValueError: The run did not measure that.
         """
         parts = [
             epoch.probes[kind] for epoch in self.history if epoch.probes and kind in epoch.probes
@@ -135,7 +135,8 @@ def _joined(parts: list[Any]) -> Any:
 
 def is_current(record: Record) -> bool:
     """Return whether today's training code, or code shown equal to it, made the record."""
-    return record.provenance.code_fingerprint in current_fingerprints()
+    spec = record.spec
+    return vouches(record.provenance.code_fingerprint, spec.network, spec.schedule)
 
 
 def strict(value: Any) -> Any:
@@ -201,8 +202,8 @@ def read(path: Path) -> Record:
     """Return the record of a file called `<key>.json`.
 
     Raises:
-        CorruptRecord: the file is torn, not strict JSON, incomplete, or not of that key.
-        FileNotFoundError: there is none.
+        CorruptRecord: The file is torn, not strict JSON, incomplete, or not of that key.
+        FileNotFoundError: There is none.
     """
     try:
         record = Record.model_validate(read_json(path))

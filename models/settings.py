@@ -47,7 +47,7 @@ class Settings:
         """Return the settings of an environment, by default this process's as it is now.
 
         Raises:
-            SettingError: a variable has an impossible value; the message is one line.
+            SettingError: A variable has an impossible value; the message is one line.
         """
         data, published = (environment.get(f"CONVBOOK_{name}") for name in ("DATA", "RUNS"))
         return cls(

@@ -29,6 +29,10 @@ def test_the_two_witnesses_and_the_builder_keep_to_themselves():
     assert layout.strangers(ROOT) == []
 
 
+def test_every_import_can_be_followed():
+    assert layout.hidden_imports(ROOT) == []
+
+
 def test_a_chapters_own_module_is_imported_by_that_chapter_alone():
     assert layout.borrowed(ROOT) == []
 
@@ -87,6 +91,7 @@ CHECKERS = (
     layout.circles,
     layout.steps_up,
     layout.strangers,
+    layout.hidden_imports,
     layout.borrowed,
     layout.same_stems,
     layout.long_functions,
@@ -135,6 +140,24 @@ FAULTS = {
         layout.steps_up,
         {"models/__init__.py": "from models.specs import build"},
         "models imports models.specs, which is not below it",
+    ),
+    "all names": (
+        layout.hidden_imports,
+        {"book/report/a.py": "from models.specs import *"},
+        "book.report.a says from models.specs import *: import the module itself, from its package",
+    ),
+    "a root, with whatever is loaded below it": (
+        layout.hidden_imports,
+        {"book/builder/a.py": "import book.report.tables"},
+        "book.builder.a says import book.report.tables: import the module itself, from its package",
+    ),
+    "by a name": (
+        layout.hidden_imports,
+        {
+            "models/data/a.py": "from importlib import import_module as i\nimport importlib\n"
+            "importlib.import_module('models.specs')"
+        },
+        "models.data.a says import_module(): import the module itself, from its package",
     ),
     "report imports a part": (
         layout.steps_up,

@@ -23,7 +23,7 @@ def branches(derivation: Derivation) -> Figure:
     Each box says what it is and what it costs, each arrow how many channels it carries.
 
     Raises:
-        ValueError: if the network is anything but one module of convolutions and pools.
+        ValueError: If the network is anything but one module of convolutions and pools.
     """
     match derivation.network.layers:
         case (Branches(name=name, branches=chains),):

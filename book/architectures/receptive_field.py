@@ -60,7 +60,7 @@ def influence(layers: Iterable[Layer], height: int, width: int) -> np.ndarray:
     section 2.
 
     Raises:
-        ValueError: if a layer looks at the whole map, where a field of view means nothing.
+        ValueError: If a layer looks at the whole map, where a field of view means nothing.
 
     >>> influence([Conv("conv", filters=1, kernel=(1, 2))] * 2, height=1, width=3)
     array([[0.25, 0.5 , 0.25]])

@@ -203,7 +203,7 @@ def read(path: str | Path) -> Result:
     """Read a stored result; a chapter that reads one is stale when its file changes.
 
     Raises:
-        ResultError: there is no such file, or it holds no result.
+        ResultError: There is no such file, or it holds no result.
     """
     try:
         result = Result.model_validate(json.loads(Path(path).read_bytes(), parse_constant=_refuse))

@@ -39,9 +39,9 @@ def run(
     """Measure all contenders in turn, round after round.
 
     Raises:
-        BenchmarkError: a contender failed, or trained a network of another size than `analysis`
+        BenchmarkError: A contender failed, or trained a network of another size than `analysis`
             derives.
-        DataError: the data are missing or damaged.
+        DataError: The data are missing or damaged.
     """
     raw: Raw = {
         measurement: {name: [] for name in names} for measurement, names in contenders.items()
@@ -92,7 +92,7 @@ def write_torchvision(name: str, folder: Path) -> None:
     The set is taken from wherever ours finds it.
 
     Raises:
-        DataError: it is missing or damaged.
+        DataError: It is missing or damaged.
     """
     from models.data.loading import load
 
@@ -133,7 +133,7 @@ def contend(measurement: str, name: str, sizes: Sizes, environment: Mapping[str,
     For the experiment, `value` is the wall time of its whole process, in seconds.
 
     Raises:
-        BenchmarkError: it failed, or its networks have other parameter counts than `analysis`
+        BenchmarkError: It failed, or its networks have other parameter counts than `analysis`
             derives.
     """
     command = [
@@ -165,7 +165,7 @@ def check_parameters(name: str, counts: Mapping[str, int]) -> None:
     Moving statistics are included.
 
     Raises:
-        BenchmarkError: one differs: the networks are not the same.
+        BenchmarkError: One differs: the networks are not the same.
     """
     for network, count in counts.items():
         expected = derived_parameters(network)

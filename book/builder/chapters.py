@@ -35,7 +35,7 @@ class Book:
         """Return the book in `root`, built in `build`, with these options.
 
         Raises:
-            BookError: an option names what is not there.
+            BookError: An option names what is not there.
         """
         profile = load_profile(options.profile, root / options.profiles)
         return cls(root, build, options.resolve_runs(), profile)
@@ -48,7 +48,7 @@ class Book:
         """Return the chapters in the order of `_toc.yml`, without pages that execute nothing.
 
         Raises:
-            BookError: there is no book, or its table of contents cannot be read.
+            BookError: There is no book, or its table of contents cannot be read.
         """
         sources = {name: self.root / f"{name}.ipynb" for name in _listed(self.root / "_toc.yml")}
         return [self.chapter(name, source) for name, source in sources.items() if source.is_file()]
@@ -60,7 +60,7 @@ def find_book(folder: Path, *, published: bool = False) -> Book:
     With `published`, its chapters have their published defaults, whatever profile is chosen.
 
     Raises:
-        BookError: its configuration cannot be read, or names what is not there.
+        BookError: Its configuration cannot be read, or names what is not there.
     """
     root = book_root(folder)
     options = read_options(root)

@@ -17,7 +17,7 @@ def read_source(path: Path) -> Any:
     Cells without ids, as formats before 4.5 have them, are named by their places.
 
     Raises:
-        BookError: the file is no notebook.
+        BookError: The file is no notebook.
     """
     try:
         notebook = nbformat.read(path, as_version=4)

@@ -38,7 +38,7 @@ class Options:
         """Return what the book tells of its runs.
 
         Raises:
-            BookError: there is no such object.
+            BookError: There is no such object.
         """
         if not self.runs:
             return Runs()
@@ -72,7 +72,7 @@ def read_options(root: Path) -> Options:
     """Return the options of the book in `root`.
 
     Raises:
-        BookError: its `_config.yml` cannot be read.
+        BookError: Its `_config.yml` cannot be read.
     """
     path = root / "_config.yml"
     if not path.is_file():

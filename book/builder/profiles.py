@@ -17,7 +17,7 @@ def load_profile(name: str, folder: Path) -> Profile:
     """Return the parameter set of that name in `folder`; an empty one without a name.
 
     Raises:
-        BookError: there is no such set (the message lists those there are), or its file is no YAML.
+        BookError: There is no such set (the message lists those there are), or its file is no YAML.
     """
     if not name:
         return {}

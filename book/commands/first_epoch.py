@@ -34,6 +34,9 @@ def answer(spec: dict[str, Any] | None, threads: int) -> dict[str, Any]:
     training = Training(run, load(run.dataset), "cpu")
     started = time.perf_counter()
     epoch = next(iter(training.epochs()))
+    foreign = [name for name in sorted(sys.modules) if _is_foreign(name, folder)]
+    if foreign:
+        raise RuntimeError(f"expected training code in {folder} alone, got {', '.join(foreign)}")
     return {
         **code,
         "seconds": time.perf_counter() - started,
@@ -43,6 +46,13 @@ def answer(spec: dict[str, Any] | None, threads: int) -> dict[str, Any]:
             [training.network.state_dict(), training.optimizer.state_dict()]
         ),
     }
+
+
+def _is_foreign(name: str, folder: Path) -> bool:
+    """Return whether a module of `models` was imported from elsewhere than from below `folder`."""
+    file = getattr(sys.modules[name], "__file__", None)
+    inside = file is None or Path(file).resolve().is_relative_to(folder)
+    return name.partition(".")[0] == "models" and not inside
 
 
 def state_digest(state: Any) -> str:

@@ -48,8 +48,8 @@ def publish(chapter: Chapter, store: Store) -> Publication:
     """Copy the records that a chapter uses to the published ones, each whole or not at all.
 
     Raises:
-        ChapterFailed: the chapter had to be executed, and failed.
-        OSError: the folder of published records cannot be written.
+        ChapterFailed: The chapter had to be executed, and failed.
+        OSError: The folder of published records cannot be written.
     """
     published = Published.of(store)
     used = used_runs(chapter)
@@ -71,7 +71,7 @@ def prune(chapters: Sequence[Chapter], published: Published) -> list[Path]:
     """Remove the published records that no chapter uses; return what was removed.
 
     Raises:
-        BookError: some chapter's executed copy is not fresh, so that nobody knows what it uses:
+        BookError: Some chapter's executed copy is not fresh, so that nobody knows what it uses:
             nothing is removed.
     """
     stale = [

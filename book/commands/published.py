@@ -38,7 +38,7 @@ class Published:
         """Return the published records of a store.
 
         Raises:
-            BookError: it has no folder for them, as where this book is not installed.
+            BookError: It has no folder for them, as where this book is not installed.
         """
         if store.published is None:
             raise BookError(

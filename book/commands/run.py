@@ -43,7 +43,7 @@ def scalar(text: str) -> Any:
     """Return a parameter's value from a command line: YAML, with None, and 1e-3 as a number.
 
     Raises:
-        BookError: the text is no YAML.
+        BookError: The text is no YAML.
 
     >>> [scalar(text) for text in ("5", "1e-3", "None", "true", "mnist")]
     [5, 0.001, None, True, 'mnist']
@@ -80,7 +80,7 @@ def rerun(chapter: Chapter, given: Mapping[str, Any], output: Path) -> execution
     none. The book's own executed copies stay as they are.
 
     Raises:
-        ParameterError: the chapter does not declare a parameter.
+        ParameterError: The chapter does not declare a parameter.
         BookError: `output` is the chapter itself, or its folder is not there.
     """
     check_names(chapter, given)

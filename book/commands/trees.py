@@ -43,7 +43,7 @@ class Tree:
         """Return the code's fingerprint.
 
         Raises:
-            BookError: it lacks what is needed to train a first epoch.
+            BookError: It lacks what is needed to train a first epoch.
         """
         return str(self._ask(None, 1)["fingerprint"])
 
@@ -51,7 +51,7 @@ class Tree:
         """Train the first epoch of a run, in a process of its own.
 
         Raises:
-            BookError: this code cannot train it.
+            BookError: This code cannot train it.
         """
         result = self._ask(json.loads(spec.canonical_json()), threads)
         if result["key"] != spec.key:
@@ -73,7 +73,7 @@ class Tree:
         if run.returncode:
             reason = (run.stderr.strip().splitlines() or [f"status {run.returncode}"])[-1]
             raise BookError(f"{self.name} cannot train a first epoch: {reason}; expected {NEEDED}")
-        result: dict[str, Any] = json.loads(run.stdout)
+        result: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
         if Path(result["folder"]) != self.folder.resolve():
             raise BookError(f"{self.name} has no training code: expected {NEEDED}")
         return result
@@ -84,7 +84,7 @@ def tree_of(commit: str, repository: Path = HERE) -> Iterator[Tree]:
     """Give the code of a commit of this repository, in a folder that is there meanwhile.
 
     Raises:
-        BookError: git is not there, this is no repository, or it has no such commit.
+        BookError: Git is not there, this is no repository, or it has no such commit.
     """
     inside = _git(repository, "rev-parse", "--show-prefix")
     if inside is None:

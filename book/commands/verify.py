@@ -61,7 +61,7 @@ def chosen(options: argparse.Namespace, groups: Sequence[Sequence[str]]) -> tupl
     """Return the runs to verify, and words on how they were drawn.
 
     Raises:
-        BookError: there is none.
+        BookError: There is none.
     """
     keys = sorted({key for group in groups for key in group})
     if not keys:

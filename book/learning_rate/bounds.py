@@ -86,7 +86,7 @@ def read_bounds(curve: Curve, share: float = SHARE) -> Bounds:
     """Read the bounds of a cycle off a range test's curve: see the module's text.
 
     Raises:
-        RangeTestError: the loss is no number from the start, or does not fall by more than its
+        RangeTestError: The loss is no number from the start, or does not fall by more than its
             scatter and its rounding.
     """
     rates, losses = finite(curve)
@@ -109,7 +109,7 @@ def finite(curve: Curve) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return rates and losses before the first loss that is no number.
 
     Raises:
-        RangeTestError: there are too few of them.
+        RangeTestError: There are too few of them.
     """
     losses = np.asarray(curve.losses, dtype=float)
     count = int(np.argmin(np.append(np.isfinite(losses), False)))

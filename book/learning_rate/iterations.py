@@ -68,7 +68,7 @@ def stretches(record: Record) -> list[Stretch]:
     """Return the losses that a run kept between its epochs' ends, in order.
 
     Raises:
-        ValueError: the run kept none: its spec has no `loss_every`.
+        ValueError: The run kept none: its spec has no `loss_every`.
     """
     every = record.spec.loss_every
     if every is None:

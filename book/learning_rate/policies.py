@@ -109,7 +109,7 @@ def check_order(
     Where one of them is yet to be measured, nothing is known.
 
     Raises:
-        ParameterError: the lower one is not the lower one.
+        ParameterError: The lower one is not the lower one.
     """
     if lower is not None and upper is not None and lower >= upper:
         raise ParameterError(f"{names} must rise; got {lower:g} and {upper:g}")
@@ -151,8 +151,8 @@ def rate_bounds(
     geometric mean is taken, in two digits.
 
     Raises:
-        ParameterError: one is given, and lies on the wrong side of the other.
-        RangeTestError: the range test shows no bounds.
+        ParameterError: One is given, and lies on the wrong side of the other.
+        RangeTestError: The range test shows no bounds.
     """
     if base_lr is not None and max_lr is not None:
         return base_lr, max_lr

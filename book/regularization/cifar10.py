@@ -160,7 +160,7 @@ def summary_rows(derived: Derivation, network: nn.Module) -> list[list[object]]:
     Keras counts the moving statistics as parameters, and so does this.
 
     Raises:
-        ValueError: the live network has more layers with parameters than were derived.
+        ValueError: The live network has more layers with parameters than were derived.
     """
     counts = iter(live_counts(network))
     rows: list[list[object]] = []

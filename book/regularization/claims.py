@@ -110,7 +110,7 @@ def epochs_to(record: Record, accuracy: float) -> int:
     """Return the first epoch after which the test accuracy was at least `accuracy`.
 
     Raises:
-        ValueError: there is none.
+        ValueError: There is none.
     """
     epoch = epochs_until(record.curve("test_accuracy"), accuracy)
     if epoch is None:

@@ -84,7 +84,7 @@ def highest(records: Iterable[Record]) -> Highest:
     """Return the highest accuracies of some runs.
 
     Raises:
-        ValueError: there are no runs.
+        ValueError: There are no runs.
     """
     epochs = [epoch for record in records for epoch in record.history]
     if not epochs:

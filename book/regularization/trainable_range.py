@@ -77,7 +77,7 @@ def usable_range(results: Mapping[str, Sequence[Record]]) -> Range:
     """Return the range of a setting from runs named by its values, such as `{"0.1": records}`.
 
     Raises:
-        ValueError: there are no runs, or a name is no number.
+        ValueError: There are no runs, or a name is no number.
     """
     if not results:
         raise ValueError("a range needs at least one value of the setting; got none")

@@ -130,7 +130,7 @@ def shift_sentences(results: Results) -> str:
     """Tell where the shift is largest and smallest, and which order ends best and worst, in prose.
 
     Raises:
-        ValueError: every run diverged, so that no shift was measured.
+        ValueError: Every run diverged, so that no shift was measured.
     """
     shifts = {
         order: shift for order, records in results.items() if (shift := overall_shift(records))
@@ -169,7 +169,7 @@ def direct_range(results: Results) -> tuple[float, float]:
     They are means over seeds.
 
     Raises:
-        ValueError: no such layer was measured.
+        ValueError: No such layer was measured.
     """
     direct = [records for order, records in results.items() if "dropout-norm" in order]
     means = [shift.mean for records in direct for shift in shifts(records).values()]

@@ -77,7 +77,7 @@ def mean_interval(values: Sequence[float], level: float = LEVEL) -> Interval:
     on either side, and hide that there are only two.
 
     Raises:
-        ValueError: there are no values.
+        ValueError: There are no values.
     """
     sample = np.asarray(values, dtype=float)
     if sample.size == 0:
@@ -97,7 +97,7 @@ def paired_difference(
     The same seed has the same initial weights and the same order of examples.
 
     Raises:
-        ValueError: the two do not have the same number of seeds.
+        ValueError: The two do not have the same number of seeds.
     """
     if len(first) != len(second):
         raise ValueError(

@@ -72,7 +72,7 @@ def named(name: str) -> Method:
     """Return the method of a name.
 
     Raises:
-        ValueError: no method has that name.
+        ValueError: No method has that name.
 
     >>> named("both").colour == BOTH.colour
     True

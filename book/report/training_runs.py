@@ -51,7 +51,7 @@ def shown_equivalent(used: Sequence[Record]) -> str:
     shown = min(len(link.runs) for links in chains.values() for link in links)
     return (
         f"{linked} of {len(used)} runs were trained by an earlier form of the training code, "
-        f"shown equal to today's to the bit on {shown} runs"
+        f"shown equal to today's to the bit in the first epoch of {shown} runs"
     )
 
 

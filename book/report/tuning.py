@@ -105,7 +105,7 @@ def best(*trials: Mapping[float, Record]) -> float:
     Accuracies are averaged over the variants whose trials are given.
 
     Raises:
-        ValueError: there are no trials.
+        ValueError: There are no trials.
     """
     if not all(trials) or not trials:
         raise ValueError("a rate is chosen among trials; got none")

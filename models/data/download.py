@@ -24,8 +24,8 @@ def download(name: str, folder: Path, probe_seconds: float = PROBE_SECONDS) -> N
     It arrives whole or not at all.
 
     Raises:
-        OSError: nothing answers within `probe_seconds`, or the connection breaks.
-        RuntimeError: torchvision found what came damaged.
+        OSError: Nothing answers within `probe_seconds`, or the connection breaks.
+        RuntimeError: Torchvision found what came damaged.
     """
     from torchvision import datasets
 

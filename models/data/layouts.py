@@ -93,7 +93,7 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     as a big-endian 32-bit number, then the bytes (LeCun, Cortes and Burges, *The MNIST database*).
 
     Raises:
-        DataError: the header is not of that kind, or the file is shorter or longer than it says.
+        DataError: The header is not of that kind, or the file is shorter or longer than it says.
     """
     content = _unpacked(path)
     shape, header = _idx_shape(content, path)

@@ -48,7 +48,7 @@ def find(name: str) -> Iterator[Found]:
     """Yield every place's copy of a set, the preferred one first, each read only when asked for.
 
     Raises:
-        DataError: files of the set are there but cannot be read.
+        DataError: Files of the set are there but cannot be read.
     """
     for kind, folder in places():
         if folder is not None:
@@ -59,7 +59,7 @@ def fetch(name: str) -> Found:
     """Return a set from torchvision's download, put into the cache folder whole or not at all.
 
     Raises:
-        DataError: nothing answers within a few seconds, or the download fails; the message lists
+        DataError: Nothing answers within a few seconds, or the download fails; the message lists
             every place searched.
     """
     folder = _own_folder()

@@ -38,8 +38,8 @@ def make(spec: RunSpec, store: Store, progress: Progress, device: str | None = N
     The caller holds the run's lock.
 
     Raises:
-        DataError: the data are missing or damaged.
-        SpecError: the device is not there, or the network cannot be built so.
+        DataError: The data are missing or damaged.
+        SpecError: The device is not there, or the network cannot be built so.
     """
     device = device or default_device()
     if device == "cuda" and not torch.cuda.is_available():
@@ -83,7 +83,7 @@ def data_of(spec: RunSpec) -> Dataset:
     """Return the data set that a spec names, with the content that it names.
 
     Raises:
-        DataError: it is missing or damaged, or its content is another.
+        DataError: It is missing or damaged, or its content is another.
     """
     dataset = load(spec.dataset)
     if dataset.digest != spec.dataset_digest:

@@ -35,7 +35,7 @@ def connected(address: str) -> Iterator[Client]:
     """Connect a client to the scheduler at an address such as `tcp://10.0.0.1:8786`.
 
     Raises:
-        ClusterError: that is no address, or no scheduler answers there.
+        ClusterError: That is no address, or no scheduler answers there.
     """
     from distributed import Client
     from distributed.comm.addressing import get_address_host_port
@@ -66,7 +66,7 @@ def local_cluster(workers: int, threads: int) -> Iterator[str]:
     down already.
 
     Raises:
-        ClusterError: it did not start.
+        ClusterError: It did not start.
     """
     with (
         tempfile.TemporaryDirectory(prefix="convbook-", ignore_cleanup_errors=True) as folder,

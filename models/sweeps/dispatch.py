@@ -57,7 +57,7 @@ def dispatch(
     that its own environment chooses.
 
     Raises:
-        ClusterError: the scheduler was lost.
+        ClusterError: The scheduler was lost.
     """
     events: SimpleQueue[Event] = SimpleQueue()  # of all that happens, so that one thread acts on it
     futures = _submit(specs, client, events, worker_store, device)

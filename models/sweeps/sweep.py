@@ -47,9 +47,9 @@ def sweep(
     those of the environment, and this machine's cores without a cluster.
 
     Raises:
-        ClusterError: the scheduler cannot be reached, or was lost.
-        SettingError: the environment asks for what cannot be.
-        Exception: the first error of a run, with a note that names the run; the other runs have
+        ClusterError: The scheduler cannot be reached, or was lost.
+        SettingError: The environment asks for what cannot be.
+        Exception: The first error of a run, with a note that names the run; the other runs have
             been finished.
     """
     ended = outcomes(specs, cluster=cluster, store=store, progress=progress, device=device)
@@ -166,7 +166,7 @@ def ask(
     when there is one, by default.
 
     Raises:
-        DataError: training needs data that are missing or damaged.
+        DataError: Training needs data that are missing or damaged.
     """
     if isinstance(spec, RunSpec):
         return obtain(spec, store=store, progress=progress, device=device).record

@@ -38,7 +38,7 @@ def read(path: Path) -> list[RunSpec]:
     """Return the runs that a file asks for, in its order.
 
     Raises:
-        SpecError: the file is not there, no YAML, or asks for what cannot be; the message says what
+        SpecError: The file is not there, no YAML, or asks for what cannot be; the message says what
             and where.
     """
     try:

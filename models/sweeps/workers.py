@@ -48,7 +48,7 @@ class Relay(Progress):
         """Report the batch, unless another one was reported a moment ago.
 
         Raises:
-            Unwanted: the asker has gone away.
+            Unwanted: The asker has gone away.
         """
         if time.monotonic() - self.reported < REPORT_EVERY:
             return

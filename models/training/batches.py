@@ -98,7 +98,7 @@ def _slices(total: int, sizes: Iterable[int]) -> Iterator[slice]:
 
 def _length(left: int, size: int) -> int:
     """Return how many of the `left` examples a slice of about `size` takes."""
-    rest = left - size
+    rest = left - size  # one example alone always joins: a batch norm needs two
     return left if 2 * rest < size or rest == 1 < size else size
 
 

@@ -42,7 +42,7 @@ from models.training.randomness import (
 from models.training.schedules import batch_size_at, batch_sizes, make_schedule
 from models.training.stopwatch import Stopwatch
 
-EVALUATION_BATCH = 500  # examples; measures only, so any size gives the same result
+EVALUATION_BATCH = 500  # examples; measures only, so its size changes nothing but rounding
 CHECK_EVERY = 50  # iterations between two checks that the loss is still a number
 LOST = 100.0  # an epoch whose mean loss exceeds this many times that of guessing has diverged
 
@@ -136,6 +136,7 @@ class Training:
         """Train, and yield each epoch as it ends; stop early when the training has diverged."""
         while len(self.history) < self.spec.epochs and not self.diverged:
             number = len(self.history) + 1
+            # the generator draws order and augmentation; dropout and noise draw from torch's own
             with reproducible(random_seed(self.spec.seed, number), self.device) as generator:
                 trained = self._train_epoch(number, generator)
                 held_out = self._evaluate_held_out()
@@ -153,12 +154,12 @@ class Training:
         for X, y in batches(self.train, epoch.order, sizes):  # (B, C, H, W), (B,)
             X = augment(X, self.spec.augmentation, generator)
             self._probe(X, y, epoch.stopwatch)
-            lr = self.lr
+            lr = self.lr  # of this step: the schedule moves on in it
             epoch.sums.add(self.step(X, y), len(y))
             self.iteration += 1
             self.progress.batch(number, epoch.sums.examples, epoch.examples)
             if self.iteration % CHECK_EVERY == 0 and not epoch.sums.are_finite:
-                break
+                break  # lost: closing the epoch says so
             self._save_if_due(epoch, generator)
         return self._close_epoch(epoch, lr)
 

@@ -16,6 +16,7 @@ from models.equivalence import (
     chain,
     current_fingerprints,
     read,
+    vouches,
     write,
 )
 from models.fingerprint import code_fingerprint
@@ -71,6 +72,22 @@ def test_a_circle_of_certificates_is_walked_once(tmp_path):
         write(certificate(old, new), tmp_path)
     assert current_fingerprints(tmp_path) == {TODAY, A, B}
     assert len(chain(B, tmp_path)) == 1
+
+
+def test_a_certificate_vouches_only_for_networks_and_schedules_that_it_compared(tmp_path):
+    write(certificate(A), tmp_path)
+    assert vouches(TODAY, "any", "at all", tmp_path)
+    assert vouches(A, RUN.network, RUN.schedule, tmp_path)
+    assert not vouches(A, RUN.network, "one-cycle", tmp_path)
+    assert not vouches(A, "minigooglenet", RUN.schedule, tmp_path)
+    assert not vouches(B, RUN.network, RUN.schedule, tmp_path)
+
+
+def test_a_certificate_under_anothers_name_is_not_believed(tmp_path):
+    path = write(certificate(A), tmp_path)
+    other = path.rename(path.with_name(f"{B[:12]}-{TODAY[:12]}.json"))
+    with pytest.raises(CorruptCertificate, match=f"holds the certificate {path.name}"):
+        read(other)
 
 
 @pytest.mark.parametrize(

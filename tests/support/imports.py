@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PACKAGES = ("analysis", "book", "models")
+BY_NAME = ("import_module", "__import__", "resolve_name")
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,31 @@ def _targets(source: Source) -> Iterator[str]:
         if isinstance(node, ast.ImportFrom):
             base = _base(source, node)
             yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def hidden(root: Path) -> list[tuple[str, str]]:
+    """Imports that `imports` cannot follow, as (who, what): of all names, of a root, by a name."""
+    return [(name, what) for name, source in sources(root).items() for what in _hidden(source.tree)]
+
+
+def _hidden(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
+            yield f"from {node.module} import *"
+        if isinstance(node, ast.Import):
+            yield from (f"import {one.name}" for one in node.names if _is_bare(one))
+        if isinstance(node, ast.Call) and _called(node.func) in BY_NAME:
+            yield f"{_called(node.func)}()"
+
+
+def _is_bare(alias: ast.alias) -> bool:
+    """Whether it is `import book.report`, which binds `book` and with it all that is loaded."""
+    inside = alias.name.partition(".")[0] in ("book", "models")
+    return inside and alias.asname is None
+
+
+def _called(function: ast.expr) -> str:
+    return getattr(function, "attr", getattr(function, "id", ""))
 
 
 def _base(source: Source, node: ast.ImportFrom) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-from imports import Source, arrows, imports, room, sources
+from imports import Source, arrows, hidden, imports, room, sources
 
 PARTS = ("appendix", "architectures", "learning_rate", "regularization")
 
@@ -43,6 +43,14 @@ LADDERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("commands",),
         ("__main__",),
     ),
+}
+
+#: Imports that cannot be followed, and need not be.
+MAY_HIDE = {
+    ("book.__main__", "import_module()"): "a command, which stands just below",
+    ("book.builder.options", "resolve_name()"): "what a book's configuration names",
+    ("book.commands.first_epoch", "import models"): "whichever is there: it looks where that is",
+    ("book.commands.trees", "import models"): "the folder that it lies in",
 }
 
 #: Who may not import what. `analysis` and `models` are two witnesses of the same numbers, and the
@@ -122,6 +130,15 @@ def strangers(root: Path) -> list[str]:
         for one, others in STRANGERS.items()
         for stranger in others
         if _within(name, one) and _within(other, stranger)
+    ]
+
+
+def hidden_imports(root: Path) -> list[str]:
+    """Imports that no checker here can follow, but for those that have a reason."""
+    return [
+        f"{name} says {what}: import the module itself, from its package"
+        for name, what in hidden(root)
+        if (name, what) not in MAY_HIDE
     ]
 
 

@@ -129,7 +129,7 @@ def test_code_that_gives_the_same_bits_is_certified_and_its_records_count_as_cur
     assert after.splitlines()[2].split()[-3:] == ["2", "0", "0"], after
     assert (
         "shown equivalent: 2 of 2 runs were trained by an earlier form of the training code, "
-        "shown equal to today's to the bit on 2 runs" in after
+        "shown equal to today's to the bit in the first epoch of 2 runs" in after
     )
     page = "from book.report.training_runs import RUNS\n"
     page += f"print(RUNS.origin({[spec.key for spec in SPECS]!r}))"
