@@ -5,9 +5,9 @@ from typing import Any
 from torch import Tensor
 
 from analysis.reading.calls import Call, Product, marks_of, rule, shape_of
-from analysis.reading.marks import NOWHERE, Axes, Marks, View, meet, union_of
+from analysis.reading.marks import NOWHERE, Axes, Marks, meet, union_of
 from analysis.reading.pointwise import broadcast
-from analysis.reading.sizes import Shape, fixed, times
+from analysis.reading.sizes import Shape, fixed
 
 
 def _linear_products(call: Call, after: Marks) -> tuple[Product, ...]:
@@ -131,7 +131,12 @@ def _einsum_products(call: Call, after: Marks) -> tuple[Product, ...]:
     return tuple(products)
 
 
-@rule("matmul", "einsum", products=_einsum_products)
+def _einsum_facts(call: Call) -> dict[str, Any]:
+    letters, result, _ = _equation(call)
+    return {"equation": (tuple(letters), result)}
+
+
+@rule("matmul", "einsum", products=_einsum_products, facts=_einsum_facts)
 def _einsum(call: Call) -> Marks:
     letters, result, marks = _equation(call)
     sizes = _einsum_sizes(letters, marks)
@@ -242,13 +247,3 @@ def _bilinear(call: Call) -> Marks:
     left, right, weight = call.marks(0), call.marks(1), shape_of(call.argument(2, "weight"))
     both = meet_mixed(left, right)
     return Marks((*left.shape[:-1], weight[0]), left.axes, both.view, both.bare)
-
-
-def numbers(shape: Shape) -> int:
-    """How many numbers a shape holds."""
-    return times(shape)
-
-
-def unseen() -> View:
-    """What data sees that the input doesn't reach."""
-    return View()

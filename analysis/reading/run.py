@@ -84,7 +84,7 @@ def run(
     stores = Stores([*module.parameters(), *module.buffers()]) if training else None
     tracer = Tracer(module, stores)
     data = hinted(shape, tracer.trace.journal, dtype)
-    tracer.trace.steps.clear()
+    tracer.trace.entry = marks_of(data)
     if stores:
         stores.know(data, marks_of(data).shape)
     with _mode(module, training), _seen(tracer), ExitStack() as stack:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
+from torch.nn import functional
 
 from analysis.reading.calls import Call, tensors_in
 from analysis.reading.marks import Marks
@@ -78,7 +80,9 @@ class Stores:
         self.alive.append(storage)
         shape = self.shapes.get(storage._cdata)
         if shape is None:
-            shape = resolved(tuple(tensor.shape), known)
+            spread = resolved(tuple(tensor.shape), known)
+            strides = zip(spread, tensor.stride(), strict=True)
+            shape = tuple(size if stride else 1 for size, stride in strides)
             self.shapes[storage._cdata] = shape
         role = _role(storage._cdata, call, outs)
         return Saved(role, shape, tensor.element_size() * 8, tensor.is_floating_point())
@@ -90,3 +94,29 @@ def _role(storage: int, call: Call, outs: list[Tensor]) -> str:
     if storage in {tensor.untyped_storage()._cdata for tensor in tensors_in(call.arguments)}:
         return "input"
     return "own"
+
+
+def attended(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
+    """Attention as torch computes it on a real device: fused, without the L × S map of weights.
+
+    The meta device would take the plain way, which saves that map. With dropout, or on fewer than
+    four dimensions, the CPU takes it too.
+    """
+    options = {"attn_mask": attn_mask, "scale": scale}
+    if query.dim() == 4 and not dropout_p and not enable_gqa:
+        fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+        out: Tensor = fused(query, key, value, 0.0, is_causal, **options)[0]
+        return out
+    plain = functional.scaled_dot_product_attention
+    return plain(
+        query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
+    )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from analysis.reading.calls import Call, Product, marks_of, pair, rule, shape_of
+from analysis.reading.calls import Call, Product, named, pair, rule, shape_of
 from analysis.reading.marks import Marks, View
 from analysis.reading.sizes import Shape, ceil_divide, fixed
 from analysis.reading.views import denser
@@ -145,8 +145,6 @@ POOL_AXES: dict[Any, int] = {}
 
 
 def _register_axes() -> None:
-    from analysis.reading.calls import named
-
     for axes in (1, 2, 3):
         names = (f"max_pool{axes}d", f"max_pool{axes}d_with_indices", f"avg_pool{axes}d",
                  f"lp_pool{axes}d", f"adaptive_max_pool{axes}d",
@@ -207,15 +205,18 @@ def _adapted(marks: Marks, dim: int, count: int) -> Marks:
     step = Fraction(fixed(before), fixed(count))
     after = moved(marks, dim, count, (int(step) + 2, 1, 0, 1))
     for axis, _ in marks.axes[dim] if marks.view.sights else ():
-        sight = after.view.sights[axis]
         views = [view.on(axis, view.sights[axis].at_best("not shift-invariant"))
                  for view in (after.view, after.bare)]  # fmt: skip
         after = Marks(after.shape, after.axes, *views)
-        del sight
     return after
 
 
-@rule("resize", "interpolate", "upsample", "upsample_nearest", "upsample_bilinear")
+def _resize_facts(call: Call) -> dict[str, Any]:
+    return {"mode": _mode(call)}
+
+
+@rule("resize", "interpolate", "upsample", "upsample_nearest", "upsample_bilinear",
+      facts=_resize_facts)  # fmt: skip
 def _resized(call: Call) -> Marks:
     marks = call.marks(0)
     axes = len(marks.shape) - 2
@@ -273,8 +274,3 @@ def _unfolded_along(marks: Marks, dim: int, size: int, step: int) -> Marks:
     dim = dim % len(marks.shape)
     after = moved(marks, dim, slid(marks.shape[dim], size, step, 0, 1), (size, step, 0, 1))
     return after.reshaped((*after.shape, size), (*after.axes, frozenset()))
-
-
-def resampled(tensor: Any) -> Shape:
-    """The shape of what a resize returned."""
-    return marks_of(tensor).shape

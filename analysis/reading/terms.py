@@ -65,6 +65,11 @@ class Term:
         """The value at the sizes, by name ``B``, ``H``, ``W``."""
         return _value(self, sizes, {})
 
+    def valued(self, sizes: dict[str, int], known: "dict[Term, int]") -> int:
+        """The same, with the values of shared parts kept in ``known``."""
+        found = known.get(self)
+        return _value(self, sizes, known) if found is None else found
+
     def __repr__(self) -> str:
         return str(self.form)
 

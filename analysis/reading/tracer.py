@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dis
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import FunctionType
@@ -13,9 +15,9 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from analysis.reading import pointwise, products, slides, views
-from analysis.reading.calls import RULES, Call, Product, Rule, marks_of, named, tensors_in
+from analysis.reading.calls import RULES, Call, Product, Rule, marks_of, tensors_in
 from analysis.reading.marks import Marks
-from analysis.reading.saved import Saved, Stores
+from analysis.reading.saved import Saved, Stores, attended
 from analysis.reading.sizes import Journal, Shape, times, values
 from analysis.rows import Kind
 
@@ -29,7 +31,7 @@ class Step:
 
     layer: str
     call: int
-    operator: str
+    function: Any
     kind: Kind
     inputs: tuple[Marks, ...]
     outputs: tuple[Marks, ...]
@@ -39,6 +41,12 @@ class Step:
     facts: dict[str, Any] = field(default_factory=dict)
     saved: tuple[Saved, ...] = ()
     inplace: bool = False
+    leaf: bool = False
+
+    @property
+    def operator(self) -> str:
+        """The operator's name as torch writes it."""
+        return operator_name(self.function)
 
 
 @dataclass
@@ -59,7 +67,7 @@ class Trace:
     steps: list[Step] = field(default_factory=list)
     calls: list[ModuleCall] = field(default_factory=list)
     journal: Journal = field(default_factory=Journal)
-    owners: dict[int, str] = field(default_factory=dict)
+    entry: Marks | None = None
     outputs: tuple[Marks, ...] = ()
 
 
@@ -106,6 +114,9 @@ PROPERTIES: dict[Any, Callable[[Marks], Marks]] = {
     torch.Tensor.data.__get__: lambda marks: marks,  # type: ignore[attr-defined]
 }
 GUARDS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
+METHODS = {torch.Tensor.add, torch.Tensor.mul, torch.Tensor.matmul}
+"""Methods that an operator sign calls too: which of the two it was matters to one convention."""
+
 OPENED = {functional.multi_head_attention_forward: functional}
 """Functions written in Python that are read inside, operator by operator."""
 
@@ -128,6 +139,7 @@ class Tracer(TorchFunctionMode):
         self.counts: dict[str, int] = {}
         self.stores = stores
         self.paths = {id(one): path for path, one in module.named_modules()}
+        self.leaves = {p for p, one in module.named_modules() if next(one.children(), None) is None}
         self.names = {id(p): name for name, p in module.named_parameters()}
         self.names |= {id(b): name for name, b in module.named_buffers()}
         self.buffers = {name for name, _ in module.named_buffers()}
@@ -143,7 +155,8 @@ class Tracer(TorchFunctionMode):
         if body is not None:
             with self:
                 return body(*args, **(kwargs or {}))
-        out = function(*args, **(kwargs or {}))
+        fused = self.stores and function is functional.scaled_dot_product_attention
+        out = (attended if fused else function)(*args, **(kwargs or {}))
         if isinstance(out, Tensor | tuple | list):
             self._ruled(Call(function, args, kwargs or {}, out))
         return out
@@ -208,11 +221,13 @@ class Tracer(TorchFunctionMode):
         ruled = rule is not None and kind == rule.kind
         products = rule.products(call, marks[0]) if ruled and rule and rule.products else ()
         facts = rule.facts(call) if ruled and rule and rule.facts else {}
+        if call.function in METHODS:
+            facts["sign"] = _by_sign()
         layer = self.stack[-1]
         step = Step(
             layer,
             self.counts.get(layer, 0),
-            operator_name(call.function),
+            call.function,
             kind,
             inputs,
             marks,
@@ -222,6 +237,7 @@ class Tracer(TorchFunctionMode):
             facts,
             saved,
             any(out is tensor for out in tensors_in(call.out) for tensor in call.tensors),
+            layer in self.leaves,
         )
         self.trace.steps.append(step)
 
@@ -246,6 +262,14 @@ class Tracer(TorchFunctionMode):
         self.trace.journal.layer = self.stack[-1]
 
 
+def _by_sign() -> bool:
+    """Whether the module wrote a sign (``x + y``, ``x @ y``) rather than a method's name."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    return dis.opname[frame.f_code.co_code[frame.f_lasti]].startswith("BINARY")
+
+
 def operator_name(function: Any) -> str:
     """An operator's name as torch writes it."""
     name = getattr(function, "__name__", str(function))
@@ -253,5 +277,3 @@ def operator_name(function: Any) -> str:
         return f"{'adaptive_' if 'adaptive' in str(function) else ''}max_pool{slides.POOL_AXES[function]}d"
     return str(name).strip("_") if str(name).startswith("__") else str(name)
 
-
-REGISTERED = len(RULES.rules), named
