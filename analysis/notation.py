@@ -4,8 +4,10 @@ The text form uses `·` for products, `⌊ ⌋` for floors and a comma between t
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from math import prod
 from operator import index
 from typing import Any, TypeAlias
 
@@ -119,8 +121,21 @@ class Calculation:
     """
 
     value: Number
-    text: str
-    latex: str
+    template: str = "{}"
+    operands: tuple[Number, ...] = ()
+
+    @cached_property
+    def text(self) -> str:
+        """The calculation as plain text, written when first asked for."""
+        return _equation(_filled(self.template, self.operands, text), text(self.value))
+
+    @cached_property
+    def latex(self) -> str:
+        """The calculation as LaTeX, written when first asked for."""
+        template = self.template
+        for glyph, command in _LATEX_GLYPHS.items():
+            template = template.replace(glyph, command)
+        return _equation(_filled(template, self.operands, latex), latex(self.value))
 
     def __str__(self) -> str:
         return self.text
@@ -143,17 +158,11 @@ def calculation(value: Number, template: str = "{}", *operands: Number) -> Calcu
     '9 + (5 − 1)·1 = 13'
     """
     value = plain(factor_terms(value)) if isinstance(value, Expr) else value
-    operands = operands or (value,)
-    latex_template = template
-    for glyph, command in _LATEX_GLYPHS.items():
-        latex_template = latex_template.replace(glyph, command)
-    return Calculation(
-        value,
-        _equation(template.format(*(parenthesized(text(x), x) for x in operands)), text(value)),
-        _equation(
-            latex_template.format(*(parenthesized(latex(x), x) for x in operands)), latex(value)
-        ),
-    )
+    return Calculation(value, template, operands or (value,))
+
+
+def _filled(template: str, operands: tuple[Number, ...], write: Callable[[Number], str]) -> str:
+    return template.format(*(parenthesized(write(x), x) for x in operands))
 
 
 def _equation(left: str, right: str) -> str:
@@ -171,7 +180,9 @@ def product(*factors: Factor) -> Calculation:
         for factor in factors
     ]
     operands = list(_flat(factors))
-    return calculation(Mul(*map(sympify, operands)), "·".join(groups), *operands)
+    known = all(type(operand) is int for operand in operands)
+    value = prod(operands) if known else Mul(*map(sympify, operands))
+    return calculation(value, "·".join(groups), *operands)
 
 
 def _flat(factors: tuple[Factor, ...]) -> Iterator[Dimension]:

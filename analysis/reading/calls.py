@@ -1,0 +1,124 @@
+"""What a rule is given, what it answers, and the registry that finds it by the function itself.
+
+A rule is found by identity, never by name: profilers patch `torch.nn.functional` with wrappers.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from analysis.reading.marks import Marks, plain_marks
+from analysis.reading.sizes import Shape
+from analysis.rows import Kind
+
+Factor: TypeAlias = int | tuple[int, ...]
+Product: TypeAlias = tuple[Factor, ...]
+
+PLACES = (torch, torch.Tensor, functional, torch._C._nn, torch.special, torch.linalg)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a torch function: its arguments and what it returned."""
+
+    function: Any
+    arguments: tuple[Any, ...]
+    options: dict[str, Any]
+    out: Any
+
+    def argument(self, place: int, name: str, default: Any = None) -> Any:
+        """An argument by its place or its name."""
+        if place < len(self.arguments):
+            return self.arguments[place]
+        return self.options.get(name, default)
+
+    def marks(self, place: int, name: str = "input") -> Marks:
+        """The marks of a tensor argument."""
+        return marks_of(self.argument(place, name))
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """Every tensor among the arguments, in lists too."""
+        return list(tensors_in((*self.arguments, *self.options.values())))
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What an operator does: its kind (None for a view, which has no row), marks and products."""
+
+    kind: Kind | None
+    marks: Callable[[Call], Marks | tuple[Marks, ...]]
+    products: Callable[[Call, Marks], tuple[Product, ...]] | None = None
+    facts: Callable[[Call], dict[str, Any]] | None = None
+
+
+@dataclass
+class Registry:
+    """Rules by function."""
+
+    rules: dict[Any, Rule] = field(default_factory=dict)
+
+    def add(self, rule: Rule, functions: Iterable[Any]) -> None:
+        """Register a rule for functions."""
+        for function in functions:
+            self.rules[function] = rule
+
+
+RULES = Registry()
+
+
+def rule(kind: Kind | None, *names: str, products: Any = None, facts: Any = None) -> Any:
+    """Register the decorated marks' function for the torch functions of these names."""
+
+    def register(marks: Any) -> Any:
+        RULES.add(Rule(kind, marks, products, facts), named(*names))
+        return marks
+
+    return register
+
+
+def named(*names: str) -> list[Any]:
+    """The functions and tensor methods that torch has under these names, in place ones too."""
+    written = [form for name in names for form in (name, f"{name}_", f"__{name}__", f"__i{name}__")]
+    found = [getattr(place, form, None) for place in PLACES for form in written]
+    return [one for one in found if callable(one)]
+
+
+def tensors_in(value: Any) -> Iterable[Tensor]:
+    """The tensors in nested tuples, lists and dictionaries."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, tuple | list):
+        for one in value:
+            yield from tensors_in(one)
+    elif isinstance(value, dict):
+        yield from tensors_in(list(value.values()))
+
+
+def marks_of(tensor: Any) -> Marks:
+    """The marks that the reader put on a tensor; those of plain data where it put none."""
+    if not isinstance(tensor, Tensor):
+        return plain_marks(())
+    marks: Marks | None = tensor.__dict__.get("_marks")
+    return marks if marks is not None else plain_marks(tuple(tensor.shape))
+
+
+def pair(value: Any, count: int) -> tuple[Any, ...]:
+    """One number for every axis, or the numbers as given.
+
+    >>> pair(3, 2), pair((1, 2), 2)
+    ((3, 3), (1, 2))
+    """
+    if isinstance(value, int):
+        return (value,) * count
+    values = tuple(value)
+    return values * count if len(values) == 1 and count > 1 else values
+
+
+def shape_of(tensor: Any) -> Shape:
+    """A tensor's shape as sizes."""
+    return marks_of(tensor).shape

@@ -1,0 +1,147 @@
+"""The second run: a formula is trusted where a run at other sizes gives what it says.
+
+A size that leaks through a float (`int(math.sqrt(H * W))`) comes back as a bare number; the run at
+the first size can't tell, the run at a second one can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from torch import nn
+
+from analysis.errors import AnalysisError
+from analysis.reading.sizes import fixed, times
+from analysis.reading.terms import Term, term
+from analysis.reading.tracer import Step, Trace
+
+
+@dataclass(frozen=True)
+class Check:
+    """At which sizes the module ran again, and the notes of rows whose formula failed there."""
+
+    sizes: dict[str, int] | None
+    notes: dict[str, str] = field(default_factory=dict)
+    fixed: frozenset[str] = frozenset()
+    first: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        """Whether a second run was possible and contradicted no row."""
+        return self.sizes is not None and not self.notes
+
+    def covers(self, sizes: dict[str, int]) -> bool:
+        """Whether formulas may be used at these sizes: checked, and only in what was varied."""
+        return self.passed and all(sizes[axis] == self.first[axis] for axis in self.fixed)
+
+    @property
+    def told(self) -> str:
+        """One sentence about the check."""
+        if self.sizes is None:
+            return "no other size was accepted, so the closed forms are unchecked"
+        where = ", ".join(f"{axis} = {size}" for axis, size in self.sizes.items())
+        outcome = f"contradicts {len(self.notes)} rows" if self.notes else "agrees with every row"
+        held = f"; {' and '.join(sorted(self.fixed))} could not be varied" if self.fixed else ""
+        return f"a second run at {where} {outcome}{held}"
+
+
+def check(
+    module: nn.Module,
+    shape: Sequence[int],
+    trace: Trace,
+    layers: list[str],
+    again: Callable[[Sequence[int]], Trace],
+) -> Check:
+    """Run again at other sizes at which the guards hold, and compare every row."""
+    guards = list(trace.journal.guards.values())
+    first = _symbols(shape)
+    for other in candidates(shape):
+        sizes = _symbols(other)
+        if not all(guard.holds(sizes) for guard in guards):
+            continue
+        try:
+            second = again(other)
+        except AnalysisError:
+            continue
+        kept = frozenset(axis for axis in sizes if sizes[axis] == first[axis])
+        return Check(sizes, compared(trace, second, layers, sizes), kept, first)
+    return Check(None, first=first)
+
+
+def _symbols(shape: Sequence[int]) -> dict[str, int]:
+    spatial = shape[2:] if 3 <= len(shape) <= 4 else ()
+    return dict(zip("BHW", (shape[0], *spatial), strict=False))
+
+
+def candidates(shape: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Other sizes to try: odd ones first, then multiples of 32, smaller ones, the batch alone."""
+    batch, channels, *spatial = shape
+    more = 2 * batch + 1
+    changes: list[tuple[Callable[[int], int], ...]] = [
+        (lambda h: h + 37, lambda w: w + 21),
+        (lambda h: h + 64, lambda w: w + 96),
+        (lambda h: h - h // 4, lambda w: w - w // 8),
+        (lambda h: 2 * h, lambda w: 2 * w),
+        (lambda h: h - h // 4, lambda w: w - w // 4),
+    ]
+    if len(shape) in (3, 4):
+        for change in changes:
+            yield (more, channels, *(f(s) for f, s in zip(change, spatial, strict=False)))
+    yield (more, channels, *spatial)
+
+
+def compared(
+    trace: Trace, second: Trace, layers: list[str], sizes: dict[str, int]
+) -> dict[str, str]:
+    """A note for each row in which the second run differs from what the formula says there."""
+    known: dict[Term, int] = {}
+
+    def at(size: int) -> int:
+        return term(size).valued(sizes, known)
+
+    notes: dict[str, str] = {}
+    for layer, one, two in zip(layers, trace.steps, second.steps, strict=False):
+        found = _difference(one, two, at)
+        if found:
+            notes[layer] = found
+    if len(trace.steps) != len(second.steps):
+        last = layers[min(len(layers), len(second.steps)) - 1]
+        notes[last] = f"a run at other sizes has {len(second.steps)} operators, not {len(layers)}"
+    return notes
+
+
+def _difference(one: Step, two: Step, at: Callable[[int], int]) -> str:
+    if (one.layer, one.function) != (two.layer, two.function):
+        return f"at other sizes {two.layer or 'the module'} calls {two.operator} here"
+    figures = (
+        (
+            "output",
+            [s for m in one.outputs for s in m.shape],
+            [s for m in two.outputs for s in m.shape],
+        ),
+        ("MACs", [_macs(one)], [_macs(two)]),
+        ("saved numbers", [s.numbers for s in one.saved], [s.numbers for s in two.saved]),
+    )
+    for name, formula, real in figures:
+        said, came = [at(size) for size in formula], [fixed(size) for size in real]
+        if said != came:
+            return (
+                f"the formula of its {name} gives {_list(said)} where a run gives {_list(came)}: "
+                "a size left the reader's sight, perhaps through a float"
+            )
+    return ""
+
+
+def _macs(step: Step) -> int:
+    return sum(
+        (
+            times(times(f) if isinstance(f, tuple) else f for f in factors)
+            for factors in step.products
+        ),
+        0,
+    )
+
+
+def _list(values: list[int]) -> str:
+    return " × ".join(map(str, values)) or "nothing"

@@ -1,0 +1,278 @@
+"""The run itself: a module on the meta device, every torch function of it seen and ruled on."""
+
+from __future__ import annotations
+
+import dis
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import FunctionType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+from analysis.reading import pointwise, products, slides, views
+from analysis.reading.calls import RULES, Call, Product, Rule, marks_of, tensors_in
+from analysis.reading.marks import Marks
+from analysis.reading.saved import Saved, Stores, attended
+from analysis.reading.sizes import Journal, Shape, times, values
+from analysis.rows import Kind
+
+MODULES = (pointwise, products, slides, views)
+"""Importing a module of rules registers them."""
+
+
+@dataclass
+class Step:
+    """One operator of the run: where, on what, to what, and what it costs."""
+
+    layer: str
+    call: int
+    function: Any
+    kind: Kind
+    inputs: tuple[Marks, ...]
+    outputs: tuple[Marks, ...]
+    products: tuple[Product, ...] = ()
+    parameters: tuple[str, ...] = ()
+    buffers: tuple[str, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+    saved: tuple[Saved, ...] = ()
+    inplace: bool = False
+    leaf: bool = False
+
+    @property
+    def operator(self) -> str:
+        """The operator's name as torch writes it."""
+        return operator_name(self.function)
+
+
+@dataclass
+class ModuleCall:
+    """One call of a module: its path, its inputs' and outputs' shapes, and the steps inside."""
+
+    path: str
+    module: nn.Module
+    inputs: tuple[Shape, ...]
+    outputs: tuple[Shape, ...] = ()
+    steps: tuple[int, int] = (0, 0)
+
+
+@dataclass
+class Trace:
+    """What a run left behind."""
+
+    steps: list[Step] = field(default_factory=list)
+    calls: list[ModuleCall] = field(default_factory=list)
+    journal: Journal = field(default_factory=Journal)
+    entry: Marks | None = None
+    outputs: tuple[Marks, ...] = ()
+
+
+class Shape_(tuple[int, ...]):
+    """What ``x.shape`` gives: a tuple of sizes with the methods of `torch.Size`."""
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        """The product of the sizes."""
+        return times(self)
+
+
+def _shape(tensor: Tensor) -> Any:
+    marks = tensor.__dict__.get("_marks")
+    if marks is None or all(type(size) is int for size in marks.shape):
+        return tensor.shape
+    return Shape_(marks.shape)
+
+
+def _size(tensor: Tensor, dim: int | None = None) -> Any:
+    shape = _shape(tensor)
+    return shape if dim is None else shape[dim]
+
+
+def _numel(tensor: Tensor) -> int:
+    return times(_shape(tensor))
+
+
+def _length(tensor: Tensor) -> int:
+    return _shape(tensor)[0]
+
+
+QUERIES: dict[Any, Callable[..., Any]] = {
+    torch.Tensor.shape.__get__: _shape,  # type: ignore[attr-defined]
+    torch.Tensor.size: _size,
+    torch.Tensor.numel: _numel,
+    torch.Tensor.nelement: _numel,
+    torch.numel: _numel,
+}
+PROPERTIES: dict[Any, Callable[[Marks], Marks]] = {
+    torch.Tensor.T.__get__: views.reversed_dims,  # type: ignore[attr-defined]
+    torch.Tensor.mT.__get__: views.turned,  # type: ignore[attr-defined]
+    torch.Tensor.data.__get__: lambda marks: marks,  # type: ignore[attr-defined]
+}
+GUARDS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
+METHODS = {torch.Tensor.add, torch.Tensor.mul, torch.Tensor.matmul}
+"""Methods that an operator sign calls too: which of the two it was matters to one convention."""
+
+OPENED = {functional.multi_head_attention_forward: functional}
+"""Functions written in Python that are read inside, operator by operator."""
+
+
+def _opened(function: Any, place: Any) -> Any:
+    """The function with its own dispatch switched off, so that its body runs under the reader."""
+    scope = {**vars(place), **dict.fromkeys(GUARDS, lambda *_: False)}
+    body = FunctionType(function.__code__, scope, function.__name__, function.__defaults__)
+    body.__kwdefaults__ = function.__kwdefaults__
+    return body
+
+
+class Tracer(TorchFunctionMode):
+    """Sees every torch function of a run, answers sizes with formulas, writes down steps."""
+
+    def __init__(self, module: nn.Module, stores: Stores | None) -> None:
+        super().__init__()
+        self.trace = Trace()
+        self.stack: list[str] = [""]
+        self.counts: dict[str, int] = {}
+        self.stores = stores
+        self.paths = {id(one): path for path, one in module.named_modules()}
+        self.leaves = {p for p, one in module.named_modules() if next(one.children(), None) is None}
+        self.names = {id(p): name for name, p in module.named_parameters()}
+        self.names |= {id(b): name for name, b in module.named_buffers()}
+        self.buffers = {name for name, _ in module.named_buffers()}
+        self.bodies = {function: _opened(function, place) for function, place in OPENED.items()}
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        query = QUERIES.get(function)
+        if query is not None:
+            return query(*args, **(kwargs or {}))
+        body = self.bodies.get(function)
+        if body is not None:
+            with self:
+                return body(*args, **(kwargs or {}))
+        fused = self.stores and function is functional.scaled_dot_product_attention
+        out = (attended if fused else function)(*args, **(kwargs or {}))
+        if isinstance(out, Tensor | tuple | list):
+            self._ruled(Call(function, args, kwargs or {}, out))
+        return out
+
+    def _ruled(self, call: Call) -> None:
+        outs = list(tensors_in(call.out))
+        if not outs:
+            return
+        change = PROPERTIES.get(call.function)
+        if change is not None:
+            outs[0]._marks = change(call.marks(0))  # type: ignore[attr-defined]
+            return
+        rule = RULES.rules.get(call.function)
+        inputs = tuple(marks_of(tensor) for tensor in call.tensors)
+        marks, unknown = self._marks(rule, call, outs)
+        for tensor, one in zip(outs, marks, strict=True):
+            tensor._marks = one  # type: ignore[attr-defined]
+        self._named(call, outs)
+        saved = self.stores.after(call, outs, inputs, marks) if self.stores else ()
+        kind = "unknown" if unknown else rule.kind if rule else "unknown"
+        if kind is not None or saved:
+            self._step(rule, call, kind or "copy", inputs, marks, saved)
+
+    def _marks(
+        self, rule: Rule | None, call: Call, outs: list[Tensor]
+    ) -> tuple[tuple[Marks, ...], bool]:
+        """The rule's marks where they have the values of this run; otherwise as if it had none."""
+        if rule is not None:
+            found = rule.marks(call)
+            marks = (found,) if isinstance(found, Marks) else tuple(found)
+            if len(marks) == len(outs) and all(
+                values(m.shape) == t.shape for m, t in zip(marks, outs, strict=True)
+            ):
+                return marks, False
+        return tuple(pointwise.unruled(call, tuple(t.shape)) for t in outs), True
+
+    def _named(self, call: Call, outs: list[Tensor]) -> None:
+        """A view of a parameter is that parameter still."""
+        if len(outs) == 1 and outs[0]._is_view():
+            sources = [self.names[id(t)] for t in call.tensors if id(t) in self.names]
+            if sources and not any(m.view.sights for m in map(marks_of, call.tensors)):
+                outs[0]._source = sources[0]  # type: ignore[attr-defined]
+
+    def _sources(self, call: Call) -> list[str]:
+        names = []
+        for tensor in call.tensors:
+            name = self.names.get(id(tensor)) or tensor.__dict__.get("_source")
+            if name is not None:
+                names.append(name)
+        return names
+
+    def _step(
+        self,
+        rule: Rule | None,
+        call: Call,
+        kind: Kind,
+        inputs: tuple[Marks, ...],
+        marks: tuple[Marks, ...],
+        saved: tuple[Saved, ...],
+    ) -> None:
+        sources = self._sources(call)
+        ruled = rule is not None and kind == rule.kind
+        products = rule.products(call, marks[0]) if ruled and rule and rule.products else ()
+        facts = rule.facts(call) if ruled and rule and rule.facts else {}
+        if call.function in METHODS:
+            facts["sign"] = _by_sign()
+        layer = self.stack[-1]
+        step = Step(
+            layer,
+            self.counts.get(layer, 0),
+            call.function,
+            kind,
+            inputs,
+            marks,
+            products,
+            tuple(name for name in sources if name not in self.buffers),
+            tuple(name for name in sources if name in self.buffers),
+            facts,
+            saved,
+            any(out is tensor for out in tensors_in(call.out) for tensor in call.tensors),
+            layer in self.leaves,
+        )
+        self.trace.steps.append(step)
+
+    def entered(self, module: nn.Module, args: Any) -> None:
+        """A module is called."""
+        path = self.paths.get(id(module), type(module).__name__)
+        self.stack.append(path)
+        self.counts[path] = self.counts.get(path, 0) + 1
+        self.trace.journal.layer = path
+        shapes = tuple(marks_of(tensor).shape for tensor in tensors_in(args))
+        self.trace.calls.append(
+            ModuleCall(path, module, shapes, steps=(len(self.trace.steps), len(self.trace.steps)))
+        )
+        self._open = [*getattr(self, "_open", []), len(self.trace.calls) - 1]
+
+    def left(self, module: nn.Module, args: Any, output: Any) -> None:
+        """A module returns."""
+        call = self.trace.calls[self._open.pop()]
+        call.outputs = tuple(marks_of(tensor).shape for tensor in tensors_in(output))
+        call.steps = (call.steps[0], len(self.trace.steps))
+        self.stack.pop()
+        self.trace.journal.layer = self.stack[-1]
+
+
+def _by_sign() -> bool:
+    """Whether the module wrote a sign (``x + y``, ``x @ y``) rather than a method's name."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    return dis.opname[frame.f_code.co_code[frame.f_lasti]].startswith("BINARY")
+
+
+def operator_name(function: Any) -> str:
+    """An operator's name as torch writes it."""
+    name = getattr(function, "__name__", str(function))
+    if name == "fn" and function in slides.POOL_AXES:
+        return f"{'adaptive_' if 'adaptive' in str(function) else ''}max_pool{slides.POOL_AXES[function]}d"
+    return str(name).strip("_") if str(name).startswith("__") else str(name)
