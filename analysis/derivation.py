@@ -181,7 +181,8 @@ def _slide(layer: Conv | Pool, signal: Signal) -> tuple[Window, Window]:
         )
     along = windows(layer)
     for side, window in zip(signal.shape[:2], along, strict=True):
-        if operators.output_side(side, *window).is_positive is False:
+        positions = operators.output_side(side, *window)
+        if positions.is_number and positions <= 0:
             window_size = _by(tuple(one.dilation * (one.kernel - 1) + 1 for one in along))
             raise AnalysisError(
                 f"{layer.name} cannot slide its {window_size} window over a map of {_by(signal.shape)}; "

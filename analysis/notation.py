@@ -120,14 +120,19 @@ class Calculation:
     (11 \cdot 11 \cdot 3) \cdot 96 = 34{,}848
     """
 
-    value: Number
+    result: Number
     template: str = "{}"
     operands: tuple[Number, ...] = ()
 
     @cached_property
+    def value(self) -> Number:
+        """The result, common factors taken out when first asked for."""
+        return plain(factor_terms(self.result)) if isinstance(self.result, Expr) else self.result
+
+    @cached_property
     def text(self) -> str:
         """The calculation as plain text, written when first asked for."""
-        return _equation(_filled(self.template, self.operands, text), text(self.value))
+        return _equation(self._filled(self.template, text), text(self.value))
 
     @cached_property
     def latex(self) -> str:
@@ -135,7 +140,11 @@ class Calculation:
         template = self.template
         for glyph, command in _LATEX_GLYPHS.items():
             template = template.replace(glyph, command)
-        return _equation(_filled(template, self.operands, latex), latex(self.value))
+        return _equation(self._filled(template, latex), latex(self.value))
+
+    def _filled(self, template: str, write: Callable[[Number], str]) -> str:
+        operands = self.operands or (self.value,)
+        return template.format(*(parenthesized(write(x), x) for x in operands))
 
     def __str__(self) -> str:
         return self.text
@@ -157,12 +166,7 @@ def calculation(value: Number, template: str = "{}", *operands: Number) -> Calcu
     >>> calculation(13, "{} + ({} − 1)·{}", 9, 5, 1).text
     '9 + (5 − 1)·1 = 13'
     """
-    value = plain(factor_terms(value)) if isinstance(value, Expr) else value
-    return Calculation(value, template, operands or (value,))
-
-
-def _filled(template: str, operands: tuple[Number, ...], write: Callable[[Number], str]) -> str:
-    return template.format(*(parenthesized(write(x), x) for x in operands))
+    return Calculation(value, template, operands)
 
 
 def _equation(left: str, right: str) -> str:
