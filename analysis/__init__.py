@@ -10,15 +10,32 @@ closed form.
 
 from analysis.derivation import derive
 from analysis.errors import AnalysisError
-from analysis.imagenet import alexnet, alexnet_torchvision, vgg16, vgg19
+from analysis.imagenet import (
+    alexnet,
+    alexnet_torchvision,
+    vgg16,
+    vgg16_torchvision,
+    vgg19,
+    vgg19_torchvision,
+)
 from analysis.inception import (
     inception_naive,
     inception_reduced,
     minigooglenet,
     minigooglenet_unpadded,
 )
-from analysis.layers import Branches, Conv, Flatten, GlobalPool, Linear, Network, Norm, Pool
-from analysis.lenet import cifar_note, lenet5, lenet5_norm, lenet_stride1
+from analysis.layers import (
+    AdaptivePool,
+    Branches,
+    Conv,
+    Flatten,
+    GlobalPool,
+    Linear,
+    Network,
+    Norm,
+    Pool,
+)
+from analysis.lenet import cifar_note, lenet5, lenet5_norm, lenet5_unpadded, lenet_stride1
 from analysis.networks import NETWORKS
 from analysis.notation import SYMBOLS, B, C, Calculation, H, W, latex, text
 from analysis.operators import output_side
@@ -30,6 +47,7 @@ from analysis.tables import as_json, table
 __all__ = [
     "NETWORKS",
     "SYMBOLS",
+    "AdaptivePool",
     "AnalysisError",
     "B",
     "Branches",
@@ -59,6 +77,7 @@ __all__ = [
     "latex",
     "lenet5",
     "lenet5_norm",
+    "lenet5_unpadded",
     "lenet_stride1",
     "minigooglenet",
     "minigooglenet_unpadded",
@@ -70,5 +89,7 @@ __all__ = [
     "table",
     "text",
     "vgg16",
+    "vgg16_torchvision",
     "vgg19",
+    "vgg19_torchvision",
 ]

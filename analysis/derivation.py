@@ -11,6 +11,7 @@ from sympy import Add, Expr, Integer, Mul
 from analysis import operators
 from analysis.errors import AnalysisError
 from analysis.layers import (
+    AdaptivePool,
     Branches,
     Conv,
     Flatten,
@@ -25,18 +26,23 @@ from analysis.layers import (
 )
 from analysis.notation import ZERO, calculation, plain, product, text, whole
 from analysis.receptive_field import Field, jump_calculation, size_calculation, union
-from analysis.rows import Derivation, Kind, Row, Shown
+from analysis.rows import STATUSES, Derivation, Kind, Row, Shown, Status
 
 
 @dataclass(frozen=True)
 class Signal:
     """What flows from layer to layer: its batch and shape, and what one of its positions sees along
-    each axis.
+    each axis, and how far that may be trusted.
+
+    `pooled` is the signal before an adaptive pool: who reads the pool's whole map sees what that
+    signal's whole map sees.
     """
 
     batch: Expr
     shape: tuple[Expr, ...]
     fields: tuple[Field, Field] = (Field(), Field())
+    status: Status = "exact"
+    pooled: "Signal | None" = None
 
 
 Passed: TypeAlias = tuple[tuple[Row, ...], Signal]
@@ -112,8 +118,29 @@ def _(layer: Pool, signal: Signal) -> Passed:
 
 
 @_pass.register
+def _(layer: AdaptivePool, signal: Signal) -> Passed:
+    _check_map(layer.name, signal)
+    counts = (
+        whole(f"{layer.name}: height", layer.height),
+        whole(f"{layer.name}: width", layer.width),
+    )
+    along = operators.adaptive_windows(signal.shape[:2], counts)
+    even = all(side % count == 0 for side, count in zip(signal.shape, counts, strict=False))
+    after = Signal(
+        signal.batch,
+        (*counts, signal.shape[2]),
+        _fields_behind(signal, along),
+        signal.status if even else _worst((signal.status, "upper bound")),
+        pooled=signal,
+    )
+    return (_row(layer.name, "pool", after, **_seen(signal, along)),), after
+
+
+@_pass.register
 def _(layer: GlobalPool, signal: Signal) -> Passed:
-    after, shown = _behind(signal, _whole_map(layer.name, signal), signal.shape[-1])
+    along = _whole_map(layer.name, signal)
+    after, shown = _behind(signal, along, signal.shape[-1])
+    after = replace(after, status="global")
     return (_row(layer.name, "pool", after, **shown),), after
 
 
@@ -125,7 +152,8 @@ def _(layer: Flatten, signal: Signal) -> Passed:
 @_pass.register
 def _(layer: Linear, signal: Signal) -> Passed:
     units = whole(f"{layer.name}: units", layer.units)
-    seen = _seen(signal, _whole_map(layer.name, signal)) if len(signal.shape) == 3 else {}
+    source = signal.pooled or signal
+    seen = _seen(source, _whole_map(layer.name, source)) if len(signal.shape) == 3 else {}
     after = replace(_flatten(signal), shape=(units,))
     row = _row(
         layer.name,
@@ -168,17 +196,15 @@ def _(layer: Branches, signal: Signal) -> Passed:
         union(layer.name, (after.fields[axis] for after in signals)) for axis in (0, 1)
     )
     channels = Add(*(after.shape[-1] for after in signals))
-    after = Signal(signal.batch, (*sides.pop(), channels), (height, width))
+    status = _worst(after.status for after in signals)
+    after = Signal(signal.batch, (*sides.pop(), channels), (height, width), status)
     row = _row(layer.name, "concat", after, receptive_field_shown=_unions(signals, after))
     return (*(row for rows, _ in passed for row in rows), row), after
 
 
 def _slide(layer: Conv | Pool, signal: Signal) -> tuple[Window, Window]:
     """The layer's windows, checked to fit onto the map."""
-    if len(signal.shape) != 3:
-        raise AnalysisError(
-            f"{layer.name} slides over a map of height x width x channels, not {_by(signal.shape)}"
-        )
+    _check_map(layer.name, signal, "slides over")
     along = windows(layer)
     for side, window in zip(signal.shape[:2], along, strict=True):
         positions = operators.output_side(side, *window)
@@ -191,14 +217,18 @@ def _slide(layer: Conv | Pool, signal: Signal) -> tuple[Window, Window]:
     return along
 
 
+def _check_map(name: str, signal: Signal, needs: str = "needs") -> None:
+    if len(signal.shape) != 3:
+        raise AnalysisError(
+            f"{name} {needs} a map of height x width x channels, not {_by(signal.shape)}"
+        )
+
+
 def _whole_map(name: str, signal: Signal) -> tuple[Window, Window]:
     """Windows that cover the map once: what global pooling and a fully connected layer look
     through.
     """
-    if len(signal.shape) != 3:
-        raise AnalysisError(
-            f"{name} needs a map of height x width x channels, not {_by(signal.shape)}"
-        )
+    _check_map(name, signal)
     height, width = (Window(side, Integer(1), Integer(0), Integer(1)) for side in signal.shape[:2])
     return height, width
 
@@ -211,7 +241,8 @@ def _behind(
     """
     axes = tuple(zip(signal.shape[:2], along, strict=True))
     height, width = (operators.output_side(side, *window) for side, window in axes)
-    after = Signal(signal.batch, (height, width, channels), _fields_behind(signal, along))
+    fields = _fields_behind(signal, along)
+    after = Signal(signal.batch, (height, width, channels), fields, signal.status)
     return after, {
         "sides_shown": tuple(operators.side_calculation(*axis) for axis in axes),
         **_seen(signal, along),
@@ -237,9 +268,13 @@ def _flatten(signal: Signal) -> Signal:
     """The map as one vector, each of whose readers sees what the whole map sees."""
     if len(signal.shape) == 1:
         return signal
-    return Signal(
-        signal.batch, (Mul(*signal.shape),), _fields_behind(signal, _whole_map("flatten", signal))
-    )
+    source = signal.pooled or signal
+    fields = _fields_behind(source, _whole_map("flatten", source))
+    return Signal(signal.batch, (Mul(*signal.shape),), fields, "global")
+
+
+def _worst(statuses: Iterable[Status]) -> Status:
+    return max(statuses, key=STATUSES.index)
 
 
 def _unions(signals: list[Signal], after: Signal) -> Shown:
@@ -259,9 +294,8 @@ def _row(name: str, kind: Kind, signal: Signal, **shown: Any) -> Row:
         "jump_shown": tuple(calculation(field.jump) for field in signal.fields),
     }
     output = tuple(plain(size) for size in signal.shape)
-    return Row(
-        name, kind, output, operators.activations(signal.batch, signal.shape), **(kept | shown)
-    )
+    activations = operators.activations(signal.batch, signal.shape)
+    return Row(name, kind, output, activations, **(kept | shown), status=signal.status)
 
 
 def _check_names(network: str, rows: Iterable[Row]) -> None:

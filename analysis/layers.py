@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 from sympy import Expr
 
+from analysis.errors import AnalysisError
 from analysis.notation import Dimension, whole
 
 Sides: TypeAlias = Dimension | tuple[Dimension, Dimension]
@@ -44,6 +45,17 @@ class Pool:
     stride: Sides | None = None
     padding: Sides = 0
     dilation: Sides = 1
+
+
+@dataclass(frozen=True)
+class AdaptivePool:
+    """Average pooling to a given height and width, whatever map comes: what torchvision's networks
+    have before their fully connected layers.
+    """
+
+    name: str
+    height: Dimension
+    width: Dimension
 
 
 @dataclass(frozen=True)
@@ -92,7 +104,7 @@ class Branches:
     branches: tuple[tuple["Layer", ...], ...]
 
 
-Layer: TypeAlias = Conv | Pool | GlobalPool | Flatten | Linear | Norm | Branches
+Layer: TypeAlias = Conv | Pool | AdaptivePool | GlobalPool | Flatten | Linear | Norm | Branches
 
 
 @dataclass(frozen=True)
@@ -115,12 +127,18 @@ class Window(NamedTuple):
     padding: Expr
     dilation: Expr
 
+    @property
+    def reach(self) -> Expr:
+        """Positions from the first to the last that it looks at, those between included."""
+        return self.dilation * (self.kernel - 1) + 1
+
 
 def windows(layer: Conv | Pool) -> tuple[Window, Window]:
     """The windows along height and width.
 
     Raises:
-        AnalysisError: if a size is not a whole number, or too small.
+        AnalysisError: if a size is not a whole number, or too small, or a pool's padding is more
+            than half of its window, so that a window could hold nothing but padding.
 
     >>> windows(Pool("pool1", kernel=3, stride=2))[0]
     Window(kernel=3, stride=2, padding=0, dilation=1)
@@ -132,7 +150,19 @@ def windows(layer: Conv | Pool) -> tuple[Window, Window]:
         _pair(f"{layer.name}: padding", layer.padding, at_least=0),
         _pair(f"{layer.name}: dilation", layer.dilation),
     ]
-    return Window(*(height for height, _ in sizes)), Window(*(width for _, width in sizes))
+    along = Window(*(height for height, _ in sizes)), Window(*(width for _, width in sizes))
+    if isinstance(layer, Pool):
+        _check_padding(layer.name, along)
+    return along
+
+
+def _check_padding(name: str, along: tuple[Window, Window]) -> None:
+    for window in along:
+        if (window.reach - 2 * window.padding).is_negative:
+            raise AnalysisError(
+                f"{name}: a padding of {window.padding} is more than half of its window of "
+                f"{window.reach}; a pool's padding must be at most half its window"
+            )
 
 
 def _pair(name: str, sides: Sides, at_least: int = 1) -> tuple[Expr, Expr]:

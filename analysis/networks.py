@@ -6,14 +6,21 @@ from difflib import get_close_matches
 from inspect import signature
 
 from analysis.errors import AnalysisError
-from analysis.imagenet import alexnet, alexnet_torchvision, vgg16, vgg19
+from analysis.imagenet import (
+    alexnet,
+    alexnet_torchvision,
+    vgg16,
+    vgg16_torchvision,
+    vgg19,
+    vgg19_torchvision,
+)
 from analysis.inception import (
     inception_naive,
     inception_reduced,
     minigooglenet,
     minigooglenet_unpadded,
 )
-from analysis.lenet import cifar_note, lenet5, lenet5_norm, lenet_stride1
+from analysis.lenet import cifar_note, lenet5, lenet5_norm, lenet5_unpadded, lenet_stride1
 from analysis.notation import Dimension
 from analysis.rows import Derivation
 
@@ -23,12 +30,15 @@ NETWORKS: dict[str, Builder] = {
     "alexnet": alexnet,
     "alexnet-torchvision": alexnet_torchvision,
     "vgg16": vgg16,
+    "vgg16-torchvision": vgg16_torchvision,
     "vgg19": vgg19,
+    "vgg19-torchvision": vgg19_torchvision,
     "inception-naive": inception_naive,
     "inception-reduced": inception_reduced,
     "minigooglenet": minigooglenet,
     "minigooglenet-unpadded": minigooglenet_unpadded,
     "lenet5": lenet5,
+    "lenet5-unpadded": lenet5_unpadded,
     "lenet-stride1": lenet_stride1,
     "lenet5-norm": lenet5_norm,
     "cifar-note": cifar_note,

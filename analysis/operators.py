@@ -4,7 +4,9 @@ MACs are multiply-accumulates of convolutions and matrix products only: no bias 
 pooling, no normalization. FLOPs = 2 × MACs. MACs and activations are counted for the whole batch.
 """
 
-from sympy import Add, Expr, Mod, expand, floor, sympify
+from collections.abc import Sequence
+
+from sympy import Add, Expr, Integer, Mod, expand, floor, sympify
 
 from analysis.errors import AnalysisError
 from analysis.layers import Window
@@ -45,6 +47,31 @@ def floor_divide(numerator: Dimension, divisor: Dimension) -> Expr:
     if len(floors) == 1 and rest.is_integer and divisor.is_integer and divisor.is_positive:
         numerator = floors[0].args[0] + rest
     return floor(expand(numerator / divisor))
+
+
+def adaptive_windows(sides: Sequence[Expr], counts: tuple[Expr, Expr]) -> tuple[Window, Window]:
+    """Return the largest windows and steps with which an adaptive pool covers a map.
+
+    Window i of k over n positions reaches from ⌊i·n/k⌋ to ⌈(i + 1)·n/k⌉. Where k divides n, all
+    have n/k; elsewhere none has more than ⌊n/k⌋ + 2 = 2·⌈n/k⌉ − ⌊n/k⌋.
+
+    >>> adaptive_windows((Integer(14), Integer(10)), (Integer(7), Integer(7)))[1].kernel
+    3
+    """
+    height, width = (
+        Window(
+            2 * _ceiling(side, count) - floor_divide(side, count),
+            _ceiling(side, count),
+            Integer(0),
+            Integer(1),
+        )
+        for side, count in zip(sides, counts, strict=True)
+    )
+    return height, width
+
+
+def _ceiling(numerator: Expr, divisor: Expr) -> Expr:
+    return floor_divide(numerator + divisor - 1, divisor)
 
 
 def side_calculation(side: Dimension, window: Window) -> Calculation:
