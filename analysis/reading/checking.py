@@ -115,7 +115,11 @@ def _difference(one: Step, two: Step, at: Callable[[int], int]) -> str:
     if (one.layer, one.function) != (two.layer, two.function):
         return f"at other sizes {two.layer or 'the module'} calls {two.operator} here"
     figures = (
-        ("output", [s for m in one.outputs for s in m.shape], [s for m in two.outputs for s in m.shape]),
+        (
+            "output",
+            [s for m in one.outputs for s in m.shape],
+            [s for m in two.outputs for s in m.shape],
+        ),
         ("MACs", [_macs(one)], [_macs(two)]),
         ("saved numbers", [s.numbers for s in one.saved], [s.numbers for s in two.saved]),
     )
@@ -131,7 +135,10 @@ def _difference(one: Step, two: Step, at: Callable[[int], int]) -> str:
 
 def _macs(step: Step) -> int:
     return sum(
-        (times(times(f) if isinstance(f, tuple) else f for f in factors) for factors in step.products),
+        (
+            times(times(f) if isinstance(f, tuple) else f for f in factors)
+            for factors in step.products
+        ),
         0,
     )
 

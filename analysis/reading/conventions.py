@@ -79,7 +79,9 @@ def _fvcore_step(step: Step, sizes: dict[str, int]) -> Term:
     if step.function is functional.adaptive_avg_pool2d:
         return entry
     if step.kind == "resize" and len(step.outputs[0].shape) == 4:
-        return multiply([_FVCORE_RESIZES.get(step.facts.get("mode", ""), 0), *step.outputs[0].shape])
+        return multiply(
+            [_FVCORE_RESIZES.get(step.facts.get("mode", ""), 0), *step.outputs[0].shape]
+        )
     return term(0)
 
 

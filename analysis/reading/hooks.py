@@ -177,7 +177,9 @@ def _pt_single(call: ModuleCall) -> Term:
 
 def _pt_layer(module: Any, suffix: str) -> int:
     weights = [getattr(module, f"weight_{kind}{suffix}").numel() for kind in ("ih", "hh")]
-    biases = [getattr(module, f"bias_{kind}{suffix}") for kind in ("ih", "hh")] if module.bias else []
+    biases = (
+        [getattr(module, f"bias_{kind}{suffix}") for kind in ("ih", "hh")] if module.bias else []
+    )
     extra = {"RNN": 1, "GRU": 7, "LSTM": 10}[type(module).__name__.removesuffix("Cell")]
     return sum(weights) + sum(b.numel() for b in biases) + extra * int(module.hidden_size)
 

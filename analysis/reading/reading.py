@@ -111,7 +111,11 @@ class Reading:
         return row if found is None else replace(row, note=f"{row.note} {found}".strip())
 
     def _source(self, sizes: dict[str, Any]) -> Source:
-        known = {name: sizes[axis] for name, axis in (("batch", "B"), ("height", "H"), ("width", "W")) if axis in self.sizes}
+        known = {
+            name: sizes[axis]
+            for name, axis in (("batch", "B"), ("height", "H"), ("width", "W"))
+            if axis in self.sizes
+        }
         return Source(self.name, self.shape[1], **known)
 
     @cached_property
@@ -209,7 +213,9 @@ def count(step: Step) -> Term:
 
 
 def _flat(factors: Sequence[Any]) -> list[Any]:
-    return [one for factor in factors for one in (factor if isinstance(factor, tuple) else (factor,))]
+    return [
+        one for factor in factors for one in (factor if isinstance(factor, tuple) else (factor,))
+    ]
 
 
 def symbols(shape: Sequence[int]) -> dict[str, int]:
