@@ -7,13 +7,30 @@
 (55296, 216*B*H*W)
 """
 
+from importlib import import_module
 from typing import Any
 
-__all__ = ["read"]
+from analysis.reading.summaries import Summary, summary
+
+_LAZY = {
+    "CONVENTIONS": "conventions",
+    "Convention": "conventions",
+    "Memory": "memory",
+    "Reading": "reading",
+    "convention": "conventions",
+    "inference_memory": "memory",
+    "largest_batch": "memory",
+    "read": "reading",
+    "rules_found": "memory",
+    "training_formula": "memory",
+    "training_memory": "memory",
+}
+"""Names whose module imports torch, and the module: imported when first asked for."""
+
+__all__ = ["Summary", "summary", *_LAZY]  # noqa: PLE0604
 
 
-def read(*arguments: Any, **options: Any) -> Any:
-    """`analysis.reading.reading.read`, imported when it is called."""
-    from analysis.reading.reading import read as implementation
-
-    return implementation(*arguments, **options)
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)

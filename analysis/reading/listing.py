@@ -84,8 +84,8 @@ def _input_row(entry: Marks, write: Write) -> Row:
     return Row(
         layer="input",
         kind="input",
-        output=output_of(entry.shape, write),
-        activations_shown=_numbers(entry.shape, write),
+        output=output_of(entry, write),
+        activations_shown=_numbers(entry, write),
         receptive_field_shown=_sizes(entry.view, write),
         jump_shown=_jumps(entry.view),
     )
@@ -100,8 +100,8 @@ def _row(name: str, step: Step, mine: list[Held], own: list[Held], write: Write)
     return Row(
         layer=name,
         kind=step.kind,
-        output=output_of(out.shape, write),
-        activations_shown=ZERO if step.inplace else _numbers(out.shape, write),
+        output=output_of(out, write),
+        activations_shown=ZERO if step.inplace else _numbers(out, write),
         receptive_field_shown=_sizes(view, write),
         jump_shown=_jumps(view),
         weights_shown=_weights(step, weights),
@@ -117,16 +117,17 @@ def _row(name: str, step: Step, mine: list[Held], own: list[Held], write: Write)
     )
 
 
-def output_of(shape: Shape, write: Write) -> tuple[Number, ...]:
-    """A shape without its batch, channels last as in the built-in networks' rows."""
-    sizes = tuple(write(size) for size in shape[1:])
-    return (*sizes[1:], sizes[0]) if len(sizes) == 3 else sizes
+def output_of(marks: Marks, write: Write) -> tuple[Number, ...]:
+    """A shape without its batch, a map's channels last as in the built-in networks' rows."""
+    sizes = tuple(write(size) for size in marks.shape[1:])
+    a_map = len(sizes) > 1 and not any(marks.axes[:2]) and (all(marks.axes[2:]) or len(sizes) == 3)
+    return (*sizes[1:], sizes[0]) if a_map else sizes
 
 
-def _numbers(shape: Shape, write: Write) -> Calculation:
-    sizes = [write(size) for size in shape]
+def _numbers(marks: Marks, write: Write) -> Calculation:
+    sizes = [write(size) for size in marks.shape]
     batch = [] if not sizes or sizes[0] == 1 else sizes[:1]
-    rest = output_of(shape, write)
+    rest = output_of(marks, write)
     return product(*batch, *rest) if batch or rest else calculation(1)
 
 
@@ -185,8 +186,12 @@ def _side(side: Number, window: tuple[int, int, int, int]) -> Calculation:
 
 
 def _sizes(view: View, write: Write) -> Shown:
-    """The receptive field per axis, with the recurrence; 0 where nothing of the input arrives."""
-    return tuple(_seen(sight, write) for sight in view.sights) or (ZERO,)
+    """The receptive field per axis; 0 where nothing of the input arrives, one axis for both."""
+    return _both(tuple(_seen(sight, write) for sight in view.sights))
+
+
+def _both(axes: Shown) -> Shown:
+    return (axes * 2 if len(axes) == 1 else axes) or (ZERO, ZERO)
 
 
 def _seen(sight: Sight, write: Write) -> Calculation:
@@ -201,7 +206,7 @@ def _rounded_up(size: Any) -> int:
 
 def _jumps(view: View) -> Shown:
     jumps = [Integer(s.jump.numerator) / s.jump.denominator for s in view.sights]
-    return tuple(calculation(plain(jump)) for jump in jumps) or (ZERO,)
+    return _both(tuple(calculation(plain(jump)) for jump in jumps))
 
 
 def _status(view: View) -> Any:
@@ -258,8 +263,8 @@ def _unread(owner: str, mine: list[Held], own: list[Held]) -> Row:
         kind=kind,
         output=(),
         activations_shown=ZERO,
-        receptive_field_shown=(ZERO,),
-        jump_shown=(ZERO,),
+        receptive_field_shown=(ZERO, ZERO),
+        jump_shown=(ZERO, ZERO),
         weights_shown=_summed([one.numbers for one in mine if not one.is_bias]),
         biases_shown=_summed([one.numbers for one in mine if one.is_bias]),
         buffers_shown=_summed([one.numbers for one in own]),

@@ -1,4 +1,4 @@
-"""What the reader keeps of every tensor: its shape as sizes, where the image's axes lie, what it sees.
+"""What the reader keeps of every tensor: its shape, where the image's axes lie, what it sees.
 
 Along the height and the width (or whatever the spatial axes are) a `Sight` says what one position
 sees of the input, with the recurrence of `analysis.receptive_field`.
@@ -7,17 +7,12 @@ sees of the input, with the recurrence of `analysis.receptive_field`.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import reduce
 from typing import TypeAlias
 
+from analysis.reading.axes import NOWHERE, Axes, along
 from analysis.reading.sizes import Shape, fixed
 from analysis.rows import STATUSES, Status
 
-Part: TypeAlias = tuple[int, int]
-"""A spatial axis that runs along a dimension; 0, or how many of its positions a window holds."""
-
-Axes: TypeAlias = tuple[frozenset[Part], ...]
-NOWHERE: frozenset[Part] = frozenset()
 Step: TypeAlias = int | Fraction
 
 
@@ -34,6 +29,7 @@ class Sight:
     start: Step
     count: int
     status: Status = "exact"
+    window: int = 0
 
     def through(
         self, count: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1
@@ -45,6 +41,7 @@ class Sight:
             jump=self.jump * stride,
             start=self.start - padding * self.jump,
             count=count,
+            window=0,
         )
 
     def enlarged(self, count: int, above: int, below: int, taps: int) -> "Sight":
@@ -60,12 +57,21 @@ class Sight:
 
     def shifted(self, positions: int) -> "Sight":
         """As many positions further on."""
-        return replace(self, start=self.start + positions * self.jump)
+        return replace(self, start=self.start + positions * self.jump, window=0)
 
     def windowed(self, positions: int) -> "Sight":
-        """Where each position sees all of its own window: as far to either side as that may reach."""
+        """Where each position sees all of its window: as far to either side as that may reach.
+
+        Mixed once, positions of a window see alike, and mixing them again adds nothing.
+        """
+        if self.window == positions or self.status == "global":
+            return self
         wide = self.through(self.count, 2 * positions - 1, padding=positions - 1)
-        return wide.at_best("not shift-invariant")
+        return replace(wide, window=positions).at_best("not shift-invariant")
+
+    def unwindowed(self) -> "Sight":
+        """Where windows are joined to the map again, or cut otherwise."""
+        return replace(self, window=0) if self.window else self
 
     def everywhere(self, count: int | None = None) -> "Sight":
         """Where every position sees what all see: r + (positions − 1) j."""
@@ -83,7 +89,7 @@ class Sight:
 
 
 def hull(sights: Sequence[Sight]) -> Sight:
-    """What is seen where several meet; under different jumps no one size holds at every position."""
+    """What is seen where several meet; under different jumps no size holds at every position."""
     if len(set(map(_sight_key, sights))) == 1:
         return sights[0]
     worldwide = [sight for sight in sights if sight.status == "global"]
@@ -96,12 +102,17 @@ def hull(sights: Sequence[Sight]) -> Sight:
     end = max(sight.start + sight.size for sight in sights)
     jumps = {sight.jump for sight in sights}
     worst = max((sight.status for sight in sights), key=STATUSES.index)
-    merged = replace(sights[0], size=end - start, start=start, jump=max(jumps), status=worst)
+    windows = {sight.window for sight in sights}
+    window = windows.pop() if len(windows) == 1 else 0
+    merged = replace(
+        sights[0], size=end - start, start=start, jump=max(jumps), status=worst, window=window
+    )
     return merged if len(jumps) == 1 else merged.at_best("not shift-invariant")
 
 
 def _sight_key(sight: Sight) -> tuple[Step, ...]:
-    return fixed_step(sight.size), sight.jump, sight.start, STATUSES.index(sight.status)
+    status = STATUSES.index(sight.status)
+    return fixed_step(sight.size), sight.jump, sight.start, status, sight.window
 
 
 def fixed_step(step: Step) -> Step:
@@ -115,7 +126,9 @@ class View:
 
     sights: tuple[Sight, ...] = ()
 
-    def changed(self, axes: Iterable[Part], positions: int | None = None) -> "View":
+    def changed(
+        self, axes: Iterable[tuple[int, int]], positions: int | None = None
+    ) -> "View":
         """Where positions along a dimension are mixed: all, or those of a window."""
         sights = list(self.sights)
         for axis, window in axes:
@@ -126,6 +139,10 @@ class View:
     def at_best(self, status: Status) -> "View":
         """The same along every axis with a status no better than this."""
         return View(tuple(sight.at_best(status) for sight in self.sights))
+
+    def unwindowed(self) -> "View":
+        """The same where windows end."""
+        return View(tuple(sight.unwindowed() for sight in self.sights))
 
     def on(self, axis: int, sight: Sight) -> "View":
         """The same with another sight along one axis."""
@@ -155,7 +172,7 @@ class Marks:
 
     def mixed(self, dims: Iterable[int]) -> "Marks":
         """The same where positions along these dimensions are mixed."""
-        parts = union_of(self.axes[dim] for dim in dims)
+        parts = along(self.axes[dim] for dim in dims)
         if not parts:
             return self
         return Marks(self.shape, self.axes, self.view.changed(parts), self.bare.changed(parts))
@@ -168,10 +185,3 @@ class Marks:
 def plain_marks(shape: Shape) -> Marks:
     """A tensor that nothing of the input reaches."""
     return Marks(shape, (NOWHERE,) * len(shape))
-
-
-def union_of(axes: Iterable[frozenset[Part]]) -> frozenset[Part]:
-    """The axes of several dimensions; a window's part is dropped beside its whole axis."""
-    parts: frozenset[Part] = reduce(frozenset.union, axes, NOWHERE)
-    whole = {axis for axis, window in parts if not window}
-    return frozenset((axis, window) for axis, window in parts if not window or axis not in whole)

@@ -7,16 +7,15 @@ once, and parameters that an operator saves do not count again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
 from sympy import Expr, Poly, floor
 
 from analysis.errors import AnalysisError
 from analysis.notation import B, Calculation, Number, calculation, plain
-from analysis.reading.reading import Reading
+from analysis.reading.reading import Reading, shaped, symbols
 from analysis.reading.saved import Saved
-from analysis.reading.sizes import times
 from analysis.reading.terms import Term, add, multiply, term
 
 Optimizer: TypeAlias = Literal["sgd", "momentum", "adam"]
@@ -33,13 +32,14 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes of one training step, by what they are for."""
+    """Bytes of a training step, or of evaluation (``alive``), by what they are for."""
 
     weights: Calculation
     gradients: Calculation
     state: Calculation
     buffers: Calculation
     saved: Calculation
+    alive: bool = False
 
     @property
     def parts(self) -> dict[str, Calculation]:
@@ -49,7 +49,7 @@ class Memory:
             "gradients": self.gradients,
             "optimizer state": self.state,
             "buffers": self.buffers,
-            "saved for backward": self.saved,
+            "alive at once" if self.alive else "saved for backward": self.saved,
         }
 
     @property
@@ -80,16 +80,10 @@ def training_memory(
     size = _bytes(precision)
     trained = reading.training
     shape = reading.resized(batch=batch, height=height, width=width)
-    sizes = _sizes(shape)
+    sizes = symbols(shape)
     if not trained.holds(sizes):
         trained = trained.again((max(2, shape[0]), *shape[1:]))
     return _memory(reading, optimizer, size, calculation(saved_formula(trained, size).at(sizes)))
-
-
-def _sizes(shape: tuple[int, ...]) -> dict[str, int]:
-    from analysis.reading.reading import symbols
-
-    return symbols(shape)
 
 
 def training_formula(
@@ -164,3 +158,25 @@ def rules_found(trained: Reading) -> tuple[Saves, ...]:
             kind = "" if one.floating else f" ({one.bits}-bit integers)"
             roles.setdefault(f"{one.role}{kind}")
     return tuple(Saves(operator, tuple(roles)) for operator, roles in found.items())
+
+
+def inference_memory(
+    reading: Reading,
+    *,
+    precision: Precision = "fp32",
+    batch: int | None = None,
+    height: int | None = None,
+    width: int | None = None,
+) -> Memory:
+    """Bytes that evaluation needs: weights, buffers, and the most that is alive at once.
+
+    A tensor lives from the operator that makes it to the last one that reads it: a module that
+    holds on to more in variables of its own needs more.
+    """
+    size = _bytes(precision)
+    sizes = symbols(reading.resized(batch=batch, height=height, width=width))
+    read = reading if reading.holds(sizes) else reading.again(shaped(reading.shape, sizes))
+    known: dict[Term, int] = {}
+    peak = read.trace.lives.peak(lambda one: term(one).valued(sizes, known), size)
+    trained = _memory(reading, "sgd", size, calculation(peak))
+    return replace(trained, gradients=calculation(0), alive=True)

@@ -5,14 +5,8 @@ from typing import Any
 from torch import Tensor
 
 from analysis.reading.calls import Call, marks_of, rule, shape_of
-from analysis.reading.marks import (
-    NOWHERE,
-    Marks,
-    View,
-    meet,
-    plain_marks,
-    union_of,
-)
+from analysis.reading.axes import NOWHERE, along, merged
+from analysis.reading.marks import Marks, View, meet, plain_marks
 from analysis.reading.sizes import Shape, fixed, values
 
 ACTIVATIONS = """relu relu6 leaky_relu prelu rrelu elu selu celu gelu silu mish hardswish hardsigmoid
@@ -56,7 +50,7 @@ def joined(operands: list[Marks]) -> Marks:
     axes = []
     for dim, filling in enumerate(fillers):
         own = [dim - len(shape) + len(operands[i].shape) for i in filling]
-        axes.append(union_of(operands[i].axes[d] for i, d in zip(filling, own, strict=True)))
+        axes.append(merged(operands[i].axes[d] for i, d in zip(filling, own, strict=True)))
     located = [marks for marks in operands if any(marks.axes)]
     return Marks(
         shape,
@@ -201,7 +195,7 @@ def reduced(marks: Marks, dims: tuple[int, ...], keep: bool) -> Marks:
 
 
 def _counted(view: View, marks: Marks, gone: set[int]) -> View:
-    for axis, window in union_of(marks.axes[dim] for dim in gone):
+    for axis, window in along(marks.axes[dim] for dim in gone):
         if not window:
             view = view.on(axis, view.sights[axis].everywhere(1))
     return view

@@ -5,7 +5,8 @@ from typing import Any
 from torch import Tensor
 
 from analysis.reading.calls import Call, Product, marks_of, rule, shape_of
-from analysis.reading.marks import NOWHERE, Axes, Marks, meet, union_of
+from analysis.reading.axes import NOWHERE, Axes, merged
+from analysis.reading.marks import Marks, meet
 from analysis.reading.pointwise import broadcast
 from analysis.reading.sizes import Shape, fixed
 
@@ -44,7 +45,7 @@ def _product_axes(left: Marks, right: Marks, lead: int, one: bool, two: bool) ->
     batch = []
     for dim in range(lead):
         own = [m.axes[dim - lead - 2] for m in (left, right) if len(m.shape) - 2 >= lead - dim]
-        batch.append(union_of(own))
+        batch.append(merged(own))
     return (*batch, *(() if one else left.axes[-2:-1]), *(() if two else right.axes[-1:]))
 
 
@@ -144,11 +145,11 @@ def _einsum(call: Call) -> Marks:
     mixed = []
     for part, one in zip(letters, marks, strict=True):
         for letter, axis in zip(part, one.axes, strict=True):
-            axes[letter] = axes.get(letter, NOWHERE) | axis
+            axes[letter] = axes.get(letter) or axis
         mixed.append(one.mixed([dim for dim, letter in enumerate(part) if letter not in result]))
     return Marks(
         tuple(sizes[letter] for letter in result),
-        tuple(union_of([axes[letter]]) for letter in result),
+        tuple(axes[letter] for letter in result),
         meet(one.view for one in mixed),
         meet(one.bare for one in mixed),
     )

@@ -13,7 +13,8 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 
 from analysis.errors import AnalysisError
 from analysis.reading.calls import marks_of, tensors_in
-from analysis.reading.marks import NOWHERE, Marks, Sight, View
+from analysis.reading.axes import NOWHERE, Part
+from analysis.reading.marks import Marks, Sight, View
 from analysis.reading.saved import Stores
 from analysis.reading.sizes import Journal, Size
 from analysis.reading.terms import symbol
@@ -67,7 +68,7 @@ def hinted(shape: Sequence[int], journal: Journal, dtype: torch.dtype) -> Tensor
         sizes[dim] = Size.of(shape[dim], symbol(AXES[axis]), journal)
     axes = [NOWHERE] * len(shape)
     for axis, dim in enumerate(spatial):
-        axes[dim] = frozenset({(axis, 0)})
+        axes[dim] = (Part(axis, 0, shape[dim]),)
     view = View(tuple(Sight(1, 1, 0, sizes[dim]) for dim in spatial))
     real._marks = Marks(tuple(sizes), tuple(axes), view, view)  # type: ignore[attr-defined]
     return real

@@ -9,11 +9,10 @@ import operator
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, TypeAlias
 
 from analysis.reading.terms import Term, term
 
-Whole: TypeAlias = "int | Size"
 Shape: TypeAlias = tuple[int, ...]
 
 SIGNS: dict[str, Callable[[Any, Any], bool]] = {
@@ -216,7 +215,7 @@ class Ratio(float):
         return self.above // self.below
 
     def __ceil__(self) -> int:
-        return -(-self.above // self.below)
+        return ceil_divide(self.above, self.below)
 
     def __trunc__(self) -> int:
         self._leak()
@@ -251,12 +250,5 @@ def times(factors: Iterable[int]) -> int:
 
 
 def ceil_divide(above: int, below: int) -> int:
-    """⌈above / below⌉."""
-    return -(-above // below)
-
-
-def refuse(message: str) -> NoReturn:
-    """Raise what a user reads."""
-    from analysis.errors import AnalysisError
-
-    raise AnalysisError(message)
+    """⌈above / below⌉, for a positive divisor."""
+    return (above + below - 1) // below

@@ -5,6 +5,7 @@ from fractions import Fraction
 from typing import Any
 
 from analysis.reading.calls import Call, Product, named, pair, rule, shape_of
+from analysis.reading.axes import NOWHERE, along
 from analysis.reading.marks import Marks, View
 from analysis.reading.sizes import Shape, ceil_divide, fixed
 from analysis.reading.views import denser
@@ -33,7 +34,7 @@ def moved(marks: Marks, dim: int, count: int, window: Sequence[int]) -> Marks:
     kernel, stride, padding, dilation = window
 
     def behind(view: View) -> View:
-        for axis, part in marks.axes[dim] if view.sights else ():
+        for axis, part in along([marks.axes[dim]]) if view.sights else ():
             sight = view.sights[axis].through(count, kernel, stride, padding, dilation)
             one_axis = len(marks.axes[dim]) == 1 and not part
             still = one_axis or (kernel == 1 and stride == 1)
@@ -194,7 +195,7 @@ def _adapted(marks: Marks, dim: int, count: int) -> Marks:
     before = marks.shape[dim]
     if fixed(count) == 1:
         shape = (*marks.shape[:dim], count, *marks.shape[dim + 1 :])
-        parts = marks.axes[dim]
+        parts = along([marks.axes[dim]])
         views = [
             view.changed(parts, 1) if view.sights else view for view in (marks.view, marks.bare)
         ]
@@ -204,7 +205,7 @@ def _adapted(marks: Marks, dim: int, count: int) -> Marks:
         return moved(marks, dim, count, (side, side, 0, 1))
     step = Fraction(fixed(before), fixed(count))
     after = moved(marks, dim, count, (int(step) + 2, 1, 0, 1))
-    for axis, _ in marks.axes[dim] if marks.view.sights else ():
+    for axis, _ in along([marks.axes[dim]]) if marks.view.sights else ():
         views = [view.on(axis, view.sights[axis].at_best("not shift-invariant"))
                  for view in (after.view, after.bare)]  # fmt: skip
         after = Marks(after.shape, after.axes, *views)
@@ -266,11 +267,11 @@ def _unfolded(call: Call) -> Marks:
         dim = len(marks.shape) - 2 + axis
         after = moved(after, dim, slid(marks.shape[dim], *window), window)
     columns = after.shape[-3] * kernel[0] * kernel[1], after.shape[-2] * after.shape[-1]
-    axes = (*after.axes[:-2], after.axes[-2] | after.axes[-1])
+    axes = (*after.axes[:-2], after.axes[-2] + after.axes[-1])
     return Marks((*after.shape[:-3], *columns), axes, after.view, after.bare)
 
 
 def _unfolded_along(marks: Marks, dim: int, size: int, step: int) -> Marks:
     dim = dim % len(marks.shape)
     after = moved(marks, dim, slid(marks.shape[dim], size, step, 0, 1), (size, step, 0, 1))
-    return after.reshaped((*after.shape, size), (*after.axes, frozenset()))
+    return after.reshaped((*after.shape, size), (*after.axes, NOWHERE))

@@ -45,8 +45,8 @@ class Term:
         if sign == "-" and right.constant:
             sign, right = "+", term(-right.key[1])
         kept = _neutral(sign, left, right)
-        if kept is None and right.constant:
-            kept = _folded(sign, left, right.key[1])
+        if kept is None:
+            kept = _folded(sign, left, right.key[1]) if right.constant else _padded(sign, left, right)
         return kept if kept is not None else _one((sign, left, right))
 
     @property
@@ -141,8 +141,22 @@ def _folded(sign: str, left: Term, number: int) -> Term | None:
     return _floored(left, number) if sign == "//" and number > 0 else None
 
 
+def _padded(sign: str, left: Term, right: Term) -> Term | None:
+    """``x + (m − x mod m) mod m = m ⌈x/m⌉``, and ``x + x mod 2 = 2 ⌈x/2⌉``: padding to a multiple."""
+    if sign != "+" or right.key[0] != "%" or not right.key[2].constant:
+        return None
+    inner, step = right.key[1], right.key[2].key[1]
+    to_next = inner.key == ("-", right.key[2], Term.of("%", left, right.key[2]))
+    if not (to_next or (inner is left and step == 2)):
+        return None
+    return Term.of("*", Term.of("//", Term.of("+", left, term(step - 1)), term(step)), term(step))
+
+
 def _floored(left: Term, divisor: int) -> Term | None:
     inner, offset = (left.key[1], left.key[2].key[1]) if _shifted(left) else (left, 0)
+    if inner.key[0] == "*" and inner.key[2].constant and inner.key[2].key[1] % divisor == 0:
+        times = Term.of("*", inner.key[1], term(inner.key[2].key[1] // divisor))
+        return Term.of("+", times, term(offset // divisor))
     if inner.key[0] == "//" and inner.key[2].constant and inner.key[2].key[1] > 0:
         step = inner.key[2].key[1]
         whole = Term.of("+", inner.key[1], term(step * offset))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dis
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any
@@ -15,7 +16,8 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from analysis.reading import pointwise, products, slides, views
-from analysis.reading.calls import RULES, Call, Product, Rule, marks_of, tensors_in
+from analysis.reading.calls import RULES, Call, Product, marks_of, tensors_in
+from analysis.reading.lives import Lives
 from analysis.reading.marks import Marks
 from analysis.reading.saved import Saved, Stores, attended
 from analysis.reading.sizes import Journal, Shape, times, values
@@ -68,10 +70,11 @@ class Trace:
     calls: list[ModuleCall] = field(default_factory=list)
     journal: Journal = field(default_factory=Journal)
     entry: Marks | None = None
+    lives: Lives = field(default_factory=lambda: Lives(set()))
     outputs: tuple[Marks, ...] = ()
 
 
-class Shape_(tuple[int, ...]):
+class Sizes(tuple[int, ...]):
     """What ``x.shape`` gives: a tuple of sizes with the methods of `torch.Size`."""
 
     __slots__ = ()
@@ -85,7 +88,7 @@ def _shape(tensor: Tensor) -> Any:
     marks = tensor.__dict__.get("_marks")
     if marks is None or all(type(size) is int for size in marks.shape):
         return tensor.shape
-    return Shape_(marks.shape)
+    return Sizes(marks.shape)
 
 
 def _size(tensor: Tensor, dim: int | None = None) -> Any:
@@ -129,6 +132,32 @@ def _opened(function: Any, place: Any) -> Any:
     return body
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """What a rule says of a call."""
+
+    kind: Kind | None
+    marks: tuple[Marks, ...]
+    products: tuple[Product, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def judged(call: Call, outs: list[Tensor]) -> Verdict:
+    """The rule's verdict where its shapes are those of this run; *unknown* otherwise, never a guess.
+
+    A rule that cannot take the arguments (it raises) has no verdict either.
+    """
+    rule = RULES.rules.get(call.function)
+    if rule is not None:
+        with suppress(ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            found = rule.marks(call)
+            marks = (found,) if isinstance(found, Marks) else tuple(found)
+            if [values(one.shape) for one in marks] == [tuple(out.shape) for out in outs]:
+                products = rule.products(call, marks[0]) if rule.products else ()
+                return Verdict(rule.kind, marks, products, rule.facts(call) if rule.facts else {})
+    return Verdict("unknown", tuple(pointwise.unruled(call, tuple(out.shape)) for out in outs))
+
+
 class Tracer(TorchFunctionMode):
     """Sees every torch function of a run, answers sizes with formulas, writes down steps."""
 
@@ -138,6 +167,7 @@ class Tracer(TorchFunctionMode):
         self.stack: list[str] = [""]
         self.counts: dict[str, int] = {}
         self.stores = stores
+        self.lives = self.trace.lives = Lives.beside([*module.parameters(), *module.buffers()])
         self.paths = {id(one): path for path, one in module.named_modules()}
         self.leaves = {p for p, one in module.named_modules() if next(one.children(), None) is None}
         self.names = {id(p): name for name, p in module.named_parameters()}
@@ -169,36 +199,27 @@ class Tracer(TorchFunctionMode):
         if change is not None:
             outs[0]._marks = change(call.marks(0))  # type: ignore[attr-defined]
             return
-        rule = RULES.rules.get(call.function)
-        inputs = tuple(marks_of(tensor) for tensor in call.tensors)
-        marks, unknown = self._marks(rule, call, outs)
-        for tensor, one in zip(outs, marks, strict=True):
-            tensor._marks = one  # type: ignore[attr-defined]
-        self._named(call, outs)
-        saved = self.stores.after(call, outs, inputs, marks) if self.stores else ()
-        kind = "unknown" if unknown else rule.kind if rule else "unknown"
-        if kind is not None or saved:
-            self._step(rule, call, kind or "copy", inputs, marks, saved)
+        tensors = call.tensors
+        inputs = tuple(marks_of(tensor) for tensor in tensors)
+        verdict = judged(call, outs)
+        self.lives.clock += 1
+        for tensor, marks in (*zip(tensors, inputs, strict=True), *zip(outs, verdict.marks, strict=True)):
+            self.lives.use(tensor, marks)
+        for tensor, marks in zip(outs, verdict.marks, strict=True):
+            tensor._marks = marks  # type: ignore[attr-defined]
+        sources = self._sources(call)
+        passed = self._passed_on(call, outs, sources)
+        saved = self.stores.after(call, outs, inputs, verdict.marks) if self.stores else ()
+        if verdict.kind is not None or saved or (sources and not passed):
+            self._step(verdict, call, inputs, saved, sources)
 
-    def _marks(
-        self, rule: Rule | None, call: Call, outs: list[Tensor]
-    ) -> tuple[tuple[Marks, ...], bool]:
-        """The rule's marks where they have the values of this run; otherwise as if it had none."""
-        if rule is not None:
-            found = rule.marks(call)
-            marks = (found,) if isinstance(found, Marks) else tuple(found)
-            if len(marks) == len(outs) and all(
-                values(m.shape) == t.shape for m, t in zip(marks, outs, strict=True)
-            ):
-                return marks, False
-        return tuple(pointwise.unruled(call, tuple(t.shape)) for t in outs), True
-
-    def _named(self, call: Call, outs: list[Tensor]) -> None:
+    def _passed_on(self, call: Call, outs: list[Tensor], sources: list[str]) -> bool:
         """A view of a parameter is that parameter still."""
-        if len(outs) == 1 and outs[0]._is_view():
-            sources = [self.names[id(t)] for t in call.tensors if id(t) in self.names]
-            if sources and not any(m.view.sights for m in map(marks_of, call.tensors)):
-                outs[0]._source = sources[0]  # type: ignore[attr-defined]
+        if len(sources) != 1 or not all(out._is_view() for out in outs):
+            return False
+        for out in outs:
+            out._source = sources[0]  # type: ignore[attr-defined]
+        return True
 
     def _sources(self, call: Call) -> list[str]:
         names = []
@@ -210,28 +231,23 @@ class Tracer(TorchFunctionMode):
 
     def _step(
         self,
-        rule: Rule | None,
+        verdict: Verdict,
         call: Call,
-        kind: Kind,
         inputs: tuple[Marks, ...],
-        marks: tuple[Marks, ...],
         saved: tuple[Saved, ...],
+        sources: list[str],
     ) -> None:
-        sources = self._sources(call)
-        ruled = rule is not None and kind == rule.kind
-        products = rule.products(call, marks[0]) if ruled and rule and rule.products else ()
-        facts = rule.facts(call) if ruled and rule and rule.facts else {}
+        layer, facts = self.stack[-1], dict(verdict.facts)
         if call.function in METHODS:
             facts["sign"] = _by_sign()
-        layer = self.stack[-1]
         step = Step(
             layer,
             self.counts.get(layer, 0),
             call.function,
-            kind,
+            verdict.kind or "copy",
             inputs,
-            marks,
-            products,
+            verdict.marks,
+            verdict.products,
             tuple(name for name in sources if name not in self.buffers),
             tuple(name for name in sources if name in self.buffers),
             facts,

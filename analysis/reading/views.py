@@ -6,7 +6,8 @@ from typing import Any
 from torch import Tensor
 
 from analysis.reading.calls import Call, marks_of, rule, shape_of
-from analysis.reading.marks import NOWHERE, Axes, Marks, Part, View, meet, union_of
+from analysis.reading.axes import NOWHERE, Axes, Part, along, merged, regrouped
+from analysis.reading.marks import Marks, View, meet
 from analysis.reading.pointwise import resolved
 from analysis.reading.sizes import Shape, Size, ceil_divide, fixed, times, values
 from analysis.reading.terms import Term, multiply, term
@@ -27,14 +28,13 @@ def _viewed(call: Call) -> Marks:
         call.argument(1, "shape"), int | tuple | list
     ):
         return marks
-    return regrouped(
-        marks, filled(marks.shape, sizes_from(call, 1, "shape"), tuple(call.out.shape))
+    return reshaped(marks, filled(marks.shape, sizes_from(call, 1, "shape"), tuple(call.out.shape))
     )
 
 
 @rule(None, "view_as", "reshape_as")
 def _viewed_as(call: Call) -> Marks:
-    return regrouped(call.marks(0), shape_of(call.argument(1, "other")))
+    return reshaped(call.marks(0), shape_of(call.argument(1, "other")))
 
 
 @rule(None, "flatten", "ravel")
@@ -43,7 +43,7 @@ def _flattened(call: Call) -> Marks:
     first, last = call.argument(1, "start_dim", 0), call.argument(2, "end_dim", -1)
     first, last = first % len(marks.shape), last % len(marks.shape)
     middle = times(marks.shape[first : last + 1])
-    return regrouped(marks, (*marks.shape[:first], middle, *marks.shape[last + 1 :]))
+    return reshaped(marks, (*marks.shape[:first], middle, *marks.shape[last + 1 :]))
 
 
 @rule(None, "unflatten")
@@ -51,7 +51,7 @@ def _unflattened(call: Call) -> Marks:
     marks = call.marks(0)
     dim = call.argument(1, "dim") % len(marks.shape)
     wanted = (*marks.shape[:dim], *call.argument(2, "sizes"), *marks.shape[dim + 1 :])
-    return regrouped(marks, filled(marks.shape, wanted, tuple(call.out.shape)))
+    return reshaped(marks, filled(marks.shape, wanted, tuple(call.out.shape)))
 
 
 def filled(before: Shape, wanted: tuple[int, ...], real: tuple[int, ...]) -> Shape:
@@ -94,28 +94,22 @@ def _left(above: list[Term], below: list[Term]) -> Term:
     return Term.of("/", whole, multiply([divisor, *unmatched]))
 
 
-def regrouped(marks: Marks, shape: Shape) -> Marks:
+def reshaped(marks: Marks, shape: Shape) -> Marks:
     """The marks under another shape: axes go along where dimensions merge or split."""
-    axes: list[frozenset[Part]] = [NOWHERE] * len(shape)
-    shape = tuple(_known(size, marks.shape) for size in shape)
-    for before, after in _groups(values(marks.shape), values(shape)):
-        parts = union_of(marks.axes[dim] for dim in before)
-        wide = [dim for dim in after if fixed(shape[dim]) != 1]
-        for place, dim in enumerate(wide):
-            axes[dim] = _split(parts, place, len(wide), fixed(shape[dim]))
-    return marks.reshaped(shape, tuple(axes))
+    axes: list[tuple[Part, ...]] = [NOWHERE] * len(shape)
+    before = values(marks.shape)
+    for ins, outs in _groups(before, values(shape)):
+        parts = regrouped([(before[d], marks.axes[d]) for d in ins], [fixed(shape[d]) for d in outs])
+        for dim, one in zip(outs, parts, strict=True):
+            axes[dim] = one
+    after = Marks(shape, tuple(axes), marks.view, marks.bare)
+    if _windows(marks.axes) == _windows(after.axes):
+        return after
+    return Marks(shape, after.axes, marks.view.unwindowed(), marks.bare.unwindowed())
 
 
-def _known(size: int, before: Shape) -> int:
-    """A bare number that equals a size with a formula stays bare: the second run would tell."""
-    return size
-
-
-def _split(parts: frozenset[Part], place: int, count: int, size: int) -> frozenset[Part]:
-    """An axis split in two runs along both: the inner one holds a window of it."""
-    if count == 1 or place == 0:
-        return parts
-    return frozenset((axis, size) for axis, _ in parts)
+def _windows(axes: Axes) -> set[tuple[int, int]]:
+    return {(part.axis, part.window) for parts in axes for part in parts if part.window}
 
 
 def _groups(before: Shape, after: Shape) -> Iterator[tuple[list[int], list[int]]]:
@@ -243,7 +237,7 @@ def _rolled(call: Call) -> Marks:
         return marks.mixed(range(len(marks.shape)))
     one = isinstance(dims, int)
     for shift, dim in zip([shifts] if one else shifts, [dims] if one else dims, strict=True):
-        for axis, window in marks.axes[dim]:
+        for axis, window in along([marks.axes[dim]]):
             marks = _moved_along(marks, axis, -fixed(shift), window)
     return marks
 
@@ -265,7 +259,7 @@ def _padded(call: Call) -> Marks:
         before, after = widths[2 * place], widths[2 * place + 1]
         dim = len(shape) - 1 - place
         shape[dim] = shape[dim] + before + after
-        for axis, window in marks.axes[dim] if fixed(before) or fixed(after) else ():
+        for axis, window in along([marks.axes[dim]]) if fixed(before) or fixed(after) else ():
             marks = _recounted(marks, axis, shape[dim], -fixed(before), window)
     return marks.reshaped(tuple(shape), marks.axes)
 
@@ -294,7 +288,7 @@ def _concatenated(call: Call) -> Marks:
 
 
 def _met(parts: list[Marks], shape: Shape, dim: int) -> Marks:
-    axes: Axes = tuple(union_of(marks.axes[d] for marks in parts) for d in range(len(shape)))
+    axes: Axes = tuple(merged(marks.axes[d] for marks in parts) for d in range(len(shape)))
     view, bare = meet(marks.view for marks in parts), meet(marks.bare for marks in parts)
     if axes[dim]:
         view, bare = view.at_best("not shift-invariant"), bare.at_best("not shift-invariant")
@@ -431,7 +425,7 @@ def _strided(marks: Marks, dim: int, one: slice) -> Marks:
     start, step = fixed(_bound(one.start, marks.shape[dim], 0)), one.step or 1
     if not start and step == 1:
         return marks
-    for axis, window in marks.axes[dim]:
+    for axis, window in along([marks.axes[dim]]):
         status = "global" if window else "exact"
         views = [
             view.on(
@@ -468,7 +462,7 @@ def _shuffled_in(call: Call) -> Marks:
     *lead, channels, height, width = marks.shape
     shape = (*lead, channels * factor**2, height // factor, width // factor)
     for dim in (-2, -1):
-        for axis, _ in marks.axes[dim]:
+        for axis, _ in along([marks.axes[dim]]):
             views = [
                 view.on(axis, view.sights[axis].through(shape[dim], factor, factor))
                 for view in (marks.view, marks.bare)
@@ -485,7 +479,7 @@ def _channels_shuffled(call: Call) -> Marks:
 def denser(marks: Marks, dims: list[tuple[int, int, int]], taps: int) -> Marks:
     """Marks whose positions along dimensions lie above/below times as dense."""
     for dim, above, below in dims:
-        for axis, _ in marks.axes[dim]:
+        for axis, _ in along([marks.axes[dim]]):
             views = [
                 view.on(axis, view.sights[axis].enlarged(marks.shape[dim], above, below, taps))
                 if view.sights
