@@ -1,5 +1,6 @@
-"""Convolutional networks derived: every shape, count and receptive field, exactly, in numbers or in
-closed form.
+"""Convolutional networks derived, exactly: shapes, counts, receptive fields.
+
+In numbers, or in closed form where a size is a symbol.
 
 >>> import analysis
 >>> analysis.alexnet().row("conv1").weights_shown.text

@@ -1,4 +1,4 @@
-"""The command line of `analysis`: reads arguments, prints what the package derives. No logic here."""
+"""The command line of `analysis`: read arguments, print what the package derives; no logic."""
 
 import argparse
 import io
@@ -37,7 +37,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser() -> argparse.ArgumentParser:
-    """The arguments."""
+    """Return the parser of the command line."""
     arguments = _Parser(
         "python -m analysis",
         description=DESCRIPTION,

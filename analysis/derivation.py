@@ -31,11 +31,10 @@ from analysis.rows import STATUSES, Derivation, Kind, Row, Shown, Status
 
 @dataclass(frozen=True)
 class Signal:
-    """What flows from layer to layer: its batch and shape, and what one of its positions sees along
-    each axis, and how far that may be trusted.
+    """What flows from layer to layer: batch, shape, and what one position sees along each axis.
 
-    `pooled` is the signal before an adaptive pool: who reads the pool's whole map sees what that
-    signal's whole map sees.
+    `status` says how far the latter may be trusted. `pooled` is the signal before an adaptive pool:
+    who reads the pool's whole map sees what that signal's whole map sees.
     """
 
     batch: Expr
@@ -55,7 +54,8 @@ def derive(network: Network) -> Derivation:
         AnalysisError: if a layer cannot take what reaches it, or two layers share a name.
 
     >>> from analysis.layers import Conv
-    >>> derive(Network("one", (Conv("conv1", filters=96, kernel=11, stride=4),), 227, 227, 3)).row("conv1").output
+    >>> conv = Conv("conv1", filters=96, kernel=11, stride=4)
+    >>> derive(Network("one", (conv,), 227, 227, 3)).row("conv1").output
     (55, 55, 96)
     """
     sizes = {name: getattr(network, name) for name in ("height", "width", "channels", "batch")}
@@ -203,7 +203,7 @@ def _(layer: Branches, signal: Signal) -> Passed:
 
 
 def _slide(layer: Conv | Pool, signal: Signal) -> tuple[Window, Window]:
-    """The layer's windows, checked to fit onto the map."""
+    """Return the layer's windows, checked to fit onto the map."""
     _check_map(layer.name, signal, "slides over")
     along = windows(layer)
     for side, window in zip(signal.shape[:2], along, strict=True):
@@ -211,8 +211,8 @@ def _slide(layer: Conv | Pool, signal: Signal) -> tuple[Window, Window]:
         if positions.is_number and positions <= 0:
             window_size = _by(tuple(one.dilation * (one.kernel - 1) + 1 for one in along))
             raise AnalysisError(
-                f"{layer.name} cannot slide its {window_size} window over a map of {_by(signal.shape)}; "
-                "the input is too small"
+                f"{layer.name} cannot slide its {window_size} window over a map of "
+                f"{_by(signal.shape)}; the input is too small"
             )
     return along
 
@@ -225,8 +225,9 @@ def _check_map(name: str, signal: Signal, needs: str = "needs") -> None:
 
 
 def _whole_map(name: str, signal: Signal) -> tuple[Window, Window]:
-    """Windows that cover the map once: what global pooling and a fully connected layer look
-    through.
+    """Return windows that cover the map once.
+
+    Global pooling and a fully connected layer look through them.
     """
     _check_map(name, signal)
     height, width = (Window(side, Integer(1), Integer(0), Integer(1)) for side in signal.shape[:2])
@@ -236,8 +237,9 @@ def _whole_map(name: str, signal: Signal) -> tuple[Window, Window]:
 def _behind(
     signal: Signal, along: tuple[Window, Window], channels: Expr
 ) -> tuple[Signal, dict[str, Shown]]:
-    """The signal behind sliding windows, and the calculations of its sides, receptive field and
-    jump.
+    """Return the signal behind sliding windows, and how it comes about.
+
+    How: the calculations of its sides, receptive field and jump.
     """
     axes = tuple(zip(signal.shape[:2], along, strict=True))
     height, width = (operators.output_side(side, *window) for side, window in axes)
@@ -265,7 +267,7 @@ def _seen(signal: Signal, along: tuple[Window, Window]) -> dict[str, Shown]:
 
 
 def _flatten(signal: Signal) -> Signal:
-    """The map as one vector, each of whose readers sees what the whole map sees."""
+    """Return the map as one vector, each of whose readers sees what the whole map sees."""
     if len(signal.shape) == 1:
         return signal
     source = signal.pooled or signal
@@ -278,7 +280,7 @@ def _worst(statuses: Iterable[Status]) -> Status:
 
 
 def _unions(signals: list[Signal], after: Signal) -> Shown:
-    """What meets in a concatenation, and its hull: `1 ∪ 3 ∪ 5 = 5`."""
+    """Return what meets in a concatenation, and its hull: `1 ∪ 3 ∪ 5 = 5`."""
     calculations = []
     for axis in (0, 1):
         sizes = list(dict.fromkeys(signal.fields[axis].size for signal in signals))
@@ -302,10 +304,11 @@ def _check_names(network: str, rows: Iterable[Row]) -> None:
     twice = [name for name, count in Counter(row.layer for row in rows).items() if count > 1]
     if twice:
         raise AnalysisError(
-            f"{network}: layers need names of their own, but {', '.join(twice)} comes more than once"
+            f"{network}: layers need names of their own, "
+            f"but {', '.join(twice)} comes more than once"
         )
 
 
 def _by(shape: tuple[Expr, ...]) -> str:
-    """A shape in a sentence: `224x224x3`."""
+    """Write a shape in a sentence: `224x224x3`."""
     return "x".join(text(size).replace(",", "") for size in shape)

@@ -2,6 +2,4 @@
 
 
 class AnalysisError(ValueError):
-    """An impossible layer, input or name; the message is one line that says what was expected and
-    what came.
-    """
+    """An impossible layer, input or name; its message is one line: what was expected, what came."""

@@ -7,7 +7,10 @@ from analysis.rows import Derivation
 
 VGG16 = [(64, 2), (128, 2), (256, 3), (512, 3), (512, 3)]
 VGG19 = [(64, 2), (128, 2), (256, 4), (512, 4), (512, 4)]
-"""Filters and number of 3x3 convolutions per block (Simonyan & Zisserman 2014, table 1, columns D and E)."""
+"""Filters and number of 3x3 convolutions per block.
+
+Source: Simonyan & Zisserman 2014, table 1, columns D and E.
+"""
 
 
 def alexnet(
@@ -20,8 +23,9 @@ def alexnet(
     groups: Dimension = 2,
     classes: Dimension = 1000,
 ) -> Derivation:
-    """AlexNet as published, split over two GPUs: convolutions 2, 4 and 5 see only their own GPU's
-    channels.
+    """Derive AlexNet as published, split over two GPUs.
+
+    Convolutions 2, 4 and 5 see only their own GPU's channels.
 
     Source: Krizhevsky, Sutskever & Hinton 2012, sections 3.4 (overlapping 3x3 pools of stride 2)
     and 3.5, figure 2. An input of 224 gives 54 x 54 maps, not the paper's 55 x 55: take 227, or 224
@@ -58,8 +62,9 @@ def alexnet_torchvision(
     batch: Dimension = 1,
     classes: Dimension = 1000,
 ) -> Derivation:
-    """The single-tower AlexNet that torchvision ships (Krizhevsky 2014, *One weird trick*, section
-    5).
+    """Derive the single-tower AlexNet that torchvision ships.
+
+    Source: Krizhevsky 2014, *One weird trick*, section 5.
 
     The paper's footnote gives conv4 384 filters; torchvision's 256 come from its author's code,
     cuda-convnet2. Its adaptive pool makes any last map 6 x 6 (at 224 it is that already), so fc6
@@ -91,8 +96,9 @@ def vgg16(
     batch: Dimension = 1,
     classes: Dimension = 1000,
 ) -> Derivation:
-    """VGG16: 13 convolutions, 3 fully connected layers (Simonyan & Zisserman 2014, table 1, column
-    D).
+    """Derive VGG16: 13 convolutions, 3 fully connected layers.
+
+    Source: Simonyan & Zisserman 2014, table 1, column D.
 
     >>> vgg16().total.parameters
     138357544
@@ -128,8 +134,9 @@ def vgg19(
     batch: Dimension = 1,
     classes: Dimension = 1000,
 ) -> Derivation:
-    """VGG19: 16 convolutions, 3 fully connected layers (Simonyan & Zisserman 2014, table 1, column
-    E).
+    """Derive VGG19: 16 convolutions, 3 fully connected layers.
+
+    Source: Simonyan & Zisserman 2014, table 1, column E.
 
     >>> vgg19().total.parameters
     143667240

@@ -32,8 +32,9 @@ def inception_naive(
     filters_3x3: Dimension = 192,
     filters_5x5: Dimension = 96,
 ) -> Derivation:
-    """The naive Inception module (Szegedy et al. 2015, figure 2a): its pool branch passes every
-    channel on.
+    """Derive the naive Inception module (Szegedy et al. 2015, figure 2a).
+
+    Its pool branch passes every channel on.
 
     At 28 x 28 it takes the 854 million MACs that the well-known slide prints:
 
@@ -52,7 +53,7 @@ def inception_naive(
     return derive(Network("inception-naive", (module,), height, width, channels, batch))
 
 
-def inception_reduced(
+def inception_reduced(  # noqa: PLR0913 (its six convolutions, and the input)
     *,
     height: Dimension = 32,
     width: Dimension = 32,
@@ -65,7 +66,7 @@ def inception_reduced(
     reduce_5x5: Dimension = 64,
     project_pool: Dimension = 64,
 ) -> Derivation:
-    """The Inception module with dimension reduction (Szegedy et al. 2015, figure 2b).
+    """Derive the Inception module with dimension reduction (Szegedy et al. 2015, figure 2b).
 
     At 28 x 28 its six convolutions take 271 million MACs. The slide lists the same six and prints
     358M: the sum comes out if the 3x3 convolution (86,704,128) is added twice.
@@ -104,7 +105,9 @@ def minigooglenet(
     classes: Dimension = 10,
     bias: bool = True,
 ) -> Derivation:
-    """MiniGoogLeNet, padded: 28 → 14 → 7, then a global average pool (Zhang et al. 2017, figure 3).
+    """Derive MiniGoogLeNet, padded: 28 → 14 → 7, then a global average pool.
+
+    Source: Zhang et al. 2017, figure 3.
 
     Each convolution is conv–BN–ReLU; `bias` is whether the convolution before the batch norm has
     its own.
@@ -129,7 +132,9 @@ def minigooglenet_unpadded(
     classes: Dimension = 10,
     bias: bool = True,
 ) -> Derivation:
-    """MiniGoogLeNet as in the lab's linked tutorial, its downsample modules unpadded: 32 → 15 → 7.
+    """Derive MiniGoogLeNet as in the lab's linked tutorial: 32 → 15 → 7.
+
+    Its downsample modules are unpadded.
 
     >>> minigooglenet_unpadded().row("downsample1.concat").output
     (15, 15, 160)

@@ -1,5 +1,6 @@
-"""Layers and networks as data. What a layer costs is in `analysis.operators`, how they chain in
-`analysis.derivation`.
+"""Layers and networks as data.
+
+What a layer costs is in `analysis.operators`, how they chain in `analysis.derivation`.
 
 Sizes are integers or sympy expressions. A window's kernel, stride, padding and dilation are one
 number for both axes, or a pair `(height, width)`. Layers without numbers of their own (activations,
@@ -20,8 +21,9 @@ Sides: TypeAlias = Dimension | tuple[Dimension, Dimension]
 
 @dataclass(frozen=True)
 class Conv:
-    """A two-dimensional convolution (cross-correlation); `groups` as in the two-GPU AlexNet (paper,
-    section 3.5).
+    """A two-dimensional convolution (cross-correlation).
+
+    `groups` as in the two-GPU AlexNet (paper, section 3.5).
     """
 
     name: str
@@ -36,8 +38,9 @@ class Conv:
 
 @dataclass(frozen=True)
 class Pool:
-    """Maximum or average pooling: the same shape and no weights either way. The stride defaults to
-    the kernel.
+    """Maximum or average pooling: the same shape and no weights either way.
+
+    The stride defaults to the kernel.
     """
 
     name: str
@@ -49,8 +52,9 @@ class Pool:
 
 @dataclass(frozen=True)
 class AdaptivePool:
-    """Average pooling to a given height and width, whatever map comes: what torchvision's networks
-    have before their fully connected layers.
+    """Average pooling to a given height and width, whatever map comes.
+
+    It is what torchvision's networks have before their fully connected layers.
     """
 
     name: str
@@ -96,8 +100,9 @@ class Norm:
 
 @dataclass(frozen=True)
 class Branches:
-    """Branches from one input, their outputs concatenated along the channels; an empty branch
-    passes its input on.
+    """Branches from one input, their outputs concatenated along the channels.
+
+    An empty branch passes its input on.
     """
 
     name: str
@@ -134,7 +139,7 @@ class Window(NamedTuple):
 
 
 def windows(layer: Conv | Pool) -> tuple[Window, Window]:
-    """The windows along height and width.
+    """Return the windows along height and width.
 
     Raises:
         AnalysisError: if a size is not a whole number, or too small, or a pool's padding is more
@@ -171,7 +176,7 @@ def _pair(name: str, sides: Sides, at_least: int = 1) -> tuple[Expr, Expr]:
 
 
 def flattened(layers: tuple[Layer, ...]) -> Iterator[Layer]:
-    """Every layer, those inside of branches too, a `Branches` after its own."""
+    """Yield every layer, those inside of branches too, a `Branches` after its own."""
     for layer in layers:
         if isinstance(layer, Branches):
             for branch in layer.branches:

@@ -27,7 +27,9 @@ def lenet5(
     classes: Dimension = 10,
     normalization: Placement = "none",
 ) -> Derivation:
-    """LeNet-5 with padding 2 for 28 x 28 images, every map of the third layer seeing all 6 maps.
+    """Derive LeNet-5 with padding 2 for 28 x 28 images.
+
+    Every map of the third layer sees all 6 maps.
 
     Source: LeCun, Bottou, Bengio & Haffner 1998, section II.B and figure 2, with today's
     simplifications: no partial connection table, plain average pools without weights, a linear
@@ -84,8 +86,9 @@ def lenet_stride1(
     classes: Dimension = 10,
     normalization: Placement = "hidden",
 ) -> Derivation:
-    """The worked solution's network: its first average pool has stride 1, so 28 → 28 → 27 → 23 → 11
-    → 7.
+    """Derive the worked solution's network: 28 → 28 → 27 → 23 → 11 → 7.
+
+    Its first average pool has stride 1.
 
     Batch norm stands behind each activation *and* behind each pool. `hidden` is the solution's
     model 1, `input_and_hidden` its models 2 and 4, `none` its model 3.
@@ -123,8 +126,9 @@ def lenet5_norm(
     classes: Dimension = 10,
     norm: NormName = "batch",
 ) -> Derivation:
-    """The CIFAR-10 sketch's `LeNet5_Norm`, with a pluggable normalization behind its four hidden
-    layers.
+    """Derive the CIFAR-10 sketch's `LeNet5_Norm`.
+
+    A pluggable normalization stands behind its four hidden layers.
 
     γ and β are per channel (layer norm is one group of all channels and positions); instance norm
     learns γ and β as well, stands behind convolutions only, and like layer and group norm keeps no
@@ -164,7 +168,7 @@ def cifar_note(
     classes: Dimension = 10,
     normalization: Placement = "input_and_hidden",
 ) -> Derivation:
-    """The CIFAR-10 note's network: batch norm before every convolution and dense layer.
+    """Derive the CIFAR-10 note's network: batch norm before every convolution and dense layer.
 
     >>> [row.parameters + row.buffers for row in cifar_note().rows[1:5]]
     [12, 896, 128, 9248]

@@ -1,4 +1,4 @@
-"""Every network by its name, and what a user writes on the command line turned into a derivation."""
+"""Every network by its name, and what a user writes on the command line made a derivation."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -46,7 +46,7 @@ NETWORKS: dict[str, Builder] = {
 
 
 def find(name: str) -> Builder:
-    """The builder of a network.
+    """Return the builder of a network.
 
     Raises:
         AnalysisError: for an unknown name; it lists the known ones.

@@ -37,7 +37,7 @@ _LATEX_GLYPHS = {
 
 B, H, W, C = (Symbol(name, integer=True, positive=True) for name in "BHWC")
 SYMBOLS: dict[str, Symbol] = {"batch": B, "height": H, "width": W, "channels": C}
-"""Keyword arguments that make any network derive its closed forms: ``analysis.vgg19(**analysis.SYMBOLS)``."""
+"""Arguments that make a network derive its closed forms: `analysis.vgg19(**analysis.SYMBOLS)`."""
 
 
 class _TextPrinter(StrPrinter):
@@ -59,7 +59,7 @@ class _LatexPrinter(LatexPrinter):
 
 
 def text(value: Number) -> str:
-    """A number or closed form as plain text.
+    """Write a number or closed form as plain text.
 
     >>> text(34848), text(64 * B * H**2)
     ('34,848', '64·B·H²')
@@ -70,7 +70,7 @@ def text(value: Number) -> str:
 
 
 def latex(value: Number) -> str:
-    r"""A number or closed form as LaTeX, for math mode.
+    r"""Write a number or closed form as LaTeX, for math mode.
 
     >>> latex(34848), latex(64 * B * H**2)
     ('34{,}848', '64 B H^{2}')
@@ -79,7 +79,7 @@ def latex(value: Number) -> str:
 
 
 def plain(value: Number) -> Number:
-    """A Python integer if the value is one, else the expression as it is.
+    """Return a Python integer if the value is one, else the expression as it is.
 
     >>> plain(Integer(3)) + 1, plain(H)
     (4, H)
@@ -88,8 +88,7 @@ def plain(value: Number) -> Number:
 
 
 def whole(name: str, value: Dimension, at_least: int = 1) -> Expr:
-    """Check that a layer's or network's size is a whole number, or can be one; return it as a sympy
-    expression.
+    """Check that a size is a whole number, or can be one; return it as a sympy expression.
 
     Raises:
         AnalysisError: if it is no integer (a bool is none), or below `at_least`.
@@ -151,7 +150,7 @@ class Calculation:
 
 
 def parenthesized(written: str, value: Number) -> str:
-    """A written sum of symbols in parentheses, anything else as it is, to stand in a product.
+    """Put a written sum of symbols in parentheses, to stand in a product; leave all else.
 
     >>> parenthesized("H − 4", H - 4)
     '(H − 4)'
@@ -160,8 +159,9 @@ def parenthesized(written: str, value: Number) -> str:
 
 
 def calculation(value: Number, template: str = "{}", *operands: Number) -> Calculation:
-    """Write `template = value`, the operands in the template's places (sums of symbols in
-    parentheses).
+    """Write `template = value`, the operands in the template's places.
+
+    Sums of symbols stand in parentheses.
 
     >>> calculation(13, "{} + ({} − 1)·{}", 9, 5, 1).text
     '9 + (5 − 1)·1 = 13'

@@ -20,8 +20,9 @@ def output_side(
     padding: Dimension = 0,
     dilation: Dimension = 1,
 ) -> Expr:
-    """Side of a convolution's or pool's output along one axis, in pixels; the last, incomplete
-    window is dropped.
+    """Return the side of a convolution's or pool's output along one axis, in pixels.
+
+    The last, incomplete window is dropped.
 
     >>> output_side(227, kernel=11, stride=4)
     55
@@ -31,10 +32,10 @@ def output_side(
 
 
 def floor_divide(numerator: Dimension, divisor: Dimension) -> Expr:
-    """⌊numerator / divisor⌋, a floor within the floor merged: ⌊(⌊x⌋ + n) / m⌋ = ⌊(x + n) / m⌋.
+    """Return ⌊numerator / divisor⌋, a floor within the floor merged.
 
-    It holds for whole n and whole m > 0 (Graham, Knuth & Patashnik, *Concrete Mathematics*, eq.
-    3.11).
+    ⌊(⌊x⌋ + n) / m⌋ = ⌊(x + n) / m⌋ holds for whole n and whole m > 0 (Graham, Knuth & Patashnik,
+    *Concrete Mathematics*, eq. 3.11).
 
     >>> from analysis.notation import H
     >>> floor_divide(floor_divide(H, 2), 2)
@@ -75,7 +76,7 @@ def _ceiling(numerator: Expr, divisor: Expr) -> Expr:
 
 
 def side_calculation(side: Dimension, window: Window) -> Calculation:
-    """`output_side`, with its calculation.
+    """Return `output_side`, with its calculation.
 
     >>> side_calculation(27, Window(5, 1, 2, 1)).text
     '27 + 2·2 − 5 + 1 = 27'
@@ -97,7 +98,7 @@ def side_calculation(side: Dimension, window: Window) -> Calculation:
 
 
 def activations(batch: Dimension, shape: tuple[Dimension, ...]) -> Calculation:
-    """Numbers in a layer's output, for the whole batch.
+    """Count the numbers in a layer's output, for the whole batch.
 
     >>> activations(1, (55, 55, 96)).text
     '55·55·96 = 290,400'
@@ -111,8 +112,9 @@ def conv_weights(
     filters: Dimension,
     groups: Dimension = 1,
 ) -> Calculation:
-    """Weights of a convolution, biases not counted: each filter sees the channels of its own group
-    only.
+    """Count the weights of a convolution, without biases.
+
+    Each filter sees the channels of its own group only.
 
     >>> conv_weights((11, 11), 3, 96).text
     '(11·11·3)·96 = 34,848'
@@ -130,8 +132,9 @@ def conv_macs(
     filters: Dimension,
     groups: Dimension = 1,
 ) -> Calculation:
-    """Multiply-accumulates of a convolution: its weights once per output position (`sides`) and
-    image.
+    """Count the multiply-accumulates of a convolution.
+
+    Each weight counts once per output position (`sides`) and image.
 
     >>> conv_macs(1, (55, 55), (11, 11), 3, 96).text
     '(55·55)·(11·11·3)·96 = 105,415,200'
@@ -143,8 +146,9 @@ def conv_macs(
 
 
 def linear_weights(shape: tuple[Dimension, ...], units: Dimension) -> Calculation:
-    """Weights of a fully connected layer over a map or a vector of the given shape, biases not
-    counted.
+    """Count the weights of a fully connected layer, without biases.
+
+    It reads a map or a vector of the given shape.
 
     >>> linear_weights((7, 7, 512), 4096).text
     '(7·7·512)·4,096 = 102,760,448'
@@ -153,7 +157,7 @@ def linear_weights(shape: tuple[Dimension, ...], units: Dimension) -> Calculatio
 
 
 def linear_macs(batch: Dimension, shape: tuple[Dimension, ...], units: Dimension) -> Calculation:
-    """Multiply-accumulates of a fully connected layer: each weight once per image.
+    """Count the multiply-accumulates of a fully connected layer: each weight once per image.
 
     >>> linear_macs(64, (4096,), 1000).text
     '64·4,096·1,000 = 262,144,000'
@@ -162,7 +166,7 @@ def linear_macs(batch: Dimension, shape: tuple[Dimension, ...], units: Dimension
 
 
 def check_groups(name: str, channels: Dimension, filters: Dimension, groups: Dimension) -> None:
-    """Channels and filters must split evenly; a symbol is taken to.
+    """Check that channels and filters split evenly; a symbol is taken to.
 
     Raises:
         AnalysisError: if they do not.
@@ -171,7 +175,8 @@ def check_groups(name: str, channels: Dimension, filters: Dimension, groups: Dim
         remainder = Mod(count, groups)
         if remainder.is_number and remainder != 0:
             raise AnalysisError(
-                f"{name}: {groups} groups do not divide its {count} {what}; choose a divisor of {count}"
+                f"{name}: {groups} groups do not divide its {count} {what}; "
+                f"choose a divisor of {count}"
             )
 
 

@@ -1,5 +1,4 @@
-"""Proofs checked by sympy: what stacked convolutions see, and why a batch norm needs no bias before
-it.
+"""Proofs checked by sympy: what stacked convolutions see, why a batch norm needs no bias before it.
 
 The recurrence is the one of `analysis.receptive_field`: r(l) = r(l−1) + (k(l) − 1) j(l−1), j(l) =
 j(l−1) s(l).
@@ -37,8 +36,9 @@ BIAS = Symbol("b", real=True)
 
 @dataclass(frozen=True)
 class Step:
-    """One equation of a proof, and why it holds. `assumed`: taken as given (the induction
-    hypothesis).
+    """One equation of a proof, and why it holds.
+
+    `assumed`: taken as given (the induction hypothesis).
     """
 
     name: str
@@ -59,8 +59,9 @@ class Step:
 
 @dataclass(frozen=True)
 class Proof:
-    """A statement, the recurrence it starts from, and the steps between: base, hypothesis, step,
-    conclusion.
+    """A statement, the recurrence it starts from, and the steps between.
+
+    The steps are base, hypothesis, step and conclusion.
 
     Making one checks every step that is not an assumption.
 
@@ -80,7 +81,7 @@ class Proof:
                 )
 
     def step(self, name: str) -> Step:
-        """The step of that name.
+        """Return the step of that name.
 
         Raises:
             AnalysisError: if there is none.
@@ -94,7 +95,7 @@ class Proof:
 
 
 def prove_stacked() -> Proof:
-    """N stacked F x F convolutions of stride 1 see (NF − N + 1)² pixels.
+    """Prove that N stacked F x F convolutions of stride 1 see (NF − N + 1)² pixels.
 
     >>> proof = prove_stacked()
     >>> proof.statement
@@ -108,8 +109,9 @@ def prove_stacked() -> Proof:
 
 
 def prove_strided() -> Proof:
-    """N stacked F x F convolutions of one stride s > 1 see 1 + (F − 1)(s^N − 1)/(s − 1) pixels a
-    side.
+    """Prove what N stacked F x F convolutions of one stride s > 1 see.
+
+    That is 1 + (F − 1)(s^N − 1)/(s − 1) pixels a side.
 
     The jump is solved first, j(N) = s^N; with it the side grows by (F − 1) s^N in step N + 1.
 
@@ -125,8 +127,9 @@ def prove_strided() -> Proof:
 
 
 def prove_any_stack() -> Proof:
-    """Windows k(l) of strides s(l), l = 1 … N, see 1 + Σ (k(l) − 1) Π s(i) pixels a side, i running
-    below l.
+    """Prove what windows k(l) of strides s(l), l = 1 … N, see.
+
+    That is 1 + Σ (k(l) − 1) Π s(i) pixels a side, i running below l.
 
     >>> prove_any_stack().steps[0].difference
     0
@@ -146,8 +149,9 @@ def prove_any_stack() -> Proof:
 
 
 def _induction(recurrence: Eq, closed: Expr, growth: Expr, solved: Expr) -> Proof:
-    """Prove r(N) = `closed` from r(0) = 1 and r(N + 1) = r(N) + `growth`; `solved` is a second
-    solution.
+    """Prove r(N) = `closed` from r(0) = 1 and r(N + 1) = r(N) + `growth`.
+
+    `solved` is a second solution.
     """
     with evaluate(
         closed.has(Sum)
@@ -172,8 +176,9 @@ def _induction(recurrence: Eq, closed: Expr, growth: Expr, solved: Expr) -> Proo
 
 
 def prove_bias_is_cancelled() -> tuple[Step, ...]:
-    """A constant b added to all m values of a channel is gone from every value once the mean is
-    taken away.
+    """Prove that batch norm cancels a constant b added to all m values of a channel.
+
+    It is gone from every value once the mean is taken away.
 
     Batch norm sees nothing else: its variance is the mean square of the centred values. Each step
     is checked by sympy; x_j is any one of the values.
@@ -199,7 +204,7 @@ def prove_bias_is_cancelled() -> tuple[Step, ...]:
 
 
 def checked(steps: tuple[Step, ...]) -> tuple[Step, ...]:
-    """The steps, every one an identity.
+    """Return the steps, every one an identity.
 
     Raises:
         AnalysisError: if one is not.

@@ -19,8 +19,9 @@ from analysis.notation import Calculation, Dimension, calculation, text, whole
 
 @dataclass(frozen=True)
 class Field:
-    """What the first output position sees along one axis, and how far apart neighbours look; in
-    input pixels.
+    """What the first output position sees along one axis, and how far apart neighbours look.
+
+    All in input pixels.
 
     `size` pixels from pixel `start` on (negative: in the padding), `jump` pixels from neighbour to
     neighbour.
@@ -31,7 +32,9 @@ class Field:
     start: Expr = S.Zero
 
     def through(self, window: Window) -> "Field":
-        """The field behind one more window: r' = r + d (k − 1) j, j' = j s, start' = start − p j.
+        """Return the field behind one more window.
+
+        r' = r + d (k − 1) j, j' = j s, start' = start − p j.
 
         >>> Field().through(Window(11, 4, 0, 1)).through(Window(3, 2, 0, 1)).size
         19
@@ -44,7 +47,7 @@ class Field:
 
 
 def size_calculation(before: Field, window: Window) -> Calculation:
-    """The receptive field behind a window, with its calculation.
+    """Return the receptive field behind a window, with its calculation.
 
     >>> size_calculation(Field(11, 4), Window(3, 2, 0, 1)).text
     '11 + (3 − 1)·4 = 19'
@@ -58,7 +61,7 @@ def size_calculation(before: Field, window: Window) -> Calculation:
 
 
 def jump_calculation(before: Field, window: Window) -> Calculation:
-    """The jump behind a window, with its calculation.
+    """Return the jump behind a window, with its calculation.
 
     >>> jump_calculation(Field(11, 4), Window(3, 2, 0, 1)).text
     '4·2 = 8'
@@ -67,7 +70,7 @@ def jump_calculation(before: Field, window: Window) -> Calculation:
 
 
 def union(name: str, fields: Iterable[Field]) -> Field:
-    """The hull of what several branches see.
+    """Return the hull of what several branches see.
 
     Raises:
         AnalysisError: if they step by different jumps: then no one size holds at every position.
@@ -88,7 +91,7 @@ def union(name: str, fields: Iterable[Field]) -> Field:
 
 
 def receptive_field(stack: Iterable[tuple[Dimension, Dimension]]) -> Expr:
-    """Side of the receptive field of a stack of `(kernel, stride)` windows, in input pixels.
+    """Return the side of what a stack of `(kernel, stride)` windows sees, in input pixels.
 
     Raises:
         AnalysisError: if a kernel or a stride is not a positive whole number.

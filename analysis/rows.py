@@ -47,8 +47,9 @@ Shown: TypeAlias = tuple[Calculation, ...]
 
 @dataclass(frozen=True)
 class Row:
-    """One layer's numbers, each a `Calculation`; the properties of the same name without `_shown`
-    are their values.
+    """One layer's numbers, each a `Calculation`.
+
+    The properties of the same name without `_shown` are their values.
 
     `output` is (height, width, channels) or (units,), without the batch. `sides_shown`,
     `receptive_field_shown` and `jump_shown` hold one calculation per axis (height, width); the
@@ -112,8 +113,9 @@ class Row:
 
     @property
     def receptive_field(self) -> Axes:
-        """Side of what one output position sees, in input pixels; a pair (height, width) where they
-        differ.
+        """Side of what one output position sees, in input pixels.
+
+        A pair (height, width) where they differ.
         """
         return _one_or_pair(self.receptive_field_shown)
 
@@ -139,8 +141,9 @@ class Row:
 
     @property
     def jump(self) -> Axes:
-        """Input pixels between what neighbouring positions see; a pair (height, width) where they
-        differ.
+        """Input pixels between what neighbouring positions see.
+
+        A pair (height, width) where they differ.
         """
         return _one_or_pair(self.jump_shown)
 
@@ -198,14 +201,15 @@ class Derivation:
 
     @property
     def neurons(self) -> Number:
-        """Units of the convolutions and fully connected layers, per image (AlexNet paper, section
-        3.5).
+        """Units of the convolutions and fully connected layers, per image.
+
+        Source: AlexNet paper, section 3.5.
         """
         units = _sum(row.activations for row in self.rows if row.kind in ("conv", "fc"))
         return plain(sympify(units) / self.network.batch)
 
     def row(self, layer: str) -> Row:
-        """The row of a layer.
+        """Return the row of a layer.
 
         Raises:
             AnalysisError: if there is none of that name; it says which is near.

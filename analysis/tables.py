@@ -24,7 +24,9 @@ _TABULATE = {"github": "github", "latex": "latex_raw", "html": "html"}
 
 
 def table(derivation: Derivation, form: Format = "github", show_calculation: bool = False) -> str:
-    """One line per row and one for the total, numbers right-aligned with thousands separators.
+    """Write one line per row and one for the total.
+
+    Numbers are right-aligned, with thousands separators.
 
     The buffers' column is left out where no layer has any. LaTeX needs no package.
     """
@@ -87,8 +89,9 @@ def _times(written: Iterable[str], form: Format) -> str:
 
 
 def as_json(derivation: Derivation, show_calculation: bool = False) -> str:
-    """The numbers for other programs: plain integers (a closed form is a string), without the batch
-    in `output`.
+    """Write the numbers for other programs, as JSON.
+
+    They are plain integers (a closed form is a string), without the batch in `output`.
 
     A receptive field is one number, or `[height, width]` where they differ.
     """

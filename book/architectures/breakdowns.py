@@ -14,8 +14,9 @@ PALE = "#E8F1F8"
 
 
 def shares(derivations: Mapping[str, Derivation], quantities: Mapping[str, str]) -> Figure:
-    """How a network's numbers are spread over its layers: a panel a quantity, a bar a layer, in
-    percent.
+    """Draw how a network's numbers are spread over its layers, in percent.
+
+    A panel is a quantity, a bar a layer.
 
     `derivations` maps labels to one or two networks of the same layers, each a colour; `quantities`
     maps numbers of `analysis.Row` to their headings. Layers that have none of the quantities are
@@ -46,8 +47,9 @@ def shares(derivations: Mapping[str, Derivation], quantities: Mapping[str, str])
 
 
 def _bars(ax: Axes, parts: Sequence[float], number: int, count: int, name: str) -> None:
-    """The bars of network `number` of `count`, each with its percentage; the `name` stands beside
-    the longest.
+    """Draw the bars of network `number` of `count`, each with its percentage.
+
+    The `name` stands beside the longest.
     """
     width = 0.8 / count
     places = [index + (number - (count - 1) / 2) * width for index in range(len(parts))]
@@ -62,7 +64,7 @@ def _bars(ax: Axes, parts: Sequence[float], number: int, count: int, name: str) 
 
 
 def two_towers(derivation: Derivation) -> Figure:
-    """A network split over two GPUs: what each holds, and where they exchange what they computed.
+    """Draw a network split over two GPUs: what each holds, where they exchange what they computed.
 
     A convolution in groups reads its own GPU's maps only; any other layer reads both halves
     (Krizhevsky et al. 2012, section 3.5 and figure 2). A box holds channels or units; below stands
@@ -99,8 +101,9 @@ def _box(ax: Axes, column: int, place: float, written: str) -> None:
 def _connect(
     ax: Axes, layer: Layer, column: int, before: Sequence[float], after: Sequence[float]
 ) -> None:
-    """Lines from what a layer reads to what it makes; those that cross from GPU to GPU in another
-    colour.
+    """Draw lines from what a layer reads to what it makes.
+
+    Those that cross from GPU to GPU have another colour.
     """
     alone = isinstance(layer, Conv) and layer.groups != 1
     for start in before:

@@ -1,11 +1,14 @@
-"""Diagrams of modules, drawn from their derivations: nothing is placed or labelled by hand."""
+"""Inception modules drawn from their derivations, and the slide's printed sums counted again.
+
+Nothing is placed or labelled by hand.
+"""
 
 from collections.abc import Mapping, Sequence
 from itertools import product
 
-import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from analysis import Branches, Conv, Derivation, Pool, Row
 from analysis.layers import Layer, windows
@@ -16,7 +19,7 @@ PALE = "#E8F1F8"
 
 
 def branches(derivation: Derivation) -> Figure:
-    """A module of branches, from its input at the bottom to its concatenation at the top.
+    """Draw a module of branches, from its input at the bottom to its concatenation at the top.
 
     Each box says what it is and what it costs, each arrow how many channels it carries.
 
@@ -44,15 +47,13 @@ def branches(derivation: Derivation) -> Figure:
 
 def _bar(ax: Axes, height: float, columns: int, written: str) -> None:
     ax.add_patch(
-        plt.Rectangle(
-            (-0.45, height - 0.2), columns - 0.1, 0.4, facecolor=PALE, edgecolor=GREY, lw=0.8
-        )
+        Rectangle((-0.45, height - 0.2), columns - 0.1, 0.4, facecolor=PALE, edgecolor=GREY, lw=0.8)
     )
     ax.text((columns - 1) / 2, height, written, ha="center", va="center", fontsize=9)
 
 
 def _chain(ax: Axes, derivation: Derivation, chain: Sequence[Layer], column: int, top: int) -> None:
-    """One branch, upwards: an arrow into each box, and one into the concatenation."""
+    """Draw one branch, upwards: an arrow into each box, and one into the concatenation."""
     below, channels = 0.2, derivation.rows[0].output[-1]
     for height, layer in enumerate(chain, start=1):
         if not isinstance(layer, Conv | Pool):
@@ -67,14 +68,14 @@ def _chain(ax: Axes, derivation: Derivation, chain: Sequence[Layer], column: int
 
 
 def _labelled(ax: Axes, place: tuple[float, float], layer: Conv | Pool, row: Row) -> None:
-    """A layer's box: its window, and its MACs in millions if it has any."""
+    """Draw a layer's box: its window, and its MACs in millions if it has any."""
     window = "×".join(str(along.kernel) for along in windows(layer))
     written, colour = f"{window} pool", GREY
     if isinstance(layer, Conv):
         colour = ORANGE if window == "1×1" else BLUE
         written = f"{window} conv\n{row.macs / 1e6:,.1f}M MACs"
     ax.add_patch(
-        plt.Rectangle(
+        Rectangle(
             (place[0] - 0.42, place[1] - 0.23),
             0.84,
             0.46,
@@ -94,7 +95,7 @@ def _arrow(ax: Axes, column: float, between: tuple[float, float], written: str) 
 
 
 def recounts(terms: Mapping[str, int], printed: int, unit: int = 1) -> list[dict[str, int]]:
-    """Ways to reach a printed, rounded sum when each term is left out, added once or added twice.
+    """Find how to reach a printed, rounded sum when terms are left out, added once or added twice.
 
     A way says how often each term is added. It fits if its sum, rounded to a multiple of `unit`, is
     the printed one. Ways with fewer slips (terms not added exactly once) come first.
@@ -108,12 +109,12 @@ def recounts(terms: Mapping[str, int], printed: int, unit: int = 1) -> list[dict
 
 
 def total(terms: Mapping[str, int], way: Mapping[str, int]) -> int:
-    """The sum with each term added as often as `way` says."""
+    """Return the sum with each term added as often as `way` says."""
     return sum(times * terms[name] for name, times in way.items())
 
 
 def slips(way: Mapping[str, int]) -> int:
-    """Terms that are not added exactly once.
+    """Count the terms that are not added exactly once.
 
     >>> slips({"a": 1, "b": 2, "c": 0})
     2
@@ -122,7 +123,7 @@ def slips(way: Mapping[str, int]) -> int:
 
 
 def rounded(value: int, unit: int) -> int:
-    """A whole number rounded to the nearest multiple of `unit`, halves up.
+    """Round a whole number to the nearest multiple of `unit`, halves up.
 
     >>> rounded(854_196_224, 1_000_000)
     854000000

@@ -1,10 +1,10 @@
-"""What one output position sees: drawn, and measured with torch as a second witness of
-`analysis.receptive_field`.
+"""What one output position sees: drawn, and measured with torch.
 
-To measure it, every convolution and every pool is replaced by the plain average over its window, on
-one channel and in double precision. All paths through the network then carry positive weight, so
-that nothing cancels: the gradient of one output with respect to a pixel is the share of the output
-that comes from there, and 0 exactly where no path leads.
+The measurement is a second witness of `analysis.receptive_field`. For it, every convolution and
+every pool is replaced by the plain average over its window, on one channel and in double precision.
+All paths through the network then carry positive weight, so that nothing cancels: the gradient of
+one output with respect to a pixel is the share of the output that comes from there, and 0 exactly
+where no path leads.
 """
 
 from collections.abc import Iterable, Sequence
@@ -38,7 +38,7 @@ from book.report.figures import BLUE, GREY, new
 
 
 def features(network: Network) -> tuple[Layer, ...]:
-    """A network's layers up to the first that looks at the whole map.
+    """Return a network's layers up to the first that looks at the whole map.
 
     >>> import analysis
     >>> [layer.name for layer in features(analysis.lenet5().network)]
@@ -53,8 +53,9 @@ def features(network: Network) -> tuple[Layer, ...]:
 
 
 def influence(layers: Iterable[Layer], height: int, width: int) -> np.ndarray:
-    """Share of every input pixel in the middle output position, (height, width); its sum is 1 away
-    from the border.
+    """Measure the share of every input pixel in the middle output position, (height, width).
+
+    The sum of the shares is 1 away from the border.
 
     The gradient as a measure: Luo et al. 2016, *Understanding the Effective Receptive Field*,
     section 2.
@@ -75,7 +76,7 @@ def influence(layers: Iterable[Layer], height: int, width: int) -> np.ndarray:
 
 
 def extent(shares: np.ndarray) -> tuple[int, int]:
-    """Height and width, in pixels, from the first to the last pixel that has a share.
+    """Return height and width, in pixels, from the first to the last pixel that has a share.
 
     >>> extent(np.array([[0, 0.5, 0, 0.5]]))
     (1, 3)
@@ -85,7 +86,7 @@ def extent(shares: np.ndarray) -> tuple[int, int]:
 
 
 def deviation(shares: np.ndarray) -> float:
-    """Standard deviation, in pixels, of where along the width an output's value comes from.
+    """Return the standard deviation, in pixels, of where a value comes from along the width.
 
     >>> deviation(np.array([[0.5, 0, 0.5]]))
     1.0
@@ -114,8 +115,9 @@ class View:
 
 
 def compare(network: Network) -> View:
-    """Derive and measure the receptive field of the last map, on an image so large that no border
-    is in sight.
+    """Derive and measure the receptive field of the last map.
+
+    The image is so large that no border is in sight.
 
     >>> from analysis import vgg19
     >>> compare(vgg19().network).agrees
@@ -132,8 +134,7 @@ def compare(network: Network) -> View:
 
 
 def growth(network: Network) -> list[float]:
-    """Height of the field behind the input and behind each window in turn, as a share of the
-    input's height.
+    """Return the field's height behind the input and behind each window, in input heights.
 
     Branches that meet count as one window.
 
@@ -151,8 +152,9 @@ def growth(network: Network) -> list[float]:
 
 
 def same_view(side: int) -> list[tuple[int, int]]:
-    """Stacks of equal odd kernels at stride 1, as (kernel, layers), that see the same side; the one
-    kernel last.
+    """List the stacks of equal odd kernels at stride 1 that see the same side.
+
+    Each is (kernel, layers); the one kernel comes last.
 
     >>> same_view(13)
     [(3, 6), (5, 3), (7, 2), (13, 1)]
@@ -178,7 +180,7 @@ def _averages(layers: Iterable[Layer], maps: torch.Tensor) -> torch.Tensor:
 
 
 def _average(layer: Conv | Pool, maps: torch.Tensor) -> torch.Tensor:
-    """The average over a window that slides as the layer's does; (1, 1, H, W) before and after."""
+    """Average over a window that slides as the layer's does; (1, 1, H, W) before and after."""
     kernel, stride, padding, dilation = (
         [int(side) for side in pair] for pair in zip(*windows(layer), strict=True)
     )
@@ -187,7 +189,7 @@ def _average(layer: Conv | Pool, maps: torch.Tensor) -> torch.Tensor:
 
 
 def cone(layers: Sequence[Conv | Pool]) -> Figure:
-    """All that one output position sees along the width, down to the pixels in the lowest row.
+    """Draw all that one output position sees along the width, down to the pixels in the lowest row.
 
     A pixel within the field that no path reaches (dilation leaves such gaps) is drawn hollow.
     """
@@ -217,8 +219,9 @@ def cone(layers: Sequence[Conv | Pool]) -> Figure:
 def _levels(
     layers: Sequence[Conv | Pool],
 ) -> tuple[list[dict[int, float]], list[list[tuple[int, int]]]]:
-    """From the input up: the positions seen, with their centres in input pixels, and the pairs
-    (low, high) linked.
+    """Return the positions seen, with their centres, and the pairs (low, high) linked.
+
+    Both from the input up; the centres in input pixels.
 
     Padding moves all of a map at once, so it is left out.
     """
@@ -238,7 +241,7 @@ def _levels(
 
 
 def _name(ax: Axes, height: int, name: str, count: int, pixels: dict[int, float]) -> None:
-    """A level's name to its left, and how many of its positions are seen to its right."""
+    """Write a level's name to its left, and how many of its positions are seen to its right."""
     field = 1 + max(pixels) - min(pixels)
     margin = 0.04 * max(field, 10)
     written = (

@@ -1,5 +1,6 @@
-"""`python -m book.benchmark`: our training against Keras and against a PyTorch tutorial's loop, on
-this machine.
+"""`python -m book.benchmark`: our training against its peers', on this machine.
+
+The peers are Keras and a PyTorch tutorial's loop.
 
 Speeds differ from process to process, so every contender is a process of its own, they take turns,
 round after round, and what counts is the median, with the range beside it.
@@ -23,10 +24,11 @@ from models.cli import INTERRUPTED, Parser
 from models.data.sources import DataError
 
 STORED = PACKAGES / "book" / "appendix" / "performance.json"
+PEERS = ("keras", "tutorial")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 1 when a contender failed, 2 for a mistake."""
+    """Run the command line; return the exit status: 1 when a contender failed, 2 for a mistake."""
     options = parser().parse_args(arguments)
     if problem := _impossible(options):
         return _fail(problem, 2)
@@ -53,36 +55,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> Parser:
-    """The command line's parser."""
+    """Return the command line's parser."""
     top = Parser(prog="python -m book.benchmark", description=__doc__, allow_abbrev=False)
-    top.add_argument(
-        "--rounds",
-        type=int,
-        default=3,
-        metavar="N",
-        help="how often each contender runs (default: 3)",
-    )
-    top.add_argument(
-        "--only", action="append", choices=CONTENDERS, help="measure only this; may be repeated"
-    )
-    top.add_argument(
-        "--without",
-        action="append",
-        default=[],
-        choices=("keras", "tutorial"),
-        help="leave a peer out; repeatable",
-    )
-    top.add_argument(
-        "--quick",
-        action="store_true",
-        help="seconds instead of half an hour; the numbers mean nothing",
-    )
-    top.add_argument(
-        "--output",
-        type=Path,
-        metavar="FILE",
-        help=f"the stored result (default: {STORED.relative_to(PACKAGES)})",
-    )
+    rounds = "how often each contender runs (default: 3)"
+    top.add_argument("--rounds", type=int, default=3, metavar="N", help=rounds)
+    only = "measure only this; may be repeated"
+    top.add_argument("--only", action="append", choices=CONTENDERS, help=only)
+    without = "leave a peer out; repeatable"
+    top.add_argument("--without", action="append", default=[], choices=PEERS, help=without)
+    quick = "seconds instead of half an hour; the numbers mean nothing"
+    top.add_argument("--quick", action="store_true", help=quick)
+    output = f"the stored result (default: {STORED.relative_to(PACKAGES)})"
+    top.add_argument("--output", type=Path, metavar="FILE", help=output)
     return top
 
 
@@ -93,7 +77,8 @@ def _impossible(options: argparse.Namespace) -> str | None:
         name.startswith("keras") for contenders in chosen(options).values() for name in contenders
     )
     if wants_keras and not all(map(importlib.util.find_spec, ("tensorflow", "keras"))):
-        return "Keras and TensorFlow are not installed: `make bench`, pip install '.[bench]', or --without keras"
+        ways = "`make bench`, pip install '.[bench]', or --without keras"
+        return f"Keras and TensorFlow are not installed: {ways}"
     return None
 
 
@@ -103,7 +88,7 @@ def _fail(message: str, status: int) -> int:
 
 
 def chosen(options: argparse.Namespace) -> dict[str, list[str]]:
-    """The contenders of every measurement asked for."""
+    """Return the contenders of every measurement asked for."""
     return {
         measurement: [name for name in contenders if name.partition(",")[0] not in options.without]
         for measurement, contenders in CONTENDERS.items()
@@ -112,8 +97,9 @@ def chosen(options: argparse.Namespace) -> dict[str, list[str]]:
 
 
 def store(result: Result, options: argparse.Namespace) -> None:
-    """Writes the result; a quick or partial one only where asked to, so that it never replaces the
-    published one.
+    """Write the result, a quick or partial one only where asked to.
+
+    So it never replaces the published one.
     """
     partial = options.quick or options.only or options.without
     if partial and options.output is None:
@@ -128,15 +114,14 @@ def store(result: Result, options: argparse.Namespace) -> None:
 
 
 def report(result: Result) -> None:
-    """Prints the tables that the chapter shows."""
+    """Print the tables that the chapter shows."""
     headings = ["work", "contender", "median (range)", "ours is × as fast", "target"]
     print(tabulate(shown.contest_rows(result.contests), headings, disable_numparse=True))
     if result.share is not None:
         rates = ", ".join(f"{kind} {rate.median / 1e9:,.0f}" for kind, rate in result.rates.items())
-        share, target = result.share, shown.target_text(result.share)
-        print(
-            f"\nmatrix product, GFLOP/s: {rates}; training reaches {share.text(2)} of bf16, target {target}"
-        )
+        share, target = result.share.text(2), shown.target_text(result.share)
+        reached = f"training reaches {share} of bf16, target {target}"
+        print(f"\nmatrix product, GFLOP/s: {rates}; {reached}")
     if result.effects:
         headings = ["what", "instead of", "where", "ms", "ms without", "× as fast"]
         print("\n" + tabulate(shown.effect_rows(result.effects), headings, disable_numparse=True))

@@ -12,14 +12,20 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from book.benchmark.contest import GOOGLENET_BATCH, LENET_BATCH, LR, VARIANTS, Measured, Sizes
 from models.specs import RunSpec
 from models.sweeps import sweep
 
+if TYPE_CHECKING:
+    from models.training.loop import Training
+
+WARM_UP = 5  # batches
+
 
 def lenet(sizes: Sizes, variant: str, epochs: int) -> RunSpec:
-    """One of the experiment's networks, as a run."""
+    """Return one of the experiment's networks, as a run."""
     choices = VARIANTS[variant]
     return RunSpec(
         network="lenet5",
@@ -35,7 +41,7 @@ def lenet(sizes: Sizes, variant: str, epochs: int) -> RunSpec:
 
 
 def experiment(sizes: Sizes) -> Measured:
-    """Every variant with every seed, asked for together as a chapter asks."""
+    """Train every variant with every seed, asked for together as a chapter asks."""
     specs = {name: lenet(sizes, name, sizes.epochs) for name in VARIANTS}
     records = sweep.ask(
         [spec.with_(seed=seed) for spec in specs.values() for seed in range(sizes.seeds)]
@@ -48,13 +54,13 @@ def experiment(sizes: Sizes) -> Measured:
 
 
 def side_by_side(sizes: Sizes, processes: int | None = None) -> Measured:
-    """LeNet-5 with batch norm in so many processes at once (one a core): examples a second of all,
-    in epoch 2.
-    """
-    from models.sweeps.sweep import available_cores
+    """Train LeNet-5 with batch norm in so many processes at once (by default one a core).
 
+    The value is examples a second of all, in epoch 2.
+    """
     spec = lenet(sizes, "batch norm", epochs=2)
-    records = sweep.ask([spec.with_(seed=seed) for seed in range(processes or available_cores())])
+    count = processes or sweep.available_cores()
+    records = sweep.ask([spec.with_(seed=seed) for seed in range(count)])
     rates = [r.diagnostics["train_examples"] / r.provenance.epoch_seconds[-1] for r in records]
     return {
         "value": sum(rates),
@@ -63,23 +69,36 @@ def side_by_side(sizes: Sizes, processes: int | None = None) -> Measured:
 
 
 def one_process(sizes: Sizes) -> Measured:
-    """The same in a single process with all its threads."""
+    """Train the same in a single process with all its threads."""
     return side_by_side(sizes, processes=1)
 
 
 def minigooglenet(sizes: Sizes) -> Measured:
-    """MiniGoogLeNet in bf16 with all threads; the machine's own matrix-product rate right before
-    and after.
-    """
-    import torch
+    """Train MiniGoogLeNet in bf16 with all threads.
 
+    The machine's own matrix-product rate is measured right before and after.
+    """
     from models.data.loading import load
     from models.networks.build import count_parameters
     from models.runs.making import keep_freed_memory
-    from models.training.loop import Training, reproducible
+    from models.training.loop import Training
 
     keep_freed_memory()
-    spec = RunSpec(
+    spec = googlenet(sizes)
+    training = Training(spec, load(spec.dataset))
+    before = matrix_rates(sizes)
+    seconds = _epoch_seconds(training, spec.batch_size)
+    after = matrix_rates(sizes)
+    return {
+        "value": len(training.train) / seconds,
+        "rates": {kind: (before[kind] + after[kind]) / 2 for kind in before},
+        "parameters": {"minigooglenet": count_parameters(training.network).total},
+    }
+
+
+def googlenet(sizes: Sizes) -> RunSpec:
+    """Return the run whose epoch is timed."""
+    return RunSpec(
         network="minigooglenet",
         dataset=sizes.googlenet_data,
         train_size=sizes.googlenet_examples,
@@ -89,27 +108,30 @@ def minigooglenet(sizes: Sizes) -> Measured:
         lr=LR,
         precision="bf16",
     )
-    training = Training(spec, load(spec.dataset))
+
+
+def _epoch_seconds(training: "Training", batch_size: int) -> float:
+    """Time the steps of one epoch, after a few to warm up."""
+    import torch
+
+    from models.training.loop import reproducible
+
     training.network.train()
-    before = matrix_rates(sizes)
     with reproducible(seed=0, device=training.device) as generator:
-        order = torch.randperm(len(training.train), generator=generator).split(spec.batch_size)
-        for chosen in order[:5]:
+        batches = torch.randperm(len(training.train), generator=generator).split(batch_size)
+        for chosen in batches[:WARM_UP]:
             training.step(training.train.images[chosen], training.train.labels[chosen])
         started = time.perf_counter()
-        for chosen in order:
+        for chosen in batches:
             training.step(training.train.images[chosen], training.train.labels[chosen])
-        seconds = time.perf_counter() - started
-    after = matrix_rates(sizes)
-    return {
-        "value": len(training.train) / seconds,
-        "rates": {kind: (before[kind] + after[kind]) / 2 for kind in before},
-        "parameters": {"minigooglenet": count_parameters(training.network).total},
-    }
+        return time.perf_counter() - started
 
 
 def matrix_rates(sizes: Sizes) -> dict[str, float]:
-    """FLOP/s of a product of square matrices with all threads, 2 n³ FLOPs each: the median of many."""
+    """Measure FLOP/s of a product of square matrices with all threads.
+
+    2 n³ FLOPs each; the median of many.
+    """
     import torch
 
     side, rates = sizes.matrix_side, {}
@@ -126,31 +148,35 @@ def matrix_rates(sizes: Sizes) -> dict[str, float]:
 
 
 def tutorial(sizes: Sizes, network: str) -> Measured:
+    """Train as the tutorial does."""
     from book.benchmark import tutorial
 
     return tutorial.measure(network, *_work(sizes, network), LR)
 
 
 def keras(sizes: Sizes, network: str, policy: str = "float32") -> Measured:
+    """Train with Keras."""
     from book.benchmark import keras_peer
 
     return keras_peer.measure(network, *_work(sizes, network), LR, policy)
 
 
 def keras_experiment(sizes: Sizes) -> Measured:
+    """Train every variant with every seed, with Keras."""
     from book.benchmark import keras_peer
 
     return keras_peer.experiment(sizes.lenet_data, VARIANTS, sizes.seeds, sizes.epochs, LR)
 
 
 def _work(sizes: Sizes, network: str) -> tuple[str, int, int | None]:
-    """Data set, batch size and number of training images (None is all)."""
+    """Return data set, batch size and number of training images (None is all)."""
     if network == "lenet5":
         return sizes.lenet_data, LENET_BATCH, None
     return sizes.googlenet_data, GOOGLENET_BATCH, sizes.googlenet_examples
 
 
 def effects(sizes: Sizes) -> Measured:
+    """Measure what each of our measures for speed brings."""
     from book.benchmark import effects
 
     return effects.measure(sizes)

@@ -1,5 +1,6 @@
-"""What a benchmark's contenders are asked to do: the same for ours and for its peers. No torch, no
-TensorFlow here.
+"""What a benchmark's contenders are asked to do: the same for ours and for its peers.
+
+No torch, no TensorFlow here.
 """
 
 from dataclasses import dataclass

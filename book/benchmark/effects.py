@@ -1,5 +1,6 @@
-"""What each of our measures for speed brings: the same work with it and without, in turn, on random
-images.
+"""What each of our measures for speed brings: the same work with it and without, in turn.
+
+The images are random.
 
 LeNet's are taken on one thread, as LeNets are trained: one process a core.
 """
@@ -33,8 +34,9 @@ GOOGLENET = RunSpec(network="minigooglenet", norm="batch", dropout=0.5)
 
 
 def measure(sizes: Sizes) -> dict[str, Any]:
-    """Every effect's pair of seconds, the seconds until a compiled network has done its first step,
-    and profiles.
+    """Measure every effect, a compiled network's first step, and profiles.
+
+    An effect is a pair of seconds; of the first step the seconds until it is done.
     """
     cores, seconds = torch.get_num_threads(), sizes.effect_seconds
     torch.set_num_threads(1)
@@ -51,8 +53,9 @@ def measure(sizes: Sizes) -> dict[str, Any]:
 
 
 def alternate(calls: Mapping[str, Call], seconds: float) -> dict[str, float]:
-    """The median seconds of each call; they are called in turn, for so many seconds in all, after
-    one round unmeasured.
+    """Return the median seconds of each call.
+
+    They are called in turn, for so many seconds in all, after one round unmeasured.
 
     >>> sorted(alternate({"a": int, "b": str}, seconds=0.0))
     ['a', 'b']
@@ -73,7 +76,7 @@ def alternate(calls: Mapping[str, Call], seconds: float) -> dict[str, float]:
 
 
 def layers(seconds: float) -> Pairs:
-    """Ours against torch's own, at the shape of LeNet's first layer."""
+    """Compare our layers with torch's own, at the shape of LeNet's first layer."""
     shape, norm = (LENET_BATCH, 6, 28, 28), InputNorm("batch", (0.1,), (0.3,))
     ours = nn.Sequential(norm, AffineConv2d(norm.norm, 6, 5, 1, 2, bias=True))
     plain = nn.Sequential(nn.BatchNorm2d(1), nn.Conv2d(1, 6, 5, padding=2))
@@ -116,8 +119,9 @@ def _there_and_back(module: nn.Module, x: Tensor) -> None:
 def stepper(
     network: nn.Module, batch: int, precision: str = "fp32", call: Callable[..., Any] | None = None
 ) -> Call:
-    """A function that does one training step on the same random images; `call` stands for the
-    network (compiled).
+    """Return a function that does one training step on the same random images.
+
+    `call` stands for the network (compiled).
     """
     images, labels = torch.rand(batch, 1, 28, 28), torch.randint(0, 10, (batch,))
     optimizer = torch.optim.SGD(network.parameters(), lr=LR)
@@ -134,8 +138,9 @@ def stepper(
 
 
 def steps(seconds: float) -> Pairs:
-    """A step of the LeNet that has everything, against the same with one of its parts, or all,
-    replaced by torch's.
+    """Compare a step of the LeNet that has everything with one of plainer parts.
+
+    One of its parts, or all, is replaced by torch's.
     """
     calls = {"ours": stepper(build(EVERYTHING), LENET_BATCH)}
     for name, parts in {**{part: (part,) for part in PLAIN}, "all": tuple(PLAIN)}.items():
@@ -160,9 +165,8 @@ PLAIN: dict[str, dict[type[nn.Module], Callable[[Any], nn.Module]]] = {
     "dropout": {kernels.Dropout: lambda layer: nn.Dropout(layer.rate)},
     "input": {
         InputNorm: lambda layer: layer.norm,
-        kernels.Dropout: lambda layer: kernels.Dropout(
-            layer.rate
-        ),  # behind it, no channels of ones any more
+        # behind it, no channels of ones any more
+        kernels.Dropout: lambda layer: kernels.Dropout(layer.rate),
         AffineConv2d: _plain_conv,
     },
 }
@@ -170,7 +174,7 @@ PLAIN: dict[str, dict[type[nn.Module], Callable[[Any], nn.Module]]] = {
 
 
 def with_plain(network: nn.Sequential, *parts: str) -> nn.Sequential:
-    """The network with torch's own layers for some of its `PLAIN` parts, changed in place.
+    """Put torch's own layers for some of the network's `PLAIN` parts, in place.
 
     >>> "Dropout(p=0.5" in str(with_plain(build(EVERYTHING), "dropout"))
     True
@@ -183,8 +187,9 @@ def with_plain(network: nn.Sequential, *parts: str) -> nn.Sequential:
 
 
 def freed_memory(seconds: float) -> Pairs:
-    """A step before and after the C library is asked to keep freed memory: it can't be asked to
-    forget that.
+    """Compare a step before and after the C library is asked to keep freed memory.
+
+    It can't be asked to forget that.
     """
     step = stepper(build(EVERYTHING), LENET_BATCH)
     without = alternate({"step": step}, seconds)["step"]
@@ -193,9 +198,7 @@ def freed_memory(seconds: float) -> Pairs:
 
 
 def precision_and_layout(seconds: float) -> Pairs:
-    """MiniGoogLeNet with all threads: bf16 against fp32, and channels last in memory against
-    channels first.
-    """
+    """Compare bf16 with fp32 and channels last with channels first: MiniGoogLeNet, all threads."""
     channels_last = torch.channels_last
     calls = {
         "ours": stepper(build(GOOGLENET).to(memory_format=channels_last), GOOGLENET_BATCH, "bf16"),
@@ -210,8 +213,9 @@ def precision_and_layout(seconds: float) -> Pairs:
 
 
 def compiling(seconds: float) -> tuple[tuple[float, float], float] | None:
-    """An eager step, a compiled one, and the seconds until the first of those is done; None where
-    it can't compile.
+    """Compare an eager step with a compiled one, and time the first of those.
+
+    Seconds a step of each, and seconds until the first is done; None where it can't compile.
     """
     network = build(EVERYTHING)
     compiled = stepper(network, LENET_BATCH, call=torch.compile(network))
@@ -228,8 +232,9 @@ def compiling(seconds: float) -> tuple[tuple[float, float], float] | None:
 
 
 def profile(step: Call, count: int = 5) -> dict[str, float]:
-    """The operators on which a step spends most of its time, each with its share of that time, its
-    own alone.
+    """Return the operators on which a step spends most of its time, with their shares of it.
+
+    A share is an operator's own time alone.
     """
     step()
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
@@ -244,7 +249,7 @@ def profile(step: Call, count: int = 5) -> dict[str, float]:
 
 
 def loading(sizes: Sizes) -> Pairs:
-    """A batch of images out of memory, against one out of a DataLoader over torchvision's images."""
+    """Compare a batch out of memory with one out of a DataLoader over torchvision's images."""
     images = load(sizes.lenet_data).train_images
     batches = iter(tutorial.loader(sizes.lenet_data, LENET_BATCH))
     order = torch.randperm(len(images))[:LENET_BATCH]

@@ -1,8 +1,7 @@
-"""The same networks and the same training in Keras, as its users write them: arrays in memory,
-`fit`, its defaults.
+"""The same networks and the same training in Keras, as its users write them.
 
-They are what `book.benchmark` measures ours against. Keras and TensorFlow are an extra, imported
-only when called.
+Arrays lie in memory, `fit` trains, all else is its default. They are what `book.benchmark` measures
+ours against. Keras and TensorFlow are an extra, imported only when called.
 """
 
 import os
@@ -23,8 +22,9 @@ Array = NDArray[Any]
 
 
 def lenet5(norm: bool, input_norm: bool, dropout: float, input_dropout: float) -> Any:
-    """LeNet-5, each hidden layer followed by batch norm, tanh, pooling and dropout: (B, 28, 28, 1)
-    → (B, 10).
+    """Build LeNet-5, (B, 28, 28, 1) → (B, 10).
+
+    Each hidden layer is followed by batch norm, tanh, pooling and dropout.
     """
     from keras import Sequential, layers
 
@@ -54,7 +54,7 @@ def lenet5(norm: bool, input_norm: bool, dropout: float, input_dropout: float) -
 
 
 def minigooglenet() -> Any:
-    """MiniGoogLeNet (Zhang et al. 2017, fig. 3), padded: (B, 28, 28, 1) → (B, 10)."""
+    """Build MiniGoogLeNet (Zhang et al. 2017, fig. 3), padded: (B, 28, 28, 1) → (B, 10)."""
     import keras
     from keras import layers
 
@@ -85,8 +85,9 @@ def minigooglenet() -> Any:
 
 
 def compiled(model: Any, lr: float) -> Any:
-    """The model ready for `fit`: plain SGD on the cross-entropy, with Keras' own choice of
-    everything else.
+    """Make the model ready for `fit`: plain SGD on the cross-entropy.
+
+    Everything else is Keras' own choice.
     """
     import keras
 
@@ -96,8 +97,9 @@ def compiled(model: Any, lr: float) -> Any:
 
 
 def arrays(dataset: str, standardise: bool = True) -> tuple[Array, Array, Array, Array]:
-    """Training images (N, 28, 28, 1) float32 and labels (N,), then the test set's, from
-    `CONVBOOK_DATA`.
+    """Read training images (N, 28, 28, 1) float32 and labels (N,), then the test set's.
+
+    They lie in the folder of `CONVBOOK_DATA`.
     """
     info, raw = DATASETS[dataset], Path(os.environ["CONVBOOK_DATA"], TORCHVISION[dataset], "raw")
     parts: list[Array] = []
@@ -113,8 +115,9 @@ def arrays(dataset: str, standardise: bool = True) -> tuple[Array, Array, Array,
 def experiment(
     dataset: str, variants: dict[str, dict[str, Any]], seeds: int, epochs: int, lr: float
 ) -> dict[str, Any]:
-    """Trains every variant (the arguments of `lenet5`) with every seed, judging the test set after
-    each epoch.
+    """Train every variant (the arguments of `lenet5`) with every seed.
+
+    The test set is judged after each epoch.
     """
     import keras
 
@@ -145,8 +148,9 @@ def measure(
     lr: float,
     policy: str = "float32",
 ) -> dict[str, Any]:
-    """Examples a second over one epoch, after a few batches, and an incomplete one, to warm up and
-    compile.
+    """Measure examples a second over one epoch.
+
+    A few batches, and an incomplete one, come before: to warm up and compile.
     """
     import keras
 

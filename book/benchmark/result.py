@@ -1,5 +1,6 @@
-"""What a benchmark found: raw numbers of every round, and the medians, ratios and verdicts that
-follow from them.
+"""What a benchmark found: raw numbers of every round, and what follows from them.
+
+Medians, ratios and verdicts follow.
 
 `python -m book.benchmark` writes a `Result`, the chapter on performance reads it. No torch here.
 """
@@ -16,7 +17,7 @@ from book.report.intervals import NBSP
 from models.records import write_atomically
 
 OURS = "convbook"
-BACKWARD = 2  # the backward pass counts twice the forward's FLOPs: one product for the input, one for the weights
+BACKWARD = 2  # times the forward's FLOPs: one product for the input, one for the weights
 
 
 class ResultError(Exception):
@@ -39,7 +40,7 @@ class Spread(Stored):
 
     @classmethod
     def of(cls, values: Sequence[float], **more: Any) -> Self:
-        """The spread of one value or more.
+        """Return the spread of one value or more.
 
         >>> Spread.of([3.0, 1.0, 2.0]).median
         2.0
@@ -53,7 +54,7 @@ class Spread(Stored):
         )
 
     def text(self, digits: int = 1) -> str:
-        """Median and range.
+        """Write median and range.
 
         >>> Spread.of([2.0, 3.0, 2.5]).text().replace(NBSP, " ")
         '2.5 (2.0–3.0)'
@@ -70,7 +71,7 @@ class Judged(Spread):
 
     @classmethod
     def against(cls, values: Sequence[float], target: float | None) -> "Judged":
-        """The values with the verdict on their median.
+        """Return the values with the verdict on their median.
 
         >>> Judged.against([2.4, 2.6, 2.7], 2.5).reached
         True
@@ -80,8 +81,9 @@ class Judged(Spread):
 
 
 class Contest(Stored):
-    """The same work done by several: what each took or reached (`unit`), and how many times as fast
-    convbook was.
+    """The same work done by several: what each took or reached (`unit`).
+
+    `ratios` say how many times as fast convbook was.
 
     `accuracies` are the mean test accuracies of what each has trained, round by round, where it
     judged that.
@@ -95,8 +97,9 @@ class Contest(Stored):
 
 
 class Effect(Stored):
-    """One measure that makes training faster: seconds a call with it (`ours`) and without
-    (`other`).
+    """One measure that makes training faster.
+
+    Seconds a call with it (`ours`) and without (`other`).
     """
 
     title: str
@@ -146,9 +149,10 @@ def contest(
     targets: Mapping[str, float],
     accuracies: Any = None,
 ) -> Contest:
-    """A contest of contenders, each with one value a round; ratios are taken round by round.
+    """Judge contenders, each with one value a round; ratios are taken round by round.
 
-    >>> contest("", "s", {"convbook": [2.0, 1.0], "peer": [6.0, 4.0]}, {"peer": 3.0}).ratios["peer"].values
+    >>> seconds = {"convbook": [2.0, 1.0], "peer": [6.0, 4.0]}
+    >>> contest("", "s", seconds, {"peer": 3.0}).ratios["peer"].values
     (3.0, 4.0)
     """
     ratios = {}
@@ -168,15 +172,16 @@ def contest(
 def effect(
     title: str, other_title: str, setting: str, ours: Sequence[float], other: Sequence[float]
 ) -> Effect:
-    """An effect from seconds a call, one median a round on either side."""
+    """Judge an effect from seconds a call, one median a round on either side."""
     gain = [without / with_ for with_, without in zip(ours, other, strict=True)]
     spreads = {"ours": Spread.of(ours), "other": Spread.of(other), "gain": Spread.of(gain)}
     return Effect(title=title, other_title=other_title, setting=setting, **spreads)
 
 
 def share_of_rate(examples_per_second: float, forward_flops: int, rate: float) -> float:
-    """The part of a matrix-product rate (FLOP/s) that training reaches: forward FLOPs, and twice as
-    many backward.
+    """Return the part of a matrix-product rate (FLOP/s) that training reaches.
+
+    Forward FLOPs count once, and twice as many backward.
 
     >>> share_of_rate(100.0, 400_000_000, 240e9)
     0.5
@@ -188,13 +193,13 @@ def share_of_rate(examples_per_second: float, forward_flops: int, rate: float) -
 
 
 def write(result: Result, path: Path) -> None:
-    """Writes strict JSON, whole or not at all."""
+    """Write strict JSON, whole or not at all."""
     content = json.dumps(result.model_dump(mode="json"), indent=1, allow_nan=False)
     write_atomically(path, f"{content}\n".encode())
 
 
 def read(path: str | Path) -> Result:
-    """A stored result; a chapter that reads one is stale when its file changes.
+    """Read a stored result; a chapter that reads one is stale when its file changes.
 
     Raises:
         ResultError: there is no such file, or it holds no result.
@@ -220,8 +225,9 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def _depend_on(path: Path) -> None:
-    """Write the file's path into the notebook, among what the chapter depends on (nothing outside
-    one).
+    """Write the file's path into the notebook, among what the chapter depends on.
+
+    Outside a notebook nothing is written.
     """
     from IPython.core.getipython import get_ipython
     from IPython.display import display

@@ -22,12 +22,8 @@ from models.data.sources import IDX_FILES, DataError
 
 PACKAGES = Path(__file__).resolve().parents[2]  # the folder of book, models and analysis
 OPTIONAL = ("keras, bf16",)  # left out where it does not run
-THREADS = (
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "CONVBOOK_WORKERS",
-    "CONVBOOK_CLUSTER",
-)  # each takes its default
+# each takes its default
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "CONVBOOK_WORKERS", "CONVBOOK_CLUSTER")
 
 Raw = dict[str, dict[str, list[Measured]]]  # measurement, contender, round
 
@@ -39,11 +35,12 @@ class BenchmarkError(Exception):
 def run(
     contenders: Mapping[str, Sequence[str]], rounds: int, sizes: Sizes, *, quick: bool = False
 ) -> Result:
-    """Measures all contenders in turn, round after round.
+    """Measure all contenders in turn, round after round.
 
     Raises:
         BenchmarkError: a contender failed, or trained a network of another size than `analysis`
-        derives. DataError: the data are missing or damaged.
+            derives.
+        DataError: the data are missing or damaged.
     """
     raw: Raw = {
         measurement: {name: [] for name in names} for measurement, names in contenders.items()
@@ -52,14 +49,17 @@ def run(
         for number in range(1, rounds + 1):
             for measurement, names in raw.items():
                 for name in list(names):
-                    _one(raw, measurement, name, sizes, environment, f"round {number}/{rounds}")
+                    _run_once(
+                        raw, measurement, name, sizes, environment, f"round {number}/{rounds}"
+                    )
     return summarise(raw, rounds, sizes, quick=quick)
 
 
 @contextmanager
 def prepared(sizes: Sizes, raw: Raw) -> Iterator[tuple[dict[str, str], Sizes]]:
-    """The processes' environment: data for all in torchvision's layout, no records, no GPU, default
-    threads.
+    """Prepare the processes' environment.
+
+    Data for all in torchvision's layout, no records, no GPU, default threads.
     """
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
         if raw.keys() - {"minigooglenet"}:
@@ -86,8 +86,9 @@ def prepared(sizes: Sizes, raw: Raw) -> Iterator[tuple[dict[str, str], Sizes]]:
 
 
 def write_torchvision(name: str, folder: Path) -> None:
-    """The data set's files as torchvision's own classes read them below `folder`, wherever ours
-    finds it.
+    """Write the data set's files below `folder`, as torchvision's own classes read them.
+
+    The set is taken from wherever ours finds it.
 
     Raises:
         DataError: it is missing or damaged.
@@ -108,10 +109,10 @@ def write_torchvision(name: str, folder: Path) -> None:
         (raw / file).write_bytes(header + part.numpy().astype(np.uint8).tobytes())
 
 
-def _one(
+def _run_once(
     raw: Raw, measurement: str, name: str, sizes: Sizes, environment: dict[str, str], when: str
 ) -> None:
-    """Runs one contender once, and keeps what it measured."""
+    """Run one contender once, and keep what it measured."""
     try:
         measured = contend(measurement, name, sizes, environment)
     except BenchmarkError as error:
@@ -126,8 +127,9 @@ def _one(
 
 
 def contend(measurement: str, name: str, sizes: Sizes, environment: Mapping[str, str]) -> Measured:
-    """What one contender measured; for the experiment, `value` is the wall time of its whole
-    process, in seconds.
+    """Return what one contender measured.
+
+    For the experiment, `value` is the wall time of its whole process, in seconds.
 
     Raises:
         BenchmarkError: it failed, or its networks have other parameter counts than `analysis`
@@ -157,8 +159,9 @@ def contend(measurement: str, name: str, sizes: Sizes, environment: Mapping[str,
 
 
 def check_parameters(name: str, counts: Mapping[str, int]) -> None:
-    """Compares a contender's parameter counts, moving statistics included, with those that
-    `analysis` derives.
+    """Compare a contender's parameter counts with those that `analysis` derives.
+
+    Moving statistics are included.
 
     Raises:
         BenchmarkError: one differs: the networks are not the same.
@@ -172,8 +175,9 @@ def check_parameters(name: str, counts: Mapping[str, int]) -> None:
 
 
 def derived_parameters(network: str) -> Any:
-    """Keras' total of a network: LeNet-5 with batch norm, MiniGoogLeNet, or one of the experiment's
-    variants.
+    """Return Keras' total of a network.
+
+    That is LeNet-5 with batch norm, MiniGoogLeNet, or one of the experiment's variants.
 
     >>> derived_parameters("lenet5")
     62610

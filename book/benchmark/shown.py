@@ -11,7 +11,7 @@ from book.report.intervals import NBSP
 
 
 def machine_rows(machine: Machine) -> list[list[str]]:
-    """The machine's description, a row a fact."""
+    """Describe the machine, a row a fact."""
     versions = ", ".join(f"{name}{NBSP}{version}" for name, version in machine.versions.items())
     return [
         ["processor", machine.processor],
@@ -24,8 +24,9 @@ def machine_rows(machine: Machine) -> list[list[str]]:
 
 
 def contest_rows(contests: Mapping[str, Contest]) -> list[list[str]]:
-    """Contest, contender, what it measured, how many times as fast convbook was, and the target
-    with its verdict.
+    """List contest, contender, what it measured, convbook's lead, and the target with its verdict.
+
+    The lead is how many times as fast convbook was.
     """
     rows = []
     for one in contests.values():
@@ -43,7 +44,7 @@ def _ratio_cells(ratio: Judged | None) -> list[str]:
 
 
 def target_text(judged: Judged) -> str:
-    """The target and whether the median reached it.
+    """Write the target and whether the median reached it.
 
     >>> target_text(Judged.against([3.0], 2.5)).replace(NBSP, " ")
     '≥ 2.5 ✓'
@@ -54,12 +55,12 @@ def target_text(judged: Judged) -> str:
 
 
 def missed(result: Result) -> list[str]:
-    """The targets that were not reached, each in words."""
+    """List the targets that were not reached, each in words."""
     return [words for words, judged in judgements(result) if judged.reached is False]
 
 
 def judgements(result: Result) -> list[tuple[str, Judged]]:
-    """Everything that had a target, in words with the measured median."""
+    """List everything that had a target, in words with the measured median."""
     ratios = [
         (f"{one.title}, against {peer}: {ratio.median:.2f} of {ratio.target} times as fast", ratio)
         for one in result.contests.values()
@@ -76,7 +77,7 @@ def judgements(result: Result) -> list[tuple[str, Judged]]:
 
 
 def profile_rows(profiles: Mapping[str, Mapping[str, float]]) -> list[list[str]]:
-    """Network, operator, per cent of the step."""
+    """List network, operator, per cent of the step."""
     return [
         [network if index == 0 else "", f"`{name}`", f"{share:.0%}".removesuffix("%")]
         for network, shares in profiles.items()
@@ -85,7 +86,7 @@ def profile_rows(profiles: Mapping[str, Mapping[str, float]]) -> list[list[str]]
 
 
 def effect_rows(effects: Mapping[str, Effect]) -> list[list[str]]:
-    """What was done, instead of what, where, milliseconds either way, and the median gain."""
+    """List what was done, instead of what, where, milliseconds either way, and the median gain."""
     return [
         [
             one.title,
@@ -99,7 +100,7 @@ def effect_rows(effects: Mapping[str, Effect]) -> list[list[str]]:
 
 
 def draw_gains(effects: Mapping[str, Effect]) -> Figure:
-    """Each effect's gain as a dot with its range over the rounds; 1 is no gain."""
+    """Draw each effect's gain as a dot with its range over the rounds; 1 is no gain."""
     figure, axes = figures.new(size=(6.4, 0.32 * len(effects) + 0.9))
     ax = axes[0][0]
     ax.axvline(1, color=figures.BLACK, lw=0.8, ls=":")
@@ -120,12 +121,12 @@ def draw_gains(effects: Mapping[str, Effect]) -> Figure:
 
 
 def thoroughness(result: Result) -> str:
-    """Whether the numbers mean something."""
+    """Say whether the numbers mean something."""
     return "in a quick trial whose numbers mean nothing" if result.quick else "in full"
 
 
 def rate_text(result: Result, kind: str) -> str:
-    """The matrix-product rate of fp32 or bf16: median and range."""
+    """Write the matrix-product rate of fp32 or bf16: median and range."""
     if kind not in result.rates:
         return "a rate that was not measured"
     rate = result.rates[kind]
@@ -134,7 +135,7 @@ def rate_text(result: Result, kind: str) -> str:
 
 
 def share_text(result: Result) -> str:
-    """A sentence: how much of the bf16 rate training reaches, and whether that was the target."""
+    """Say how much of the bf16 rate training reaches, and whether that was the target."""
     if result.share is None:
         return "How much of it training reaches was not measured."
     share, percent = result.share, Spread.of([100 * value for value in result.share.values])
@@ -146,29 +147,28 @@ def share_text(result: Result) -> str:
 
 
 def bound_text(result: Result) -> str:
-    """What the networks cannot do without, and how fast they would be if all else took no time, in
-    sentences.
+    """Say what the networks cannot do without, and how fast they would be if all else were free.
 
     Of the operators that a profile names, convolutions and matrix products count.
     """
     narrow, wide = (_products(result, network) for network in ("LeNet-5", "MiniGoogLeNet"))
-    told = []
-    if narrow:
-        told = [f"Convolutions and matrix products take {narrow:.0%} of a step of LeNet-5"]
-        peers = result.contests["lenet5"].ratios if "lenet5" in result.contests else {}
-        told += [f"with all else for nothing it would be {1 / narrow:.1f} times as fast"]
-        told += (
-            [f"and {peers['tutorial'].median / narrow:.1f} times as fast as the tutorial's"]
-            if "tutorial" in peers
-            else []
-        )
-    sentences = [f"{', '.join(told)}."] if told else []
+    sentences = [_narrow_bound(result, narrow)] if narrow else []
     if wide and result.share:
-        reached = result.share.median / wide
-        sentences.append(
-            f"Of MiniGoogLeNet's step they take {wide:.0%}: it would reach {reached:.0%} of the bf16 rate."
-        )
+        reached = f"it would reach {result.share.median / wide:.0%} of the bf16 rate"
+        sentences.append(f"Of MiniGoogLeNet's step they take {wide:.0%}: {reached}.")
     return " ".join(sentences) or "Where the time goes was not measured."
+
+
+def _narrow_bound(result: Result, share: float) -> str:
+    clauses = [
+        f"Convolutions and matrix products take {share:.0%} of a step of LeNet-5",
+        f"with all else for nothing it would be {1 / share:.1f} times as fast",
+    ]
+    peers = result.contests["lenet5"].ratios if "lenet5" in result.contests else {}
+    if "tutorial" in peers:
+        times = peers["tutorial"].median / share
+        clauses.append(f"and {times:.1f} times as fast as the tutorial's")
+    return f"{', '.join(clauses)}."
 
 
 def _products(result: Result, network: str) -> float:
@@ -177,7 +177,7 @@ def _products(result: Result, network: str) -> float:
 
 
 def compile_text(result: Result) -> str:
-    """A sentence or two: what compiling brought, and what it cost to begin with."""
+    """Say what compiling brought, and what it cost to begin with."""
     if result.compile_seconds is None or "compile" not in result.effects:
         return "On this machine it was not measured."
     times, start = result.effects["compile"].gain.median, result.compile_seconds.text()

@@ -1,8 +1,7 @@
-"""The same networks and training as a PyTorch tutorial would write them: torchvision, a DataLoader,
-eager fp32.
+"""The same networks and training as a PyTorch tutorial would write them.
 
-They are what `book.benchmark` measures ours against, so nothing here is made faster than such a
-tutorial is.
+With torchvision, a DataLoader and eager fp32. They are what `book.benchmark` measures ours against,
+so nothing here is made faster than such a tutorial is.
 """
 
 import os
@@ -26,7 +25,7 @@ Loader = DataLoader[tuple[Tensor, Tensor]]
 
 
 def lenet5(channels: int = 1, classes: int = 10) -> nn.Module:
-    """LeNet-5 with batch norm before each tanh: (B, C, 28, 28) → (B, classes)."""
+    """Build LeNet-5 with batch norm before each tanh: (B, C, 28, 28) → (B, classes)."""
     return nn.Sequential(
         *(nn.Conv2d(channels, 6, 5, padding=2), nn.BatchNorm2d(6), nn.Tanh(), nn.AvgPool2d(2)),
         *(nn.Conv2d(6, 16, 5), nn.BatchNorm2d(16), nn.Tanh(), nn.AvgPool2d(2)),
@@ -38,7 +37,7 @@ def lenet5(channels: int = 1, classes: int = 10) -> nn.Module:
 
 
 def conv_block(channels: int, filters: int, kernel: int, stride: int = 1) -> nn.Module:
-    """Convolution, batch norm, ReLU."""
+    """Build convolution, batch norm, ReLU."""
     conv = nn.Conv2d(channels, filters, kernel, stride, padding=kernel // 2)
     return nn.Sequential(conv, nn.BatchNorm2d(filters), nn.ReLU())
 
@@ -51,11 +50,12 @@ class SideBySide(nn.Module):
         self.first, self.second = first, second
 
     def forward(self, x: Tensor) -> Tensor:
+        """Concatenate both outputs: (B, C, H, W) → (B, C₁ + C₂, H', W')."""
         return torch.cat([self.first(x), self.second(x)], dim=1)
 
 
 def minigooglenet(channels: int = 1, classes: int = 10) -> nn.Module:
-    """MiniGoogLeNet (Zhang et al. 2017, fig. 3): (B, C, 28, 28) → (B, classes)."""
+    """Build MiniGoogLeNet (Zhang et al. 2017, fig. 3): (B, C, 28, 28) → (B, classes)."""
     plan: list[tuple[int, int] | int] = [
         (32, 32),
         (32, 48),
@@ -86,8 +86,9 @@ NETWORKS = {"lenet5": lenet5, "minigooglenet": minigooglenet}
 
 
 def loader(dataset: str, batch_size: int, examples: int | None = None) -> Loader:
-    """Shuffled batches of the first `examples` training images (all for None) in the folder of
-    `CONVBOOK_DATA`.
+    """Return shuffled batches of the first `examples` training images (all for None).
+
+    They lie in the folder of `CONVBOOK_DATA`.
     """
     info = DATASETS[dataset]
     transform = transforms.Compose(
@@ -102,7 +103,7 @@ def loader(dataset: str, batch_size: int, examples: int | None = None) -> Loader
 def train_epoch(
     network: nn.Module, batches: Loader, optimizer: torch.optim.Optimizer
 ) -> tuple[float, float]:
-    """One epoch; returns its running loss (nats) and accuracy."""
+    """Train one epoch; return its running loss (nats) and accuracy."""
     network.train()
     loss_sum, right, seen = 0.0, 0, 0
     for X, y in batches:  # (B, C, H, W), (B,)
@@ -120,7 +121,7 @@ def train_epoch(
 def measure(
     name: str, dataset: str, batch_size: int, examples: int | None, lr: float
 ) -> dict[str, Any]:
-    """Examples a second over one epoch, after a few batches to warm up."""
+    """Measure examples a second over one epoch, after a few batches to warm up."""
     info = DATASETS[dataset]
     network = NETWORKS[name](info.channels, len(info.classes))
     optimizer = torch.optim.SGD(network.parameters(), lr=lr)

@@ -1,6 +1,4 @@
-"""What follows from the raw numbers of a benchmark: ratios round by round, targets reached or not,
-effects.
-"""
+"""What follows from a benchmark's raw numbers: ratios round by round, targets reached, effects."""
 
 import importlib.metadata
 import os
@@ -64,12 +62,12 @@ PACKAGES = ("torch", "torchvision", "numpy", "tensorflow", "keras")
 
 
 def unit(measurement: str) -> str:
-    """What a measurement's numbers are: seconds, of which less is better, or examples a second."""
+    """Return a measurement's unit: seconds, of which less is better, or examples a second."""
     return "s" if measurement == "experiment" else "examples/s"
 
 
 def summarise(raw: Raw, rounds: int, sizes: Sizes, *, quick: bool) -> Result:
-    """The result that the raw numbers of every round amount to."""
+    """Return the result that the raw numbers of every round amount to."""
     contests = {name: _contest(name, raw[name], sizes) for name in raw if name != "effects"}
     googlenet = raw.get("minigooglenet", {}).get(OURS, [])
     effects = raw.get("effects", {}).get(OURS, [])
@@ -109,7 +107,7 @@ def _contest(name: str, raw: Mapping[str, Sequence[Measured]], sizes: Sizes) -> 
 
 
 def title(measurement: str, sizes: Sizes) -> str:
-    """What is trained.
+    """Say what is trained.
 
     >>> title("experiment", Sizes())
     'LeNet-5 on mnist: 4 variants × 2 seeds × 2 epochs, whole process'
@@ -129,7 +127,7 @@ def _share(googlenet: Sequence[Measured]) -> Judged:
 
 
 def _effects(rounds: Sequence[Measured]) -> dict[str, Effect]:
-    """Those effects that every round has measured."""
+    """Return those effects that every round has measured."""
     return {
         name: effect(*words, *zip(*(one["pairs"][name] for one in rounds), strict=True))
         for name, words in EFFECTS.items()
@@ -138,8 +136,9 @@ def _effects(rounds: Sequence[Measured]) -> dict[str, Effect]:
 
 
 def _profiles(rounds: Sequence[Measured]) -> dict[str, dict[str, float]]:
-    """By network, the mean share over the rounds of each operator that the first round found among
-    the longest.
+    """Return the mean share over the rounds of each operator, by network.
+
+    It takes the operators that the first round found among the longest.
     """
     networks = rounds[0]["profiles"] if rounds else {}
     return {
@@ -155,7 +154,7 @@ def _profiles(rounds: Sequence[Measured]) -> dict[str, dict[str, float]]:
 
 
 def describe_machine() -> Machine:
-    """This machine, as far as it matters to speed and may be published."""
+    """Describe this machine, as far as it matters to speed and may be published."""
     cpu = _cpuinfo()
     known = cpu.get("flags", "").split()
     cores = (
@@ -175,7 +174,7 @@ def describe_machine() -> Machine:
 
 
 def _cpuinfo() -> dict[str, str]:
-    """The first processor's facts as Linux lists them; elsewhere nothing."""
+    """Return the first processor's facts as Linux lists them; elsewhere nothing."""
     try:
         lines = Path("/proc/cpuinfo").read_text().partition("\n\n")[0].splitlines()
     except OSError:

@@ -208,7 +208,7 @@ def test_both_minigooglenets_learn_the_same_number_of_parameters():
 
 
 def test_vgg_receptive_fields_are_those_of_araujo_norris_and_sim():
-    """Their article (Distill, 2019) lists: VGG16 sees 212 pixels at stride 32, AlexNet 195 at 32."""
+    """They list (Distill, 2019): VGG16 sees 212 pixels at stride 32, AlexNet 195 at 32."""
     vgg16, alexnet = analysis.vgg16().row("pool5"), analysis.alexnet().row("pool5")
     assert (vgg16.receptive_field, vgg16.jump) == (212, 32)
     assert (alexnet.receptive_field, alexnet.jump) == (195, 32)

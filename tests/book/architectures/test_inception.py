@@ -1,10 +1,12 @@
-"""The picture of a module says what the derivation says."""
+"""The picture of a module says what the derivation says; sums that do not add up are explained."""
 
 import matplotlib.pyplot as plt
 import pytest
 
 import analysis
-from book.architectures.inception import branches
+from book.architectures.inception import branches, recounts, slips, total
+
+TERMS = {"a": 1_000, "b": 300, "c": 20}
 
 
 def words(figure):
@@ -39,3 +41,22 @@ def test_a_figure_is_closed_so_that_a_notebook_shows_it_once():
 def test_a_chain_without_branches_is_refused():
     with pytest.raises(ValueError, match="vgg19 is no single module of branches"):
         branches(analysis.vgg19())
+
+
+def test_a_right_sum_has_no_slips_and_comes_first():
+    first, *_ = recounts(TERMS, printed=1_320)
+    assert slips(first) == 0
+
+
+def test_a_term_added_twice_is_found():
+    assert recounts(TERMS, printed=1_620) == [{"a": 1, "b": 2, "c": 1}]
+
+
+def test_every_way_really_rounds_to_what_was_printed():
+    ways = recounts(TERMS, printed=2_000, unit=1_000)
+    assert ways
+    assert all(1_500 <= total(TERMS, way) < 2_500 for way in ways)
+
+
+def test_a_sum_that_no_way_reaches_has_none():
+    assert recounts(TERMS, printed=5_000) == []
