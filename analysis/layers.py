@@ -48,6 +48,7 @@ class Pool:
     stride: Sides | None = None
     padding: Sides = 0
     dilation: Sides = 1
+    average: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,10 @@ class Branches:
     branches: tuple[tuple["Layer", ...], ...]
 
 
-Layer: TypeAlias = Conv | Pool | AdaptivePool | GlobalPool | Flatten | Linear | Norm | Branches
+NamedLayer: TypeAlias = Conv | Pool | AdaptivePool | GlobalPool | Linear | Norm | Branches
+"""A layer that has a row."""
+
+Layer: TypeAlias = NamedLayer | Flatten
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,17 @@ def activations(batch: Dimension, shape: tuple[Dimension, ...]) -> Calculation:
     return product(*_batch(batch), *shape)
 
 
+def saved(itemsize: int, batch: Dimension, shape: tuple[Dimension, ...]) -> Calculation:
+    """Return the bytes that training keeps of a layer's output for the backward pass.
+
+    The layer behind needs it for its weights' gradient, or the activation function for its own.
+
+    >>> saved(4, 1, (55, 55, 96)).text
+    '4·(55·55·96) = 1,161,600'
+    """
+    return product(itemsize, (*_batch(batch), *shape))
+
+
 def conv_weights(
     kernel: tuple[Dimension, Dimension],
     channels: Dimension,

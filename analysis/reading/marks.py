@@ -126,9 +126,7 @@ class View:
 
     sights: tuple[Sight, ...] = ()
 
-    def changed(
-        self, axes: Iterable[tuple[int, int]], positions: int | None = None
-    ) -> "View":
+    def changed(self, axes: Iterable[tuple[int, int]], positions: int | None = None) -> "View":
         """Where positions along a dimension are mixed: all, or those of a window."""
         sights = list(self.sights)
         for axis, window in axes:

@@ -46,7 +46,9 @@ class Term:
             sign, right = "+", term(-right.key[1])
         kept = _neutral(sign, left, right)
         if kept is None:
-            kept = _folded(sign, left, right.key[1]) if right.constant else _padded(sign, left, right)
+            kept = (
+                _folded(sign, left, right.key[1]) if right.constant else _padded(sign, left, right)
+            )
         return kept if kept is not None else _one((sign, left, right))
 
     @property

@@ -203,7 +203,10 @@ class Tracer(TorchFunctionMode):
         inputs = tuple(marks_of(tensor) for tensor in tensors)
         verdict = judged(call, outs)
         self.lives.clock += 1
-        for tensor, marks in (*zip(tensors, inputs, strict=True), *zip(outs, verdict.marks, strict=True)):
+        for tensor, marks in (
+            *zip(tensors, inputs, strict=True),
+            *zip(outs, verdict.marks, strict=True),
+        ):
             self.lives.use(tensor, marks)
         for tensor, marks in zip(outs, verdict.marks, strict=True):
             tensor._marks = marks  # type: ignore[attr-defined]

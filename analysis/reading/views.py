@@ -28,8 +28,7 @@ def _viewed(call: Call) -> Marks:
         call.argument(1, "shape"), int | tuple | list
     ):
         return marks
-    return reshaped(marks, filled(marks.shape, sizes_from(call, 1, "shape"), tuple(call.out.shape))
-    )
+    return reshaped(marks, filled(marks.shape, sizes_from(call, 1, "shape"), tuple(call.out.shape)))
 
 
 @rule(None, "view_as", "reshape_as")
@@ -99,7 +98,9 @@ def reshaped(marks: Marks, shape: Shape) -> Marks:
     axes: list[tuple[Part, ...]] = [NOWHERE] * len(shape)
     before = values(marks.shape)
     for ins, outs in _groups(before, values(shape)):
-        parts = regrouped([(before[d], marks.axes[d]) for d in ins], [fixed(shape[d]) for d in outs])
+        parts = regrouped(
+            [(before[d], marks.axes[d]) for d in ins], [fixed(shape[d]) for d in outs]
+        )
         for dim, one in zip(outs, parts, strict=True):
             axes[dim] = one
     after = Marks(shape, tuple(axes), marks.view, marks.bare)
