@@ -41,6 +41,7 @@ from analysis.networks import NETWORKS
 from analysis.notation import SYMBOLS, B, C, Calculation, H, W, latex, text
 from analysis.operators import output_side
 from analysis.proof import Proof, Step, prove_any_stack, prove_stacked, prove_strided
+from analysis.reading import Summary, summary
 from analysis.receptive_field import receptive_field
 from analysis.rows import Derivation, Row, Total
 from analysis.tables import as_json, table
@@ -66,6 +67,7 @@ __all__ = [
     "Proof",
     "Row",
     "Step",
+    "Summary",
     "Total",
     "W",
     "alexnet",
@@ -87,6 +89,7 @@ __all__ = [
     "prove_stacked",
     "prove_strided",
     "receptive_field",
+    "summary",
     "table",
     "text",
     "vgg16",

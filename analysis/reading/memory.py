@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
-from sympy import Expr, Poly, floor
+from sympy import floor, sympify
 
 from analysis.errors import AnalysisError
-from analysis.notation import B, Calculation, Number, calculation, plain
+from analysis.notation import B, Calculation, H, Number, W, calculation, plain
 from analysis.reading.reading import Reading, shaped, symbols
 from analysis.reading.saved import Saved
 from analysis.reading.terms import Term, add, multiply, term
@@ -128,17 +128,25 @@ def _itemsize(saved: Saved, floating: int) -> int:
     return floating if saved.floating else saved.bits // 8
 
 
-def largest_batch(memory: Memory, gib: float) -> Number:
+def largest_batch(
+    memory: Memory, gib: float, *, height: int | None = None, width: int | None = None
+) -> int:
     """The largest batch whose training step fits into so many GiB, from the formula in B.
 
+    The formula is a + b·B bytes, so the batch is ⌊(budget − a)/b⌋; 0 where not one image fits.
+
     Raises:
-        AnalysisError: if what is saved does not grow with B alone.
+        AnalysisError: if the formula still has another symbol than B.
     """
-    total = memory.total.value
-    if not isinstance(total, Expr) or not Poly(total, B).degree() == 1:
-        raise AnalysisError("the largest batch follows from a closed form: take training_formula")
-    slope, constant = Poly(total, B).all_coeffs()
-    return plain(floor((int(gib * GIB) - constant) / slope))
+    sizes = {symbol: size for symbol, size in ((H, height), (W, width)) if size is not None}
+    total = sympify(memory.total.value).subs(sizes)
+    if total.free_symbols != {B}:
+        wanting = ", ".join(sorted(map(str, total.free_symbols - {B}))) or "no B"
+        raise AnalysisError(
+            f"the formula has {wanting}: take training_formula, and give its height and width"
+        )
+    slope = total.subs(B, 1) - total.subs(B, 0)
+    return max(0, int(floor((int(gib * GIB) - total.subs(B, 0)) / slope)))
 
 
 @dataclass(frozen=True)

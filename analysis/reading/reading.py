@@ -44,7 +44,7 @@ class Reading:
     name: str
     module: nn.Module
     shape: tuple[int, ...]
-    trace: Trace
+    trace: Trace = field(repr=False)
     dtype: Any = None
     in_training: bool = False
     others: dict[tuple[int, ...], Reading] = field(default_factory=dict, repr=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -93,6 +94,8 @@ def run(
             stack.enter_context(saved_tensors_hooks(stores.pack, lambda tensor: tensor))
         else:
             stack.enter_context(torch.no_grad())
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore", UserWarning)  # torch's advice on speed and copies
         try:
             with tracer:
                 output = module(data)

@@ -93,9 +93,9 @@ class Summary:
             f"a size became a float in {layer or 'the module'}" for layer in self.reading.leaks
         ]
         guards = dict.fromkeys(map(told, filter(open_question, self.reading.guards)))
-        notes = [
-            f"{row.layer}: {row.note}" for row in self.rows if row.note and row.kind != "unknown"
-        ]
+        told_apart = ("unknown", "unused")
+        noted = [row for row in self.rows if row.note and row.kind not in told_apart]
+        notes = [f"{row.layer}: {row.note}" for row in noted]
         return (*unknown, *leaks, *guards, *notes)
 
     def table(self, form: Format = "github", show_calculation: bool = False) -> str:

@@ -412,7 +412,13 @@ def _bound(value: int | None, size: int, otherwise: int) -> int:
     placed = value if fixed(value) >= 0 else size + value
     if fixed(placed) < 0:
         return 0
-    return placed if fixed(placed) < fixed(size) else size
+    wanted = fixed(placed) < fixed(size) or (type(placed) is not int and placed_at(placed, size))
+    return placed if wanted else size
+
+
+def placed_at(stop: int, size: int) -> bool:
+    """Whether a size given as the end is the whole: then it is meant, as after padding."""
+    return fixed(stop) == fixed(size)
 
 
 def _length(size: int, one: slice) -> int:
