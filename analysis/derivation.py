@@ -222,7 +222,7 @@ def _follows(signal: Signal) -> str:
     height, width, *_ = (*signal.shape, 1)
     if len(signal.shape) != 3 or signal.pooled is not None or height == width == 1:
         return ""
-    return f"its weights follow the input's size: here they read a map of {by(signal.shape)}"
+    return f"its weights follow the input's size; here it reads a map of {by(signal.shape)}"
 
 
 def _row(name: str, kind: Kind, signal: Signal, source: Signal | None = None, **shown: Any) -> Row:

@@ -27,12 +27,13 @@ Kind: TypeAlias = Literal[
     "embedding",
     "resize",
     "copy",
+    "module",
     "other",
     "unknown",
     "unused",
 ]
-"""What a layer does; `unknown`: an operator without a rule, `unused`: parameters that no layer
-read."""
+"""What a layer does; `module`: a submodule folded into one row, `unknown`: an operator without a
+rule, `unused`: parameters that no layer read."""
 
 Status: TypeAlias = Literal["exact", "upper bound", "not shift-invariant", "global"]
 """How far a receptive field may be trusted: at every position, as a bound, as a hull over unlike
