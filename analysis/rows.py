@@ -31,11 +31,11 @@ Kind: TypeAlias = Literal[
     "unknown",
     "unused",
 ]
-"""What a layer does; ``unknown``: an operator without a rule, ``unused``: parameters that no layer read."""
+"""What a layer does; `unknown`: an operator without a rule, `unused`: parameters nobody read."""
 
 Status: TypeAlias = Literal["exact", "upper bound", "not shift-invariant", "global"]
-"""How far a receptive field may be trusted: at every position, as a bound, as a hull over unlike positions;
-*global* after global pooling, attention or flattening, where every position sees what all see."""
+"""How far a receptive field may be trusted: at every position, as a bound, as a hull over unlike
+positions; *global* after global pooling, attention or flattening: there all see what one sees."""
 
 STATUSES: tuple[Status, ...] = get_args(Status)
 
@@ -49,9 +49,10 @@ class Row:
 
     ``output`` is (height, width, channels) or (units,), without the batch. ``sides_shown``, ``receptive_field_shown``
     and ``jump_shown`` hold one calculation per axis (height, width); the first is empty where no window slides.
-    ``status`` says how far the receptive field may be trusted, ``ungated_shown`` gives it without multiplicative
-    gates (squeeze-and-excitation) where they see more. ``saved_shown`` is in bytes, ``traffic_shown`` in numbers read
-    and written; both are 0 where nobody derived them. ``note`` tells what a reader must know before trusting a row.
+    `status` says how far the receptive field may be trusted, `ungated_shown` gives it without
+    multiplicative gates (squeeze-and-excitation) where they see more. `saved_shown` is in bytes,
+    `traffic_shown` in numbers read and written; both are 0 where nobody derived them. `note` tells
+    what to know before trusting the row.
     """
 
     layer: str
