@@ -32,9 +32,9 @@ _COUNTINGS = (
     ),
     Counting(
         "torch",
-        "two FLOPs per multiply-accumulate of convolutions, matrix products and attention, as "
-        "torch.utils.flop_counter.FlopCounterMode of torch 2.14.1 on the meta device; an LSTM or "
-        "GRU is 0 (and so is fused attention, on a CPU)",
+        "two FLOPs per multiply-accumulate of convolutions and matrix products, as "
+        "torch.utils.flop_counter.FlopCounterMode of torch 2.14.1 on the meta device; on a "
+        "CPU an LSTM, a GRU and fused attention are 0",
         "FLOPs",
     ),
     Counting(

@@ -5,7 +5,7 @@ A rule is found by identity, never by name: profilers patch `torch.nn.functional
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
@@ -18,7 +18,17 @@ from analysis.rows import Kind
 Factor: TypeAlias = int | tuple[int, ...]
 Product: TypeAlias = tuple[Factor, ...]
 
-PLACES = (torch, torch.Tensor, functional, torch._C._nn, torch.special, torch.linalg)
+PLACES = (
+    torch._C.TensorBase,
+    torch._C._VariableFunctions,
+    torch._C._nn,
+    torch,
+    torch.Tensor,
+    functional,
+    torch.special,
+    torch.linalg,
+)
+"""Where torch keeps its functions; first the classes in C, which no profiler patches."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +56,20 @@ class Call:
         return list(tensors_in((*self.arguments, *self.options.values())))
 
 
+Marker = TypeVar("Marker", bound=Callable[..., Any])
+"""The function of a rule that makes the marks of what an operator returns."""
+
+Counter: TypeAlias = Callable[[Call, Marks], tuple[Product, ...]]
+"""The function of a rule that gives the products whose sizes are its MACs."""
+
+
 @dataclass(frozen=True)
 class Rule:
     """What an operator does: its kind (None for a view, which has no row), marks and products."""
 
     kind: Kind | None
     marks: Callable[[Call], Marks | tuple[Marks, ...]]
-    products: Callable[[Call, Marks], tuple[Product, ...]] | None = None
+    products: Counter | None = None
     facts: Callable[[Call], dict[str, Any]] | None = None
 
 
@@ -61,20 +78,46 @@ class Registry:
     """Rules by function."""
 
     rules: dict[Any, Rule] = field(default_factory=dict)
+    names: dict[str, Rule] = field(default_factory=dict)
 
     def add(self, rule: Rule, functions: Iterable[Any]) -> None:
         """Register a rule for functions."""
         for function in functions:
-            self.rules[function] = rule
+            self.rules[original(function)] = rule
+            self.names[getattr(function, "__name__", "")] = rule
+
+    def find(self, function: Any) -> Rule | None:
+        """The rule of a function, or of the one that a profiler's wrapper stands for.
+
+        A wrapper that keeps no way to what it wraps is known by the name it took over, as torch's
+        own function is where a wrapper stood in its place when this module was imported.
+        """
+        found = self.rules.get(function) or self.rules.get(original(function))
+        if found is None and _is_torchs(function):
+            return self.names.get(getattr(function, "__name__", ""))
+        return found
+
+
+def _is_torchs(function: Any) -> bool:
+    """Whether a function claims a place in torch: by its source, or by a method's full name."""
+    code = getattr(function, "__code__", None)
+    owner = str(getattr(function, "__qualname__", "")).partition(".")[0]
+    ours = code is not None and code.co_filename == functional.__file__
+    return ours or owner in ("TensorBase", "_VariableFunctionsClass")
 
 
 RULES = Registry()
 
 
-def rule(kind: Kind | None, *names: str, products: Any = None, facts: Any = None) -> Any:
+def rule(
+    kind: Kind | None,
+    *names: str,
+    products: Counter | None = None,
+    facts: Callable[[Call], dict[str, Any]] | None = None,
+) -> Callable[[Marker], Marker]:
     """Register the decorated marks' function for the torch functions of these names."""
 
-    def register(marks: Any) -> Any:
+    def register(marks: Marker) -> Marker:
         RULES.add(Rule(kind, marks, products, facts), named(*names))
         return marks
 
@@ -86,6 +129,25 @@ def named(*names: str) -> list[Any]:
     written = [form for name in names for form in (name, f"{name}_", f"__{name}__", f"__i{name}__")]
     found = [getattr(place, form, None) for place in PLACES for form in written]
     return [one for one in found if callable(one)]
+
+
+def original(function: Any) -> Any:
+    """What a wrapper wraps, by the usual attributes: `functools.wraps`, and ptflops' own."""
+    seen: list[Any] = []
+    while function not in seen:
+        seen.append(function)
+        inner = getattr(function, "__wrapped__", None) or getattr(function, "op", None)
+        function = inner if callable(inner) else function
+    return function
+
+
+def words(text: str) -> list[str]:
+    """Names written in a row.
+
+    >>> words("relu gelu")
+    ['relu', 'gelu']
+    """
+    return text.split()
 
 
 def tensors_in(value: Any) -> Iterable[Tensor]:

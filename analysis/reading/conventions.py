@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from analysis.errors import AnalysisError
+from analysis.counting import COUNTINGS, counting
+from analysis.reading.calls import words
 from analysis.reading.hooks import PTFLOPS, THOP, torchinfo_count
 from analysis.reading.reading import Reading, count
 from analysis.reading.sizes import Shape
@@ -40,9 +41,7 @@ def _ours(reading: Reading) -> Term:
 
 
 def _torch(reading: Reading) -> Term:
-    """Twice the MACs of what torch's counter has a formula for: no recurrences, no vectors."""
-    counted = [step for step in reading.steps if step.kind != "rnn"]
-    return Term.of("*", term(2), add(count(step) for step in counted))
+    return Term.of("*", term(2), reading.macs_formula)
 
 
 def _fvcore(reading: Reading) -> Term:
@@ -68,10 +67,10 @@ def numbers(shape: Shape) -> Term:
 
 
 def _fvcore_step(step: Step, sizes: dict[str, int]) -> Term:
-    """fvcore counts by operator: products but for attention, norms, and some pools and resizes."""
+    """Fvcore counts by operator: products but for attention, norms, and some pools and resizes."""
     if "equation" in step.facts:
         return _fvcore_einsum(step, sizes)
-    if step.kind in ("conv", "fc") or step.kind == "matmul" and "baddbmm" not in step.operator:
+    if step.kind in ("conv", "fc") or (step.kind == "matmul" and "baddbmm" not in step.operator):
         return count(step)
     entry = numbers(step.inputs[0].shape) if step.inputs else term(0)
     if step.kind == "norm":
@@ -112,7 +111,7 @@ def _by_hook(reading: Reading, rules: dict[type, Callable[[ModuleCall], Term]]) 
 
 
 def _thop(reading: Reading) -> Term:
-    """thop adds up from the root, and does not look inside a module that it has a hook for."""
+    """Thop adds up from the root, and does not look inside a module that it has a hook for."""
     counted = _by_hook(reading, THOP)
     return add([counted.get(id(reading.module), term(0)), *_thop_children(reading.module, counted)])
 
@@ -125,7 +124,7 @@ def _thop_children(module: Any, counted: dict[int, Term]) -> Iterable[Term]:
 
 
 def _ptflops(reading: Reading) -> Term:
-    """ptflops adds hooks on modules, per image, and patched functions, which modules call too."""
+    """Ptflops adds hooks on modules, per image, and patched functions, which modules call too."""
     counted = _by_hook(reading, PTFLOPS)
     functions = [_ptflops_step(step) for step in reading.steps]
     return add([*_ptflops_modules(reading.module, counted), *functions])
@@ -141,9 +140,11 @@ def _ptflops_modules(module: Any, counted: dict[int, Term]) -> Iterable[Term]:
 
 _PATCHED = {
     getattr(functional, name)
-    for name in """relu prelu elu relu6 gelu silu softmax avg_pool1d avg_pool2d avg_pool3d
-    max_pool1d max_pool2d max_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d
-    adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d""".split()
+    for name in words(
+        "relu prelu elu relu6 gelu silu softmax avg_pool1d avg_pool2d avg_pool3d max_pool1d "
+        "max_pool2d max_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d "
+        "adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d"
+    )
 }
 _PATCHED_PRODUCTS = {torch.matmul, torch.mm, torch.bmm,
                      torch.Tensor.matmul, torch.Tensor.mm, torch.Tensor.bmm}  # fmt: skip
@@ -171,64 +172,20 @@ def _keras(reading: Reading) -> Term:
     return term(sum(one.numbers for one in held))
 
 
-CONVENTIONS: dict[str, Convention] = {
-    one.name: one
-    for one in (
-        Convention(
-            "macs",
-            "multiply-accumulates of convolutions and matrix products, attention and recurrences "
-            "included; no biases, norms, pools or activations",
-            "MACs",
-            _ours,
-        ),
-        Convention(
-            "torch",
-            "two FLOPs per multiply-accumulate of convolutions, matrix products and attention, as "
-            "torch.utils.flop_counter.FlopCounterMode of torch 2.14.1 on the meta device; an LSTM or "
-            "GRU is 0 (and so is fused attention, on a CPU)",
-            "FLOPs",
-            _torch,
-        ),
-        Convention(
-            "torchinfo",
-            "per leaf module: weights and biases (of norms too) once per output position of a "
-            "convolution, once per image elsewhere, however many tokens; functions are 0 "
-            "(torchinfo 1.8.0)",
-            "mult-adds",
-            _torchinfo,
-        ),
-        Convention(
-            "fvcore",
-            "multiply-accumulates of convolutions, linear layers and matmul, einsum; 2 per number "
-            "of a batch norm, 5 of a layer norm, 1 per number entering an adaptive average pool; "
-            "fused attention is 0 (fvcore 0.1.5)",
-            "flops",
-            _fvcore,
-        ),
-        Convention(
-            "ptflops",
-            "hooks on modules (biases, norms, activations and pools counted) and patched functions "
-            "of torch.nn.functional, so that a ReLU or pool module counts twice "
-            "(ptflops 0.7.5, its pytorch backend)",
-            "MACs",
-            _ptflops,
-        ),
-        Convention(
-            "thop",
-            "hooks on modules: convolutions and linear layers without biases, 4 per number of an "
-            "affine norm, average pools; functions and attention are 0 (thop 0.1.1)",
-            "MACs",
-            _thop,
-        ),
-        Convention(
-            "keras",
-            "no operations at all: its summary's total of parameters, which counts the moving "
-            "statistics of batch norms as well",
-            "parameters",
-            _keras,
-        ),
-    )
+_FORMULAS: dict[str, Callable[[Reading], Term]] = {
+    "macs": _ours,
+    "torch": _torch,
+    "torchinfo": _torchinfo,
+    "fvcore": _fvcore,
+    "ptflops": _ptflops,
+    "thop": _thop,
+    "keras": _keras,
 }
+CONVENTIONS: dict[str, Convention] = {
+    name: Convention(one.name, one.counts, one.unit, _FORMULAS[name])
+    for name, one in COUNTINGS.items()
+}
+"""Every convention of `analysis.counting`, with its formula."""
 
 
 def convention(name: str) -> Convention:
@@ -237,8 +194,4 @@ def convention(name: str) -> Convention:
     Raises:
         AnalysisError: if there is none; it lists them.
     """
-    if name not in CONVENTIONS:
-        raise AnalysisError(
-            f"unknown convention {name!r}; the known ones are {', '.join(CONVENTIONS)}"
-        )
-    return CONVENTIONS[name]
+    return CONVENTIONS[counting(name).name]
