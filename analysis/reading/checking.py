@@ -13,8 +13,8 @@ from torch import nn
 
 from analysis.errors import AnalysisError
 from analysis.reading.sizes import fixed, times
+from analysis.reading.steps import Step, Trace
 from analysis.reading.terms import Term, term
-from analysis.reading.tracer import Step, Trace
 
 
 @dataclass(frozen=True)

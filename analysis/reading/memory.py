@@ -14,9 +14,8 @@ from sympy import floor, sympify
 from analysis.errors import AnalysisError
 from analysis.footprint import Memory, itemsize, weights_memory
 from analysis.notation import B, Calculation, H, W, calculation, plain
-from analysis.reading.reading import Reading, shaped, symbols
-from analysis.reading.saved import Saved
-from analysis.reading.terms import Term, add, multiply, term
+from analysis.reading.reading import Reading, saved_formula, shaped, symbols
+from analysis.reading.terms import Term, term
 
 GIB = 2**30
 
@@ -42,7 +41,7 @@ def training_memory(
     if not trained.holds(sizes):
         trained = trained.again((max(2, shape[0]), *shape[1:]))
     return _memory(
-        reading, optimizer, precision, calculation(saved_formula(trained, size).at(sizes))
+        reading, optimizer, precision, calculation(saved_formula(trained.steps, size).at(sizes))
     )
 
 
@@ -51,7 +50,7 @@ def training_formula(
 ) -> Memory:
     """The same in closed form, in B, H and W."""
     size = itemsize(precision)
-    form = saved_formula(reading.training, size).form
+    form = saved_formula(reading.training.steps, size).form
     return _memory(reading, optimizer, precision, calculation(plain(form)))
 
 
@@ -59,16 +58,6 @@ def _memory(reading: Reading, optimizer: str, precision: str, saved: Calculation
     count = sum(held.numbers for held in reading.held.values())
     kept = sum(held.numbers for held in reading.buffers.values())
     return weights_memory(count, kept, saved, optimizer, precision)
-
-
-def saved_formula(trained: Reading, floating: int = 4) -> Term:
-    """Bytes that all operators save for the backward pass, as a formula."""
-    saved = [one for step in trained.steps for one in step.saved]
-    return add(multiply([_itemsize(one, floating), one.numbers]) for one in saved)
-
-
-def _itemsize(saved: Saved, floating: int) -> int:
-    return floating if saved.floating else saved.bits // 8
 
 
 def largest_batch(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import nn
 
@@ -13,10 +13,11 @@ from analysis.errors import AnalysisError
 from analysis.notation import B, H, Number, W
 from analysis.reading.checking import Check, check
 from analysis.reading.listing import Held, Write, names, numeric, rows, symbolic
+from analysis.reading.marks import Marks
 from analysis.reading.run import on_meta, run
 from analysis.reading.sizes import Guard
+from analysis.reading.steps import Step, Trace
 from analysis.reading.terms import Term, add, compiled, multiply, term
-from analysis.reading.tracer import Step, Trace
 from analysis.rows import Derivation, Row
 
 AXES = ("B", "H", "W")
@@ -31,6 +32,14 @@ class Source:
     height: Number = 1
     width: Number = 1
     batch: Number = 1
+
+
+class Totals(NamedTuple):
+    """Sums over all rows: MACs, numbers in outputs, bytes saved for backward (fp32, in training)."""
+
+    macs: int
+    activations: int
+    saved: int
 
 
 @dataclass(frozen=True)
@@ -193,6 +202,23 @@ class Reading:
         return Reading(self.name, self.module, shape, trace, self.dtype, True)
 
     @cached_property
+    def totals(self) -> Callable[..., Totals]:
+        """The totals, compiled: `reading.totals(B, H, W)` in microseconds.
+
+        Only where the guards hold (`holds`); `at` asks them by itself.
+        """
+        written = [one.shape for one in self._written]
+        numbers = add(multiply(shape) for shape in written)
+        evaluate = compiled([self.macs_formula, numbers, saved_formula(self.steps)])
+        return lambda B=1, H=1, W=1: Totals(*evaluate(B, H, W))
+
+    @property
+    def _written(self) -> list[Marks]:
+        """The input, and every output that isn't written over an input."""
+        entry = [self.trace.entry] if self.trace.entry else []
+        return [*entry, *(step.outputs[0] for step in self.steps if not step.inplace)]
+
+    @cached_property
     def macs(self) -> Callable[..., int]:
         """The total of MACs, compiled: `reading.macs(B, H, W)` in microseconds.
 
@@ -210,6 +236,12 @@ class Reading:
 def count(step: Step) -> Term:
     """A step's MACs as a formula."""
     return add(multiply(_flat(factors)) for factors in step.products)
+
+
+def saved_formula(steps: Sequence[Step], floating: int = 4) -> Term:
+    """Bytes that operators save for the backward pass, floating numbers of so many bytes."""
+    saved = [one for step in steps for one in step.saved]
+    return add(multiply([one.itemsize(floating), one.numbers]) for one in saved)
 
 
 def _flat(factors: Sequence[Any]) -> list[Any]:

@@ -18,8 +18,9 @@ from analysis.reading.calls import marks_of, tensors_in
 from analysis.reading.marks import Marks, Sight, View
 from analysis.reading.saved import Stores
 from analysis.reading.sizes import Journal, Size
+from analysis.reading.steps import Trace
 from analysis.reading.terms import symbol
-from analysis.reading.tracer import Trace, Tracer
+from analysis.reading.tracer import Tracer
 
 AXES = ("H", "W", "D")
 
