@@ -54,7 +54,7 @@ class Memory:
     @property
     def total(self) -> Calculation:
         """All parts together."""
-        values = [part.value for part in self.parts.values()]
+        values = [part.value for part in self.parts.values() if part.value != 0]
         return calculation(_sum(values), " + ".join("{}" for _ in values), *values)
 
 

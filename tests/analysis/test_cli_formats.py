@@ -187,3 +187,19 @@ def test_latex_and_html_keep_what_stands_beside_the_table(capsys):
     out = printed(capsys, "lenet5", "--format", "html", *flags)
     assert "<p>torch: " in out
     assert out.count("<table>") == 2
+
+
+def test_a_terminal_folds_a_table_to_its_width():
+    ours, theirs = os.openpty()
+    subprocess.run(
+        [sys.executable, "-m", "analysis", "lenet5"],
+        cwd=ROOT,
+        stdout=theirs,
+        check=True,
+        env={**os.environ, "COLUMNS": "60"},
+    )
+    lines = os.read(ours, 10_000).decode().splitlines()
+    os.close(theirs)
+    os.close(ours)
+    assert max(map(len, lines)) <= 60
+    assert sum(line.startswith("| layer") for line in lines) > 1
