@@ -14,7 +14,8 @@ from sympy import floor, sympify
 
 from analysis.errors import AnalysisError
 from analysis.notation import B, Calculation, H, Number, W, calculation, plain
-from analysis.reading.reading import Reading, saved_formula, shaped, symbols
+from analysis.reading.reading import Reading, saved_formula
+from analysis.reading.sizes import shaped, symbols
 from analysis.reading.terms import Term, term
 
 Optimizer: TypeAlias = Literal["sgd", "momentum", "adam"]
