@@ -312,3 +312,27 @@ def test_arithmetic_intensity_is_flops_per_byte_moved():
     assert row.traffic == 4 * 10 + 110 + 4 * 11
     assert row.intensity() == Rational(2 * 440, 4 * 194)
     assert row.intensity(itemsize=2) == 2 * row.intensity()
+
+
+class Positions(nn.Module):
+    """Tensors that are no buffers, and tensors made where nobody says on which device."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.tensor([1.0, 2.0, 3.0]).reshape(3, 1, 1)
+
+    def forward(self, x):
+        ramp = torch.arange(x.shape[3], dtype=x.dtype) * torch.ones(1)
+        return x * self.scale + ramp
+
+
+def test_tensors_that_are_no_buffers_come_along():
+    reading = read(nn.Sequential(Positions(), nn.Conv2d(3, 4, 1)), (3, 8, 8))
+    assert reading.unknown == ()
+    assert reading.closed_form.total.macs == 12 * B * H * W
+    assert reading.check.passed
+
+
+def test_a_branch_on_numbers_is_refused_with_torchs_words():
+    with pytest.raises(AnalysisError, match="Function refuses an input of 1 × 3 × 8 × 8"):
+        read(Function(lambda x: x if x.sum() > 0 else -x), (3, 8, 8))

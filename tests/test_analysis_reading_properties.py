@@ -11,7 +11,7 @@ from analysis.reading import read, training_memory
 from analysis.reading.terms import Term, compiled, symbol, term
 
 quick = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )
 small = st.integers(1, 3)
 

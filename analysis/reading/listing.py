@@ -19,7 +19,7 @@ from analysis.reading.saved import Saved
 from analysis.reading.sizes import Shape
 from analysis.reading.steps import Step
 from analysis.reading.terms import Term, term
-from analysis.rows import Kind, Row, Shown
+from analysis.rows import STATUSES, Kind, Row, Shown, Status
 
 Write: TypeAlias = Callable[[Any], Number]
 """Turns a size into a plain number, or into a sympy expression."""
@@ -212,11 +212,9 @@ def _step(jump: int | Fraction) -> Number:
     return jump if isinstance(jump, int) else Rational(jump.numerator, jump.denominator)
 
 
-def _status(view: View) -> Any:
-    from analysis.rows import STATUSES
-
-    statuses = [sight.status for sight in view.sights] or ["exact"]
-    return max(statuses, key=STATUSES.index)
+def _status(view: View) -> Status:
+    statuses = [sight.status for sight in view.sights]
+    return max(statuses, key=STATUSES.index, default="exact")
 
 
 def saved_bytes(saved: Iterable[Saved], write: Write, floating: int = 4) -> Calculation:

@@ -14,7 +14,8 @@ from sympy import floor, sympify
 from analysis.errors import AnalysisError
 from analysis.footprint import Memory, itemsize, weights_memory
 from analysis.notation import B, Calculation, H, W, calculation, plain
-from analysis.reading.reading import Reading, saved_formula, shaped, symbols
+from analysis.reading.reading import Reading, saved_formula
+from analysis.reading.sizes import shaped, symbols
 from analysis.reading.terms import Term, term
 
 GIB = 2**30

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import torch
 from torch import nn
 
 from analysis.errors import AnalysisError
@@ -15,12 +16,10 @@ from analysis.reading.checking import Check, check
 from analysis.reading.listing import Held, Write, names, numeric, rows, symbolic
 from analysis.reading.marks import Marks
 from analysis.reading.run import on_meta, run
-from analysis.reading.sizes import Guard
+from analysis.reading.sizes import AXES, Guard, shaped, symbols
 from analysis.reading.steps import Step, Trace
 from analysis.reading.terms import Term, add, compiled, multiply, term
 from analysis.rows import Derivation, Row
-
-AXES = ("B", "H", "W")
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Source:
 
 
 class Totals(NamedTuple):
-    """Sums over all rows: MACs, numbers in outputs, bytes saved for backward (fp32, in training)."""
+    """Sums over all rows: MACs, numbers in outputs, bytes saved for backward (fp32)."""
 
     macs: int
     activations: int
@@ -114,8 +113,6 @@ class Reading:
         return Derivation(source, tuple(self._noted(row) for row in written.rows))
 
     def _noted(self, row: Row) -> Row:
-        from dataclasses import replace
-
         found = self.check.notes.get(row.layer)
         return row if found is None else replace(row, note=f"{row.note} {found}".strip())
 
@@ -250,18 +247,6 @@ def _flat(factors: Sequence[Any]) -> list[Any]:
     ]
 
 
-def symbols(shape: Sequence[int]) -> dict[str, int]:
-    """Sizes by symbol: (B, C, H, W), (B, C, H) or (B, features)."""
-    spatial = shape[2:] if 3 <= len(shape) <= 4 else ()
-    return dict(zip(AXES, (shape[0], *spatial), strict=False))
-
-
-def shaped(shape: Sequence[int], sizes: dict[str, int]) -> tuple[int, ...]:
-    """A shape with its sizes replaced."""
-    spatial = [sizes[axis] for axis in AXES[1:] if axis in sizes]
-    return (sizes["B"], shape[1], *(spatial or shape[2:]))
-
-
 def _by(shape: Sequence[int]) -> str:
     return " × ".join(map(str, shape))
 
@@ -286,8 +271,6 @@ def read(
     Raises:
         AnalysisError: for a shape that is none, or one that the module refuses.
     """
-    import torch
-
     sizes = _checked((batch, *shape))
     on = on_meta(module)
     dtype = dtype or torch.float32

@@ -16,7 +16,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from analysis.reading import indexing, joins, pointwise, products, slides, views
-from analysis.reading.calls import RULES, Call, Product, marks_of, original, tensors_in
+from analysis.reading.calls import RULES, Call, Product, marks_of, named, original, tensors_in
 from analysis.reading.lives import Lives
 from analysis.reading.marks import Marks
 from analysis.reading.saved import Saved, Stores, attended
@@ -76,6 +76,9 @@ PROPERTIES: dict[Any, Callable[[Marks], Marks]] = {
     _BASE.mT.__get__: views.turned,
     _BASE.data.__get__: lambda marks: marks,
 }
+DEFAULT_DEVICE = set(named(*pointwise.FACTORIES))
+"""Functions that make a tensor where nobody says: here, beside the input."""
+
 GUARDS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
 METHODS = {_BASE.add, _BASE.mul, _BASE.matmul}
 """Methods that an operator sign calls too: which of the two it was matters to one convention."""
@@ -161,6 +164,8 @@ class Tracer(TorchFunctionMode):
         if body is not None:
             with self:
                 return body(*args, **(kwargs or {}))
+        if function in DEFAULT_DEVICE and (kwargs or {}).get("device") is None:
+            kwargs = {**(kwargs or {}), "device": "meta"}
         out = self._computed(function)(*args, **(kwargs or {}))
         if isinstance(out, Tensor | tuple | list):
             self._ruled(Call(function, args, kwargs or {}, out))
