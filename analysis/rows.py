@@ -79,7 +79,7 @@ class Row:
 
     @property
     def activations(self) -> Number:
-        """Numbers in the output, for the whole batch."""
+        """Numbers in the output, for the whole batch; 0 where they overwrite an input in place."""
         return self.activations_shown.value
 
     @property
