@@ -8,9 +8,8 @@ from matplotlib.patches import Rectangle
 
 from analysis import Conv, Derivation, Linear
 from analysis.layers import Layer
-from book.report.figures import BLUE, GREY, ORANGE, new
-
-PALE = "#E8F1F8"
+from book.report.colours import BLUE, GREY, ORANGE, PALE
+from book.report.figures import new
 
 
 def shares(derivations: Mapping[str, Derivation], quantities: Mapping[str, str]) -> Figure:

@@ -12,10 +12,9 @@ from matplotlib.patches import Rectangle
 
 from analysis import Branches, Conv, Derivation, Pool, Row
 from analysis.layers import Layer, windows
-from book.report.figures import BLUE, GREY, ORANGE, new
+from book.report.colours import BLUE, GREY, ORANGE, PALE
+from book.report.figures import new
 from book.report.tables import cell
-
-PALE = "#E8F1F8"
 
 
 def branches(derivation: Derivation) -> Figure:
