@@ -70,6 +70,20 @@ def derive(network: Network, itemsize: int = 4) -> Derivation:
     return Derivation(network, (*rows[:-1], replace(rows[-1], saved_shown=ZERO)))
 
 
+def built_in(derivation: Derivation) -> Network:
+    """Return the network of layers that was derived.
+
+    Raises:
+        AnalysisError: if a module was read instead.
+    """
+    if not isinstance(derivation.network, Network):
+        raise AnalysisError(
+            f"{derivation.network.name} is a module that was read, which has rows but no layers; "
+            "ask analysis.reading"
+        )
+    return derivation.network
+
+
 def _chain(layers: Iterable[Layer], signal: Signal) -> Passed:
     rows: tuple[Row, ...] = ()
     for layer in layers:

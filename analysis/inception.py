@@ -53,7 +53,7 @@ def inception_naive(
     return derive(Network("inception-naive", (module,), height, width, channels, batch))
 
 
-def inception_reduced(
+def inception_reduced(  # noqa: PLR0913 (its six convolutions, and the input)
     *,
     height: Dimension = 32,
     width: Dimension = 32,

@@ -136,7 +136,7 @@ class Row:
         return self.traffic_shown.value
 
     def intensity(self, itemsize: int = 4) -> Number:
-        """Arithmetic intensity: FLOPs per byte read or written, numbers of `itemsize` bytes."""
+        """Return the arithmetic intensity: FLOPs per byte moved, numbers of `itemsize` bytes."""
         moved = sympify(self.traffic) * itemsize
         return plain(self.flops / moved) if moved != 0 else 0
 

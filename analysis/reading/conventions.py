@@ -32,7 +32,7 @@ class Convention:
     formula: Callable[[Reading], Term]
 
     def total(self, reading: Reading) -> int:
-        """The total at the sizes of the reading."""
+        """Return the total at the sizes of the reading."""
         return self.formula(reading).at(reading.sizes)
 
 
@@ -49,7 +49,7 @@ def _fvcore(reading: Reading) -> Term:
 
 
 def _fvcore_einsum(step: Step, sizes: dict[str, int]) -> Term:
-    """Exact for two equations; else what numpy prints of its path, rounded to four digits."""
+    """Count two equations exactly, others as numpy prints its path, rounded to four digits."""
     letters, result = step.facts["equation"]
     order = dict.fromkeys("".join(letters))
     alike = {letter: "abcdefghijklmnopqrstuvwxyz"[i] for i, letter in enumerate(order)}
@@ -62,12 +62,12 @@ def _fvcore_einsum(step: Step, sizes: dict[str, int]) -> Term:
 
 
 def numbers(shape: Shape) -> Term:
-    """How many numbers a shape holds."""
+    """Return how many numbers a shape holds."""
     return multiply(shape)
 
 
 def _fvcore_step(step: Step, sizes: dict[str, int]) -> Term:
-    """Fvcore counts by operator: products but for attention, norms, and some pools and resizes."""
+    """Count as fvcore by operator: products but for attention, norms, some pools and resizes."""
     if "equation" in step.facts:
         return _fvcore_einsum(step, sizes)
     if step.kind in ("conv", "fc") or (step.kind == "matmul" and "baddbmm" not in step.operator):
@@ -101,7 +101,7 @@ def _torchinfo(reading: Reading) -> Term:
 
 
 def _by_hook(reading: Reading, rules: dict[type, Callable[[ModuleCall], Term]]) -> dict[int, Term]:
-    """What hooks on modules of exactly these types add up to, by module."""
+    """Add up what hooks on modules of exactly these types count, by module."""
     counted: dict[int, list[Term]] = {}
     for call in reading.trace.calls:
         hook = rules.get(type(call.module))
@@ -111,7 +111,7 @@ def _by_hook(reading: Reading, rules: dict[type, Callable[[ModuleCall], Term]]) 
 
 
 def _thop(reading: Reading) -> Term:
-    """Thop adds up from the root, and does not look inside a module that it has a hook for."""
+    """Add up as thop from the root, without a look inside a module that it has a hook for."""
     counted = _by_hook(reading, THOP)
     return add([counted.get(id(reading.module), term(0)), *_thop_children(reading.module, counted)])
 
@@ -124,7 +124,7 @@ def _thop_children(module: Any, counted: dict[int, Term]) -> Iterable[Term]:
 
 
 def _ptflops(reading: Reading) -> Term:
-    """Ptflops adds hooks on modules, per image, and patched functions, which modules call too."""
+    """Add as ptflops hooks on modules, per image, and patched functions, which modules call too."""
     counted = _by_hook(reading, PTFLOPS)
     functions = [_ptflops_step(step) for step in reading.steps]
     return add([*_ptflops_modules(reading.module, counted), *functions])
@@ -189,7 +189,7 @@ CONVENTIONS: dict[str, Convention] = {
 
 
 def convention(name: str) -> Convention:
-    """The convention of a name.
+    """Return the convention of a name.
 
     Raises:
         AnalysisError: if there is none; it lists them.

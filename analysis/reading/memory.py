@@ -30,7 +30,7 @@ def training_memory(
     height: int | None = None,
     width: int | None = None,
 ) -> Memory:
-    """Bytes that a training step keeps, at this or another size.
+    """Return the bytes that a training step keeps, at this or another size.
 
     Raises:
         AnalysisError: for an optimizer or a precision that is not known.
@@ -49,7 +49,7 @@ def training_memory(
 def training_formula(
     reading: Reading, *, optimizer: str = "adam", precision: str = "fp32"
 ) -> Memory:
-    """The same in closed form, in B, H and W."""
+    """Return the same in closed form, in B, H and W."""
     size = itemsize(precision)
     form = saved_formula(reading.training.steps, size).form
     return _memory(reading, optimizer, precision, calculation(plain(form)))
@@ -64,7 +64,7 @@ def _memory(reading: Reading, optimizer: str, precision: str, saved: Calculation
 def largest_batch(
     memory: Memory, gib: float, *, height: int | None = None, width: int | None = None
 ) -> int:
-    """The largest batch whose training step fits into so many GiB, from the formula in B.
+    """Return the largest batch whose training step fits into so many GiB.
 
     The formula is a + b·B bytes, so the batch is ⌊(budget − a)/b⌋; 0 where not one image fits.
 
@@ -91,7 +91,7 @@ class Saves:
 
 
 def rules_found(trained: Reading) -> tuple[Saves, ...]:
-    """Which of its input, its output or data of its own each operator of this run saves."""
+    """Return what each operator of a run saves: its input, its output, or data of its own."""
     found: dict[str, dict[str, None]] = {}
     for step in trained.steps:
         roles = found.setdefault(step.operator, {})
@@ -109,7 +109,7 @@ def inference_memory(
     height: int | None = None,
     width: int | None = None,
 ) -> Memory:
-    """Bytes that evaluation needs: weights, buffers, and the most that is alive at once.
+    """Return the bytes of evaluation: weights, buffers, and the most that is alive at once.
 
     A tensor lives from the operator that makes it to the last one that reads it: a module that
     holds on to more in variables of its own needs more.

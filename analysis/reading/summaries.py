@@ -47,7 +47,7 @@ class Summary:
         return self.derivation.total
 
     def row(self, layer: str) -> Row:
-        """The row of a layer."""
+        """Return the row of a layer."""
         return self.derivation.row(layer)
 
     @property
@@ -60,7 +60,7 @@ class Summary:
         return self._read("closed_form").closed_form
 
     def at(self, **sizes: int) -> Derivation:
-        """The rows at other sizes (`height`, `width`, `batch`)."""
+        """Return the rows at other sizes (`height`, `width`, `batch`)."""
         return self._read("at").at(**sizes)
 
     def count(self, convention: str) -> Number:
@@ -105,7 +105,7 @@ class Summary:
         return (*unknown, *leaks, *guards, *notes)
 
     def table(self, form: Format = "github", show_calculation: bool = False) -> str:
-        """The table alone, in one of the formats of `analysis.tables`."""
+        """Write the table alone, in one of the formats of `analysis.tables`."""
         return table(self.derivation, form, show_calculation)
 
     def __str__(self) -> str:
@@ -119,12 +119,12 @@ class Summary:
 
 
 def open_question(guard: Guard) -> bool:
-    """Whether a guard could come out otherwise: a size is never 0."""
+    """Return whether a guard could come out otherwise: a size is never 0."""
     return not (guard.right.form == 0 and guard.left.form.is_positive)
 
 
 def told(guard: Guard) -> str:
-    """A guard as a sentence.
+    """Write a guard as a sentence.
 
     >>> from analysis.reading.sizes import Guard
     >>> from analysis.reading.terms import symbol, term
