@@ -9,6 +9,8 @@ from torch.nn import functional
 from analysis import H
 from analysis.reading import read
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 LAYERS = {
     "alexnet": ("features.12", 400),
     "vgg11": ("features.15", 256),
