@@ -4,6 +4,7 @@ import importlib.util
 import sys
 from collections.abc import Callable
 from difflib import get_close_matches
+from inspect import signature
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -33,6 +34,8 @@ def torchvision_model(name: str, sizes: tuple[int, ...] | None) -> tuple[Factory
         raise AnalysisError(f"torchvision has no model {name!r}; {hint}")
     shape = _native(name) if sizes is None else channels_first(sizes)
     options: dict[str, Any] = {"init_weights": False} if name in WITHOUT_WARNING else {}
+    if "weights_backbone" in signature(models.get_model_builder(name)).parameters:
+        options["weights_backbone"] = None  # nothing is downloaded
     if name.startswith("vit") and shape[1] == shape[2]:
         options["image_size"] = shape[1]
     return lambda: models.get_model(name, weights=None, **options), shape
@@ -42,7 +45,7 @@ def _native(name: str) -> tuple[int, ...]:
     from torchvision import models
 
     transforms = models.get_model_weights(name).DEFAULT.transforms()
-    side = getattr(transforms, "crop_size", [224])
+    side = getattr(transforms, "crop_size", None) or getattr(transforms, "resize_size", [224])
     return (3, side[0], side[-1])
 
 

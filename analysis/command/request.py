@@ -53,7 +53,7 @@ def _problems(flags: Namespace) -> Iterable[str]:
     if flags.diff and flags.network is not None:
         yield f"--diff takes two networks and compares them; leave out {flags.network}"
     if not flags.diff and flags.network is None:
-        yield "which NETWORK? Name one"
+        yield "which NETWORK? Name one, vgg19 for example (see python -m analysis --help)"
     yield from _without_memory(flags)
     yield from _out_of_place(flags)
     yield from _twice(flags)
@@ -101,6 +101,8 @@ def source(name: str, flags: Namespace) -> Source:
         raise AnalysisError(f"--parameter belongs to built-in networks; {name} makes its own")
     sizes = None if flags.input is None else written.sizes(flags.input)
     if place == "torchvision":
+        if sizes is not None:
+            written.image(sizes, flags.input)
         factory, shape = torchvision_model(rest, sizes)
     elif place.endswith(".py"):
         if sizes is None:

@@ -93,10 +93,21 @@ class Module:
 
     @cached_property
     def summary(self) -> "Summary":
-        """What `analysis.summary` makes of it."""
+        """What `analysis.summary` makes of it; two sizes may be (tokens, features) as well."""
+        try:
+            return self._summary(self.shape)
+        except AnalysisError as refusal:
+            if len(self.shape) != 2:
+                raise
+            try:
+                return self._summary(self.shape[::-1])
+            except AnalysisError:
+                raise refusal from None
+
+    def _summary(self, shape: tuple[int, ...]) -> "Summary":
         from analysis.reading import summary
 
-        return summary(self.factory, self.shape, batch=self.batch or 1, name=self.name)
+        return summary(self.factory, shape, batch=self.batch or 1, name=self.name)
 
     @property
     def reading(self) -> "Reading":

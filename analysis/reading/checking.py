@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from torch import nn
 
 from analysis.errors import AnalysisError
-from analysis.reading.sizes import fixed, symbols, times
+from analysis.reading.sizes import fixed, shaped, symbols, times
 from analysis.reading.steps import Step, Trace
 from analysis.reading.terms import Term, term
 
@@ -52,12 +52,13 @@ def check(
     trace: Trace,
     layers: list[str],
     again: Callable[[Sequence[int]], Trace],
+    tokens: bool = False,
 ) -> Check:
     """Run again at other sizes at which the guards hold, and compare every row."""
     guards = list(trace.journal.guards.values())
-    first = symbols(shape)
-    for other in candidates(shape):
-        sizes = symbols(other)
+    first = symbols(shape, tokens)
+    for sizes in candidates(first):
+        other = shaped(shape, sizes, tokens)
         if not all(guard.holds(sizes) for guard in guards):
             continue
         try:
@@ -69,21 +70,22 @@ def check(
     return Check(None, first=first)
 
 
-def candidates(shape: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    """Yield sizes to try: odd ones first, multiples of 32, smaller ones, the batch alone."""
-    batch, channels, *spatial = shape
-    more = 2 * batch + 1
-    changes: list[tuple[Callable[[int], int], ...]] = [
-        (lambda h: h + 37, lambda w: w + 21),
-        (lambda h: h + 64, lambda w: w + 96),
-        (lambda h: h - h // 4, lambda w: w - w // 8),
-        (lambda h: 2 * h, lambda w: 2 * w),
-        (lambda h: h - h // 4, lambda w: w - w // 4),
-    ]
-    if len(shape) in (3, 4):
-        for change in changes:
-            yield (more, channels, *(f(s) for f, s in zip(change, spatial, strict=False)))
-    yield (more, channels, *spatial)
+CHANGES: tuple[dict[str, Callable[[int], int]], ...] = (
+    {"H": lambda h: h + 37, "W": lambda w: w + 21},
+    {"H": lambda h: h + 64, "W": lambda w: w + 96},
+    {"H": lambda h: h - h // 4, "W": lambda w: w - w // 8},
+    {"H": lambda h: 2 * h, "W": lambda w: 2 * w},
+    {"H": lambda h: h - h // 4, "W": lambda w: w - w // 4},
+)
+"""Heights and widths to try: odd ones first, then multiples of 32, then smaller ones."""
+
+
+def candidates(sizes: dict[str, int]) -> Iterator[dict[str, int]]:
+    """Yield sizes to try, by symbol; the batch alone last."""
+    more = sizes | {"B": 2 * sizes["B"] + 1}
+    for change in CHANGES if "H" in sizes else ():
+        yield more | {axis: change[axis](size) for axis, size in sizes.items() if axis != "B"}
+    yield more
 
 
 def compared(

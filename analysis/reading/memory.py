@@ -15,7 +15,7 @@ from analysis.errors import AnalysisError
 from analysis.footprint import Memory, evaluation_memory, itemsize, weights_memory
 from analysis.notation import B, Calculation, H, W, calculation, plain
 from analysis.reading.reading import Reading, saved_formula
-from analysis.reading.sizes import shaped, symbols
+from analysis.reading.sizes import symbols
 from analysis.reading.terms import Term, term
 
 GIB = 2**30
@@ -38,7 +38,7 @@ def training_memory(
     size = itemsize(precision)
     trained = reading.training
     shape = reading.resized(batch=batch, height=height, width=width)
-    sizes = symbols(shape)
+    sizes = symbols(shape, reading.tokens)
     if not trained.holds(sizes):
         trained = trained.again((max(2, shape[0]), *shape[1:]))
     return _memory(
@@ -119,8 +119,9 @@ def inference_memory(
     holds on to more in variables of its own needs more.
     """
     size = itemsize(precision)
-    sizes = symbols(reading.resized(batch=batch, height=height, width=width))
-    read = reading if reading.holds(sizes) else reading.again(shaped(reading.shape, sizes))
+    shape = reading.resized(batch=batch, height=height, width=width)
+    sizes = symbols(shape, reading.tokens)
+    read = reading if reading.holds(sizes) else reading.again(shape)
     known: dict[Term, int] = {}
     peak = read.trace.lives.peak(lambda one: term(one).valued(sizes, known), size)
     return evaluation_memory(*_held(reading), calculation(peak), precision)

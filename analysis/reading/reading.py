@@ -15,10 +15,10 @@ from analysis.notation import B, H, Number, W
 from analysis.reading.checking import Check, check
 from analysis.reading.listing import Held, Write, names, numeric, rows, symbolic
 from analysis.reading.marks import Marks
-from analysis.reading.run import on_meta, run
+from analysis.reading.run import are_tokens, on_meta, run
 from analysis.reading.sizes import AXES, Guard, shaped, symbols
 from analysis.reading.steps import Step, Trace
-from analysis.reading.terms import Term, add, compiled, multiply, term
+from analysis.reading.terms import Term, add, compiled, multiply
 from analysis.rows import Derivation, Row
 
 
@@ -55,12 +55,13 @@ class Reading:
     trace: Trace = field(repr=False)
     dtype: Any = None
     in_training: bool = False
+    tokens: bool = False
     others: dict[tuple[int, ...], Reading] = field(default_factory=dict, repr=False)
 
     @property
     def sizes(self) -> dict[str, int]:
         """The sizes of this run by symbol: B, and H and W where the input has them."""
-        return symbols(self.shape)
+        return symbols(self.shape, self.tokens)
 
     @property
     def steps(self) -> list[Step]:
@@ -122,15 +123,15 @@ class Reading:
             for name, axis in (("batch", "B"), ("height", "H"), ("width", "W"))
             if axis in self.sizes
         }
-        return Source(self.name, self.shape[1], **known)
+        return Source(self.name, self.shape[-1 if self.tokens else 1], **known)
 
     @cached_property
     def check(self) -> Check:
         """A second run at other sizes, compared row by row."""
-        return check(self.module, self.shape, self.trace, names(self.steps), self._run)
+        return check(self.module, self.shape, self.trace, names(self.steps), self._run, self.tokens)
 
     def _run(self, shape: Sequence[int]) -> Trace:
-        return run(self.module, shape, self.in_training, self.dtype)
+        return run(self.module, shape, self.in_training, self.dtype, self.tokens)
 
     @property
     def total(self) -> Any:
@@ -158,7 +159,7 @@ class Reading:
                 f"{' or '.join(unknown)}; leave it out"
             )
         sizes = self.sizes | {axis: size for axis, size in wanted.items() if size is not None}
-        return shaped(self.shape, sizes)
+        return shaped(self.shape, sizes, self.tokens)
 
     def at(
         self, *, height: int | None = None, width: int | None = None, batch: int | None = None
@@ -169,7 +170,7 @@ class Reading:
             AnalysisError: if the module itself refuses an input of that size.
         """
         shape = self.resized(height=height, width=width, batch=batch)
-        sizes = symbols(shape)
+        sizes = symbols(shape, self.tokens)
         if self.holds(sizes):
             return self._derivation(self._source(sizes), numeric(sizes))
         return self.again(shape).derivation
@@ -183,9 +184,7 @@ class Reading:
     def again(self, shape: tuple[int, ...]) -> Reading:
         """Return the same module read at another shape."""
         if shape not in self.others:
-            self.others[shape] = Reading(
-                self.name, self.module, shape, self._run(shape), self.dtype, self.in_training
-            )
+            self.others[shape] = replace(self, shape=shape, trace=self._run(shape), others={})
         return self.others[shape]
 
     @cached_property
@@ -195,8 +194,8 @@ class Reading:
         A batch of at least 2: a batch norm has no statistics of one number.
         """
         shape = (max(2, self.shape[0]), *self.shape[1:])
-        trace = run(self.module, shape, True, self.dtype)
-        return Reading(self.name, self.module, shape, trace, self.dtype, True)
+        trace = run(self.module, shape, True, self.dtype, self.tokens)
+        return replace(self, shape=shape, trace=trace, in_training=True, others={})
 
     @cached_property
     def totals(self) -> Callable[..., Totals]:
@@ -263,7 +262,8 @@ def read(
 
     Args:
         module: a module, which is left as it is, or a factory that makes one (on the meta device).
-        shape: the input's without the batch: (C, H, W), (C, L) or (features,).
+        shape: the input's without the batch: (C, H, W), (C, L), (features,), or (tokens, features),
+            told from (C, L) by which of the two the module lets change.
         batch: images in a batch.
         name: what to call it; the module's class otherwise.
         dtype: of the input; float32 unless given (int64 for token ids).
@@ -274,7 +274,9 @@ def read(
     sizes = _checked((batch, *shape))
     on = on_meta(module)
     dtype = dtype or torch.float32
-    return Reading(name or type(on).__name__, on, sizes, run(on, sizes, dtype=dtype), dtype)
+    tokens = are_tokens(on, sizes, dtype)
+    trace = run(on, sizes, dtype=dtype, tokens=tokens)
+    return Reading(name or type(on).__name__, on, sizes, trace, dtype, tokens=tokens)
 
 
 def _checked(shape: tuple[Any, ...]) -> tuple[int, ...]:
@@ -285,8 +287,3 @@ def _checked(shape: tuple[Any, ...]) -> tuple[int, ...]:
             f"(3, 224, 224), and the batch one more; not {shape[1:]} with batch {shape[0]!r}"
         )
     return shape
-
-
-def parameters(reading: Reading) -> Term:
-    """Return the module's parameters, each once."""
-    return term(sum(held.numbers for held in reading.held.values()))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from copy import deepcopy
 from typing import Any
 
@@ -18,27 +19,34 @@ from analysis.reading.axes import NOWHERE, Part
 from analysis.reading.calls import marks_of, tensors_in
 from analysis.reading.marks import Marks, Sight, View
 from analysis.reading.saved import Stores
-from analysis.reading.sizes import Journal, Size
+from analysis.reading.sizes import Journal, Size, placed
 from analysis.reading.steps import Trace
 from analysis.reading.terms import symbol
 from analysis.reading.tracer import Tracer
 
-AXES = ("H", "W", "D")
-
 
 def on_meta(module: nn.Module | Callable[[], nn.Module]) -> nn.Module:
-    """Return the module on the meta device; a factory is called there, or first on the CPU.
+    """Return the module on the meta device; a factory is called there if it can be.
 
     A factory whose constructors compute is called on the CPU. A module that is given keeps its own
     parameters: a shallow twin with meta parameters is read.
+
+    Raises:
+        AnalysisError: if the factory fails, or makes no module.
     """
     if isinstance(module, nn.Module):
         return meta_twin(module)
-    try:
-        with torch.device("meta"):
-            return _checked(module()).to("meta")
-    except (RuntimeError, NotImplementedError):  # a constructor that computes with its numbers
+    with suppress(Exception), torch.device("meta"):  # a constructor may compute with its numbers
         return _checked(module()).to("meta")
+    try:
+        return _checked(module()).to("meta")
+    except AnalysisError:
+        raise
+    except Exception as error:
+        raise AnalysisError(
+            f"the factory failed, which is called without arguments: {type(error).__name__}: "
+            f"{_said(error)}"
+        ) from error
 
 
 def _checked(made: Any) -> nn.Module:
@@ -62,14 +70,16 @@ def meta_twin(module: nn.Module) -> nn.Module:
     return deepcopy(module, memo)
 
 
-def hinted(shape: Sequence[int], journal: Journal, dtype: torch.dtype) -> Tensor:
-    """Return an input whose sizes know their symbols: (B, C, H, W), (B, C, H) or (B, features)."""
+def hinted(
+    shape: Sequence[int], journal: Journal, dtype: torch.dtype, tokens: bool = False
+) -> Tensor:
+    """Return an input whose sizes know their symbols, and whose axes are the image's."""
     real = torch.empty(tuple(shape), device="meta", dtype=dtype)
-    spatial = range(2, len(shape)) if 3 <= len(shape) <= 4 else range(0)
-    sizes: list[int] = [Size.of(shape[0], symbol("B"), journal), *shape[1:]]
-    for axis, dim in enumerate(spatial):
-        sizes[dim] = Size.of(shape[dim], symbol(AXES[axis]), journal)
-    axes = [NOWHERE] * len(shape)
+    sizes, axes = list(shape), [NOWHERE] * len(shape)
+    places = placed(shape, tokens)
+    for name, dim in places.items():
+        sizes[dim] = Size.of(shape[dim], symbol(name), journal)
+    spatial = [dim for name, dim in places.items() if name != "B"]
     for axis, dim in enumerate(spatial):
         axes[dim] = (Part(axis, 0, shape[dim]),)
     view = View(tuple(Sight(1, 1, 0, sizes[dim]) for dim in spatial))
@@ -78,7 +88,11 @@ def hinted(shape: Sequence[int], journal: Journal, dtype: torch.dtype) -> Tensor
 
 
 def run(
-    module: nn.Module, shape: Sequence[int], training: bool = False, dtype: Any = torch.float32
+    module: nn.Module,
+    shape: Sequence[int],
+    training: bool = False,
+    dtype: Any = torch.float32,
+    tokens: bool = False,
 ) -> Trace:
     """Run a module that is on the meta device on one input, and return what the tracer saw.
 
@@ -87,7 +101,7 @@ def run(
     """
     stores = Stores([*module.parameters(), *module.buffers()]) if training else None
     tracer = Tracer(module, stores)
-    data = hinted(shape, tracer.trace.journal, dtype)
+    data = hinted(shape, tracer.trace.journal, dtype, tokens)
     tracer.trace.entry = marks_of(data)
     if stores:
         stores.know(data, marks_of(data).shape)
@@ -109,14 +123,42 @@ def run(
     return tracer.trace
 
 
+def are_tokens(module: nn.Module, shape: Sequence[int], dtype: torch.dtype) -> bool:
+    """Return whether an input is a row of tokens: ids, or vectors whose number may change."""
+    if len(shape) == 2:
+        return not dtype.is_floating_point
+    if len(shape) != 3:
+        return False
+    batch, first, last = shape
+    longer, wider = (batch, first + 1, last), (batch, first, last + 1)
+    return not _takes(module, wider, dtype) and _takes(module, longer, dtype)
+
+
+def _takes(module: nn.Module, shape: Sequence[int], dtype: torch.dtype) -> bool:
+    with suppress(AnalysisError):
+        run(module, shape, dtype=dtype)
+        return True
+    return False
+
+
 def _refusal(module: nn.Module, shape: Sequence[int], tracer: Tracer, error: Exception) -> str:
     where = tracer.stack[-1] or "the module itself"
     sizes = " × ".join(map(str, shape))
-    said = str(error).strip().splitlines()
-    return (
-        f"{type(module).__name__} refuses an input of {sizes} at {where}: "
-        f"{said[0] if said else type(error).__name__}"
-    )
+    said = _said(error)
+    if re.search(r"\bmeta\b|register_meta", said, re.IGNORECASE):
+        operator = re.search(r"(torch\.|Tensor\.|aten::)\w+", said)
+        return (
+            f"{type(module).__name__} cannot be read: what it does at {where} depends on the "
+            "numbers of its input, and a run on the meta device has none "
+            f"({operator[0] if operator else said}); read the parts before and after, each alone"
+        )
+    ids = "; token ids are read with dtype=torch.int64" if "Long, Int" in said else ""
+    return f"{type(module).__name__} refuses an input of {sizes} at {where}: {said}{ids}"
+
+
+def _said(error: Exception) -> str:
+    """Return the first line of an error's message."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 @contextmanager

@@ -257,13 +257,24 @@ def ceil_divide(above: int, below: int) -> int:
     return (above + below - 1) // below
 
 
-def symbols(shape: Sequence[int]) -> dict[str, int]:
-    """Return sizes by symbol, of (B, C, H, W), (B, C, H) or (B, features)."""
-    spatial = shape[2:] if 3 <= len(shape) <= 4 else ()
-    return dict(zip(AXES, (shape[0], *spatial), strict=False))
+def placed(shape: Sequence[int], tokens: bool = False) -> dict[str, int]:
+    """Return which dimension each symbol stands for: (B, C, H, W), (B, C, H) or (B, features).
+
+    Where the input is a row of tokens, it is (B, H, features) or (B, H).
+
+    >>> placed((1, 3, 224, 224)), placed((1, 197, 768), tokens=True)
+    ({'B': 0, 'H': 2, 'W': 3}, {'B': 0, 'H': 1})
+    """
+    spatial = range(2, len(shape)) if len(shape) in (3, 4) else range(0)
+    return dict(zip(AXES, (0, *([1] if tokens else spatial)), strict=False))
 
 
-def shaped(shape: Sequence[int], sizes: dict[str, int]) -> tuple[int, ...]:
+def symbols(shape: Sequence[int], tokens: bool = False) -> dict[str, int]:
+    """Return sizes by symbol."""
+    return {axis: shape[dim] for axis, dim in placed(shape, tokens).items()}
+
+
+def shaped(shape: Sequence[int], sizes: dict[str, int], tokens: bool = False) -> tuple[int, ...]:
     """Return a shape with its sizes replaced."""
-    spatial = [sizes[axis] for axis in AXES[1:] if axis in sizes]
-    return (sizes["B"], shape[1], *(spatial or shape[2:]))
+    axes = {dim: axis for axis, dim in placed(shape, tokens).items()}
+    return tuple(sizes[axes[dim]] if dim in axes else size for dim, size in enumerate(shape))

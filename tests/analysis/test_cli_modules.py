@@ -24,6 +24,12 @@ class Net(nn.Sequential):
         super().__init__(nn.Conv1d(2, 4, 3), nn.ReLU())
 
 dense = nn.Linear(10, 11)
+
+def encoder():
+    return nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+
+def needy(width):
+    return nn.Linear(width, width)
 number = 7
 """
 
@@ -81,6 +87,8 @@ def test_a_file_is_run_and_its_factory_read(file, capsys):
 def test_a_class_a_module_and_other_inputs_than_images_are_read_too(file, capsys):
     assert document(capsys, f"{file}:Net", "--input", "20x2")["rows"][1]["output"] == [18, 4]
     assert document(capsys, f"{file}:dense", "--input", "10")["total"]["parameters"] == 121
+    tokens = document(capsys, f"{file}:encoder", "--input", "20x8", "--closed-form")
+    assert (tokens["input"], tokens["total"]["macs"]) == (["H", "8"], "16*B*H**2 + 512*B*H")
 
 
 def test_a_closed_form_of_a_module_takes_a_batch_and_says_that_it_was_checked(file, capsys):
@@ -121,9 +129,19 @@ def test_mistakes_about_modules_are_answered_in_one_line(file, capsys):
         (f"{file.parent / 'broken.py'}:x", *asked): "running .* failed: ModuleNotFoundError",
         (f"{file}:make", "--input", "3x16x20"): r"refuses .*; --input .* did you mean 16x20x3\?",
         (f"{file}:make", *asked, "-p", "classes", "3"): "--parameter belongs to built-in networks",
+        (f"{file}:needy", *asked): "called without arguments: TypeError: needy.* 'width'",
+        ("torchvision:vgg19", "--input", "224x224"): "must be HEIGHTxWIDTHxCHANNELS",
     }
     for arguments, message in refusals.items():
         assert re.search(message, refused(capsys, *arguments)), message
+
+
+def test_a_model_whose_way_depends_on_numbers_is_refused_and_nothing_downloaded(no_network, capsys):
+    refusal = refused(capsys, "torchvision:fasterrcnn_mobilenet_v3_large_320_fpn")
+    assert "FasterRCNN cannot be read: what it does at rpn depends on the numbers" in refusal
+    assert "(torch.nonzero)" in refusal
+    deeplab = document(capsys, "torchvision:lraspp_mobilenet_v3_large", "--depth", "1")
+    assert deeplab["input"] == [520, 520, 3]
 
 
 def test_every_classification_model_of_torchvision_can_be_suggested():

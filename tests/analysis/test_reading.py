@@ -72,6 +72,29 @@ def test_macs_that_other_tools_get_wrong(module, shape, macs):
     assert not reading.unknown
 
 
+def test_tokens_are_counted_by_h_and_features_are_none():
+    reading = read(Attention(), (580, 512))
+    assert reading.closed_form.rows[0].output == (H, 512)
+    assert reading.closed_form.total.macs == 4 * 512 * 512 * B * H + 2 * 512 * B * H**2
+    assert reading.check.passed
+    assert reading.at(height=100, batch=2).total.macs == 2 * (100 * 4 * 512**2 + 2 * 512 * 100**2)
+    first, mixed = reading.rows[1], reading.rows[2]
+    assert (first.status, first.receptive_field) == ("exact", 1)
+    assert (mixed.status, mixed.receptive_field) == ("global", 580)
+
+
+def test_token_ids_are_read_as_integers():
+    module = nn.Sequential(nn.Embedding(100, 8), nn.Linear(8, 5))
+    assert read(module, (12,), dtype=torch.int64).closed_form.total.macs == 40 * B * H
+    with pytest.raises(AnalysisError, match=r"token ids are read with dtype=torch\.int64"):
+        read(module, (12,))
+
+
+def test_positions_come_last_in_a_convolution_over_one_axis():
+    reading = read(nn.Conv1d(6, 6, 3, padding=1), (6, 6))
+    assert reading.closed_form.total.macs == 108 * B * H
+
+
 def test_parameters_count_once_however_often_they_are_read():
     assert total(nn.Linear(10, 11), (10,)).parameters == 121
     assert total(Twice(), (10,)).parameters == 110
@@ -211,6 +234,12 @@ def test_a_factory_must_make_a_module():
         read(lambda: 3, (3, 8, 8))
 
 
+def test_a_factory_that_fails_is_answered_in_a_sentence():
+    said = "the factory failed, which is called without arguments: TypeError: .* 'need'"
+    with pytest.raises(AnalysisError, match=said):
+        read(lambda need: need, (3, 8, 8))
+
+
 def test_patched_functions_do_not_hide_a_layer(monkeypatch):
     real = functional.conv2d
 
@@ -325,6 +354,7 @@ def test_tensors_that_are_no_buffers_come_along():
     assert reading.check.passed
 
 
-def test_a_branch_on_numbers_is_refused_with_torchs_words():
-    with pytest.raises(AnalysisError, match="Function refuses an input of 1 × 3 × 8 × 8"):
+def test_a_branch_on_numbers_is_refused_and_its_operator_named():
+    said = r"Function cannot be read: .* depends on the numbers of its input, .* \(Tensor\.item\)"
+    with pytest.raises(AnalysisError, match=said):
         read(Function(lambda x: x if x.sum() > 0 else -x), (3, 8, 8))
