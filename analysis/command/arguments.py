@@ -4,6 +4,7 @@ import argparse
 import json
 from collections.abc import Sequence
 from itertools import pairwise
+from textwrap import wrap
 from typing import Any, NoReturn, get_args
 
 from analysis.counting import COUNTINGS
@@ -27,9 +28,7 @@ its formulas in B, H and W."""
 
 
 def _epilog() -> str:
-    names = list(NETWORKS)
-    lines = [", ".join(names[start : start + 5]) for start in range(0, len(names), 5)]
-    listed = ",\n  ".join(lines)
+    listed = "\n  ".join(wrap(", ".join(NETWORKS), 76, break_on_hyphens=False))
     return f"""\
 built-in networks:
   {listed}
@@ -84,7 +83,12 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_sizes(made: argparse.ArgumentParser) -> None:
     add = made.add_argument
-    add("--input", metavar="HxWxC", help="height, width, channels (default: the published ones)")
+    add(
+        "--input",
+        metavar="HxWxC",
+        help="height, width, channels (default: the published ones); for a module also "
+        "LENGTHxCHANNELS or FEATURES",
+    )
     add("--batch", metavar="B", help="images in a batch (default: 1)")
     add(
         "-p",
@@ -107,7 +111,7 @@ def _add_shown(made: argparse.ArgumentParser) -> None:
     add("--format", choices=[*get_args(Format), "json"], default="github", help="default: github")
     add("--schema", nargs=0, action=_Schema, help="print the schema of --format json, and stop")
     add("--show-calculation", action="store_true", help="show how each number comes about")
-    add("--depth", metavar="N", help="fold submodules: one row for all below N names")
+    add("--depth", metavar="N", help="fold submodules: one row for all that share N names")
     add("--width", metavar="N", help="fold tables to N columns (default: the terminal's)")
     add("--diff", nargs=2, metavar=("A", "B"), help="compare two networks layer by layer")
 
