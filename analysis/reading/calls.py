@@ -18,7 +18,17 @@ from analysis.rows import Kind
 Factor: TypeAlias = int | tuple[int, ...]
 Product: TypeAlias = tuple[Factor, ...]
 
-PLACES = (torch, torch.Tensor, functional, torch._C._nn, torch.special, torch.linalg)
+PLACES = (
+    torch._C.TensorBase,
+    torch._C._VariableFunctions,
+    torch._C._nn,
+    torch,
+    torch.Tensor,
+    functional,
+    torch.special,
+    torch.linalg,
+)
+"""Where torch keeps its functions; first the classes in C, which no profiler patches."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +71,32 @@ class Registry:
     """Rules by function."""
 
     rules: dict[Any, Rule] = field(default_factory=dict)
+    names: dict[str, Rule] = field(default_factory=dict)
 
     def add(self, rule: Rule, functions: Iterable[Any]) -> None:
         """Register a rule for functions."""
         for function in functions:
-            self.rules[function] = rule
+            self.rules[original(function)] = rule
+            self.names[getattr(function, "__name__", "")] = rule
+
+    def find(self, function: Any) -> Rule | None:
+        """The rule of a function, or of the one that a profiler's wrapper stands for.
+
+        A wrapper that keeps no way to what it wraps is known by the name it took over, as torch's
+        own function is where a wrapper stood in its place when this module was imported.
+        """
+        found = self.rules.get(function) or self.rules.get(original(function))
+        if found is None and _is_torchs(function):
+            return self.names.get(getattr(function, "__name__", ""))
+        return found
+
+
+def _is_torchs(function: Any) -> bool:
+    """Whether a function claims a place in torch: by its source, or by a method's full name."""
+    code = getattr(function, "__code__", None)
+    owner = str(getattr(function, "__qualname__", "")).partition(".")[0]
+    ours = code is not None and code.co_filename == functional.__file__
+    return ours or owner in ("TensorBase", "_VariableFunctionsClass")
 
 
 RULES = Registry()
@@ -86,6 +117,16 @@ def named(*names: str) -> list[Any]:
     written = [form for name in names for form in (name, f"{name}_", f"__{name}__", f"__i{name}__")]
     found = [getattr(place, form, None) for place in PLACES for form in written]
     return [one for one in found if callable(one)]
+
+
+def original(function: Any) -> Any:
+    """What a wrapper wraps, by the usual attributes: `functools.wraps`, and ptflops' own."""
+    seen: list[Any] = []
+    while function not in seen:
+        seen.append(function)
+        inner = getattr(function, "__wrapped__", None) or getattr(function, "op", None)
+        function = inner if callable(inner) else function
+    return function
 
 
 def tensors_in(value: Any) -> Iterable[Tensor]:

@@ -34,7 +34,12 @@ class Sight:
     def through(
         self, count: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1
     ) -> "Sight":
-        """Behind a sliding window: r' = r + d (k − 1) j, j' = j s, start' = start − p j."""
+        """Behind a sliding window: r' = r + d (k − 1) j, j' = j s, start' = start − p j.
+
+        Who sees what all see sees no more through a window.
+        """
+        if self.status == "global":
+            return replace(self, jump=self.jump * stride, count=count)
         return replace(
             self,
             size=self.size + dilation * (kernel - 1) * self.jump,

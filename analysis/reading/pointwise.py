@@ -51,13 +51,18 @@ def joined(operands: list[Marks]) -> Marks:
     for dim, filling in enumerate(fillers):
         own = [dim - len(shape) + len(operands[i].shape) for i in filling]
         axes.append(merged(operands[i].axes[d] for i, d in zip(filling, own, strict=True)))
-    located = [marks for marks in operands if any(marks.axes)]
+    located = [marks for marks in operands if is_map(marks)]
     return Marks(
         shape,
         tuple(axes),
         meet(marks.view for marks in operands),
         meet(marks.bare for marks in (located or operands)),
     )
+
+
+def is_map(marks: Marks) -> bool:
+    """Whether an operand has positions along the image's axes: a gate has one for all of them."""
+    return any(parts and fixed(size) != 1 for size, parts in zip(marks.shape, marks.axes, strict=True))
 
 
 def operands(call: Call) -> list[Marks]:

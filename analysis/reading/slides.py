@@ -123,8 +123,7 @@ def _transposed(call: Call) -> Marks:
 def _pooled(call: Call, settings: Sequence[Any], ceil: bool) -> Marks:
     marks = call.marks(0)
     kernel = settings[0]
-    axes = int(call.function.__name__[-2]) if call.function.__name__[-1] == "d" else None
-    axes = axes or _pool_axes(call)
+    axes = _pool_axes(call)
     kernels = pair(kernel, axes)
     strides = pair(settings[1] if settings[1] not in (None, [], ()) else kernels, axes)
     windows = zip(kernels, strides, pair(settings[2], axes), pair(settings[3], axes), strict=True)
@@ -136,8 +135,9 @@ def _pooled(call: Call, settings: Sequence[Any], ceil: bool) -> Marks:
 
 
 def _pool_axes(call: Call) -> int:
-    """Of the dispatchers of `max_pool`, which have no name of their own."""
-    return POOL_AXES[call.function]
+    """From the name; the dispatchers of `max_pool2d` have none of their own."""
+    digits = [int(one) for one in getattr(call.function, "__name__", "") if one.isdigit()]
+    return digits[0] if digits else POOL_AXES[call.function]
 
 
 MAX_POOLS = [f"max_pool{axes}d{more}" for axes in (1, 2, 3) for more in ("", "_with_indices")]
@@ -180,7 +180,7 @@ def _power_pool(call: Call) -> Marks:
 @rule("pool", *[f"adaptive_{kind}_pool{axes}d{more}" for axes in (1, 2, 3) for kind, more in
                 (("avg", ""), ("max", ""), ("max", "_with_indices"))])  # fmt: skip
 def _adaptive_pool(call: Call) -> Marks | tuple[Marks, ...]:
-    marks, axes = call.marks(0), POOL_AXES[call.function]
+    marks, axes = call.marks(0), _pool_axes(call)
     wanted = call.argument(1, "output_size")
     sizes = (wanted,) * axes if wanted is None or isinstance(wanted, int) else tuple(wanted)
     sizes = sizes * axes if len(sizes) < axes else sizes

@@ -16,7 +16,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from analysis.reading import pointwise, products, slides, views
-from analysis.reading.calls import RULES, Call, Product, marks_of, tensors_in
+from analysis.reading.calls import RULES, Call, Product, marks_of, original, tensors_in
 from analysis.reading.lives import Lives
 from analysis.reading.marks import Marks
 from analysis.reading.saved import Saved, Stores, attended
@@ -104,23 +104,24 @@ def _length(tensor: Tensor) -> int:
     return _shape(tensor)[0]
 
 
+_BASE: Any = torch._C.TensorBase
 QUERIES: dict[Any, Callable[..., Any]] = {
-    torch.Tensor.shape.__get__: _shape,  # type: ignore[attr-defined]
-    torch.Tensor.size: _size,
-    torch.Tensor.numel: _numel,
-    torch.Tensor.nelement: _numel,
-    torch.numel: _numel,
+    _BASE.shape.__get__: _shape,
+    _BASE.size: _size,
+    _BASE.numel: _numel,
+    _BASE.nelement: _numel,
+    torch._C._VariableFunctions.numel: _numel,
 }
 PROPERTIES: dict[Any, Callable[[Marks], Marks]] = {
-    torch.Tensor.T.__get__: views.reversed_dims,  # type: ignore[attr-defined]
-    torch.Tensor.mT.__get__: views.turned,  # type: ignore[attr-defined]
-    torch.Tensor.data.__get__: lambda marks: marks,  # type: ignore[attr-defined]
+    _BASE.T.__get__: views.reversed_dims,
+    _BASE.mT.__get__: views.turned,
+    _BASE.data.__get__: lambda marks: marks,
 }
 GUARDS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
-METHODS = {torch.Tensor.add, torch.Tensor.mul, torch.Tensor.matmul}
+METHODS = {_BASE.add, _BASE.mul, _BASE.matmul}
 """Methods that an operator sign calls too: which of the two it was matters to one convention."""
 
-OPENED = {functional.multi_head_attention_forward: functional}
+OPENED = {original(functional.multi_head_attention_forward): functional}
 """Functions written in Python that are read inside, operator by operator."""
 
 
@@ -163,7 +164,7 @@ def judged(call: Call, outs: list[Tensor]) -> Verdict:
 
     A rule that cannot take the arguments (it raises) has no verdict either.
     """
-    rule = RULES.rules.get(call.function)
+    rule = RULES.find(call.function)
     if rule is not None:
         with suppress(ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             found = rule.marks(call)
@@ -197,7 +198,7 @@ class Tracer(TorchFunctionMode):
         query = QUERIES.get(function)
         if query is not None:
             return query(*args, **(kwargs or {}))
-        body = self.bodies.get(function)
+        body = self.bodies.get(function) or self.bodies.get(original(function))
         if body is not None:
             with self:
                 return body(*args, **(kwargs or {}))
