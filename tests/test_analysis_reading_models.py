@@ -13,7 +13,15 @@ from analysis.reading.run import on_meta
 NAMES = models.list_models(module=models)
 OTHER_SIZES = [(256, 320), (160, 192)]
 WITHOUT_WARNING = {name: {"init_weights": False} for name in ("googlenet", "inception_v3")}
-QUICK = ("alexnet", "googlenet", "maxvit_t", "mobilenet_v3_small", "resnet18", "swin_v2_t", "vit_b_32")
+QUICK = (
+    "alexnet",
+    "googlenet",
+    "maxvit_t",
+    "mobilenet_v3_small",
+    "resnet18",
+    "swin_v2_t",
+    "vit_b_32",
+)
 
 
 def native(name):

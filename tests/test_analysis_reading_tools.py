@@ -83,6 +83,7 @@ TOOLS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("tool", TOOLS)
 def test_a_convention_is_what_its_tool_prints_of_a_model(tool, name):
@@ -108,8 +109,14 @@ MODULES = {
     "used twice": (Twice(), (10,)),
     "recurrent": (nn.LSTM(6, 5, 2, batch_first=True), (9, 6)),
     "gated recurrent": (nn.GRU(6, 5, batch_first=True), (9, 6)),
-    "pools": (nn.Sequential(nn.AvgPool2d(2), nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(2)), (3, 16, 16)),
-    "norms": (nn.Sequential(nn.BatchNorm2d(4), nn.GroupNorm(2, 4), nn.InstanceNorm2d(4)), (4, 8, 8)),
+    "pools": (
+        nn.Sequential(nn.AvgPool2d(2), nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(2)),
+        (3, 16, 16),
+    ),
+    "norms": (
+        nn.Sequential(nn.BatchNorm2d(4), nn.GroupNorm(2, 4), nn.InstanceNorm2d(4)),
+        (4, 8, 8),
+    ),
     "activations": (nn.Sequential(nn.ReLU(), nn.PReLU(), nn.GELU(), nn.Softmax(1)), (4, 8, 8)),
     "resized": (nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(4, 4, 3)), (4, 8, 8)),
 }

@@ -27,7 +27,7 @@ _LAZY = {
 }
 """Names whose module imports torch, and the module: imported when first asked for."""
 
-__all__ = ["Summary", "summary", *_LAZY]  # noqa: PLE0604
+__all__ = ["Summary", "summary", *_LAZY]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,7 @@
 """Which spatial axes run along a tensor's dimensions, through merging and splitting of dimensions.
 
-A dimension is written as factors in the order of its memory: `view(B, H/7, 7, W/7, 7, C)` splits the
-height into windows' numbers and places within a window, and a later view may join them again.
+A dimension is written as factors in the order of its memory: `view(B, H/7, 7, W/7, 7, C)` splits
+the height into windows' numbers and places within a window, and a later view may join them again.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 
 class Part(NamedTuple):
-    """A factor of a dimension: its axis (−1 for none), its window (0 for a whole axis), its size."""
+    """A factor of a dimension: its axis (−1: none), its window (0: a whole axis), its size."""
 
     axis: int
     window: int

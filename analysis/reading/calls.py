@@ -5,7 +5,7 @@ A rule is found by identity, never by name: profilers patch `torch.nn.functional
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
@@ -56,13 +56,20 @@ class Call:
         return list(tensors_in((*self.arguments, *self.options.values())))
 
 
+Marker = TypeVar("Marker", bound=Callable[..., Any])
+"""The function of a rule that makes the marks of what an operator returns."""
+
+Counter: TypeAlias = Callable[[Call, Marks], tuple[Product, ...]]
+"""The function of a rule that gives the products whose sizes are its MACs."""
+
+
 @dataclass(frozen=True)
 class Rule:
     """What an operator does: its kind (None for a view, which has no row), marks and products."""
 
     kind: Kind | None
     marks: Callable[[Call], Marks | tuple[Marks, ...]]
-    products: Callable[[Call, Marks], tuple[Product, ...]] | None = None
+    products: Counter | None = None
     facts: Callable[[Call], dict[str, Any]] | None = None
 
 
@@ -102,10 +109,15 @@ def _is_torchs(function: Any) -> bool:
 RULES = Registry()
 
 
-def rule(kind: Kind | None, *names: str, products: Any = None, facts: Any = None) -> Any:
+def rule(
+    kind: Kind | None,
+    *names: str,
+    products: Counter | None = None,
+    facts: Callable[[Call], dict[str, Any]] | None = None,
+) -> Callable[[Marker], Marker]:
     """Register the decorated marks' function for the torch functions of these names."""
 
-    def register(marks: Any) -> Any:
+    def register(marks: Marker) -> Marker:
         RULES.add(Rule(kind, marks, products, facts), named(*names))
         return marks
 
@@ -127,6 +139,15 @@ def original(function: Any) -> Any:
         inner = getattr(function, "__wrapped__", None) or getattr(function, "op", None)
         function = inner if callable(inner) else function
     return function
+
+
+def words(text: str) -> list[str]:
+    """Names written in a row.
+
+    >>> words("relu gelu")
+    ['relu', 'gelu']
+    """
+    return text.split()
 
 
 def tensors_in(value: Any) -> Iterable[Tensor]:

@@ -14,6 +14,7 @@ import torch
 from torch.nn import functional
 
 from analysis.errors import AnalysisError
+from analysis.reading.calls import words
 from analysis.reading.hooks import PTFLOPS, THOP, torchinfo_count
 from analysis.reading.reading import Reading, count
 from analysis.reading.sizes import Shape
@@ -40,9 +41,7 @@ def _ours(reading: Reading) -> Term:
 
 
 def _torch(reading: Reading) -> Term:
-    """Twice the MACs of what torch's counter has a formula for: no recurrences, no vectors."""
-    counted = [step for step in reading.steps if step.kind != "rnn"]
-    return Term.of("*", term(2), add(count(step) for step in counted))
+    return Term.of("*", term(2), reading.macs_formula)
 
 
 def _fvcore(reading: Reading) -> Term:
@@ -71,7 +70,7 @@ def _fvcore_step(step: Step, sizes: dict[str, int]) -> Term:
     """fvcore counts by operator: products but for attention, norms, and some pools and resizes."""
     if "equation" in step.facts:
         return _fvcore_einsum(step, sizes)
-    if step.kind in ("conv", "fc") or step.kind == "matmul" and "baddbmm" not in step.operator:
+    if step.kind in ("conv", "fc") or (step.kind == "matmul" and "baddbmm" not in step.operator):
         return count(step)
     entry = numbers(step.inputs[0].shape) if step.inputs else term(0)
     if step.kind == "norm":
@@ -141,9 +140,11 @@ def _ptflops_modules(module: Any, counted: dict[int, Term]) -> Iterable[Term]:
 
 _PATCHED = {
     getattr(functional, name)
-    for name in """relu prelu elu relu6 gelu silu softmax avg_pool1d avg_pool2d avg_pool3d
-    max_pool1d max_pool2d max_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d
-    adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d""".split()
+    for name in words(
+        "relu prelu elu relu6 gelu silu softmax avg_pool1d avg_pool2d avg_pool3d max_pool1d "
+        "max_pool2d max_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d "
+        "adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d"
+    )
 }
 _PATCHED_PRODUCTS = {torch.matmul, torch.mm, torch.bmm,
                      torch.Tensor.matmul, torch.Tensor.mm, torch.Tensor.bmm}  # fmt: skip
@@ -183,9 +184,9 @@ CONVENTIONS: dict[str, Convention] = {
         ),
         Convention(
             "torch",
-            "two FLOPs per multiply-accumulate of convolutions, matrix products and attention, as "
-            "torch.utils.flop_counter.FlopCounterMode of torch 2.14.1 on the meta device; an LSTM or "
-            "GRU is 0 (and so is fused attention, on a CPU)",
+            "two FLOPs per multiply-accumulate of convolutions and matrix products, as "
+            "torch.utils.flop_counter.FlopCounterMode of torch 2.14.1 on the meta device; on a "
+            "CPU an LSTM, a GRU and fused attention are 0",
             "FLOPs",
             _torch,
         ),

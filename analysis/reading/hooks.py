@@ -1,4 +1,4 @@
-"""Counts that other tools take at a module's call: from its type, and its inputs' and output's shapes.
+"""Counts that other tools take at a module's call: from its type, its inputs and its output.
 
 They follow the tools line by line, what they overlook included; `analysis.reading.conventions` says
 what each amounts to.
@@ -43,9 +43,9 @@ def _zero(call: ModuleCall) -> Term:
 
 
 def _thop_convolution(call: ModuleCall) -> Term:
-    kernel = call.module.weight.shape  # type: ignore[union-attr]
-    groups: Any = call.module.groups
-    return multiply([*call.outputs[0], call.inputs[0][1] // groups, *kernel[2:]])
+    module: Any = call.module
+    width = call.inputs[0][1] // module.groups
+    return multiply([*call.outputs[0], width, *module.weight.shape[2:]])
 
 
 def _thop_norm(call: ModuleCall) -> Term:
@@ -90,7 +90,7 @@ def _thop_linear(call: ModuleCall) -> Term:
 
 def _thop_cell(gates: int, extra: int, module: Any, inputs: int, hidden: int) -> int:
     bias = 2 * hidden if module.bias else 0
-    return gates * ((inputs + hidden) * hidden + hidden + bias) + extra * hidden
+    return int(gates * ((inputs + hidden) * hidden + hidden + bias) + extra * hidden)
 
 
 def _thop_recurrent(gates: int, extra: int, call: ModuleCall) -> Term:
@@ -151,7 +151,7 @@ def _pt_linear(call: ModuleCall) -> Term:
 
 
 def _pt_upsample(call: ModuleCall) -> Term:
-    """Of the first image alone: the hook takes ``output[0]``."""
+    """Of the first image alone: the hook takes `output[0]`."""
     return multiply(call.outputs[0][1:])
 
 
@@ -181,7 +181,8 @@ def _pt_layer(module: Any, suffix: str) -> int:
         [getattr(module, f"bias_{kind}{suffix}") for kind in ("ih", "hh")] if module.bias else []
     )
     extra = {"RNN": 1, "GRU": 7, "LSTM": 10}[type(module).__name__.removesuffix("Cell")]
-    return sum(weights) + sum(b.numel() for b in biases) + extra * int(module.hidden_size)
+    held = [*weights, *(bias.numel() for bias in biases)]
+    return int(sum(held) + extra * module.hidden_size)
 
 
 def _pt_attention(call: ModuleCall) -> Term:

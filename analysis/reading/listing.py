@@ -10,9 +10,9 @@ from typing import Any, TypeAlias
 
 from sympy import Integer
 
+from analysis.layers import Window
 from analysis.notation import ZERO, Calculation, Number, calculation, plain, product
 from analysis.operators import side_calculation
-from analysis.layers import Window
 from analysis.reading.marks import Marks, Sight, View
 from analysis.reading.saved import Saved
 from analysis.reading.sizes import Shape

@@ -15,7 +15,7 @@ from analysis.reading.sizes import Shape, times
 
 @dataclass
 class Life:
-    """A storage: what it holds, bytes a number of other kinds than floating ones, first and last use."""
+    """A storage: what it holds, the bytes of a number unless floating, its first and last use."""
 
     shape: Shape
     itemsize: int
@@ -56,7 +56,7 @@ class Lives:
             )
 
     def peak(self, value: Callable[[int], int], floating: int = 4) -> int:
-        """Bytes of the largest set alive at once, sizes turned into numbers by ``value``."""
+        """Bytes of the largest set alive at once, sizes turned into numbers by `value`."""
         changes = [0] * (self.clock + 2)
         for life in self.found.values():
             size = value(times(life.shape)) * (floating if life.floating else life.itemsize)

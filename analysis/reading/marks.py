@@ -4,7 +4,7 @@ Along the height and the width (or whatever the spatial axes are) a `Sight` says
 sees of the input, with the recurrence of `analysis.receptive_field`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TypeAlias
@@ -18,9 +18,9 @@ Step: TypeAlias = int | Fraction
 
 @dataclass(frozen=True)
 class Sight:
-    """What the first of ``count`` positions along an axis sees: ``size`` pixels from ``start`` on.
+    """What the first of `count` positions along an axis sees: `size` pixels from `start` on.
 
-    ``jump`` pixels lie between what neighbours see. Under the status *global* every position sees
+    `jump` pixels lie between what neighbours see. Under the status *global* every position sees
     what all of them see.
     """
 
@@ -50,7 +50,7 @@ class Sight:
         )
 
     def enlarged(self, count: int, above: int, below: int, taps: int) -> "Sight":
-        """Between positions ``above``/``below`` times as dense, each seeing ``taps`` of the old."""
+        """Between positions `above`/`below` times as dense, each seeing `taps` of the old."""
         jump = self.jump * below if above == 1 else Fraction(below, above) * self.jump
         return replace(
             self,
@@ -172,6 +172,14 @@ class Marks:
     def reshaped(self, shape: Shape, axes: Axes) -> "Marks":
         """Another shape that sees the same."""
         return Marks(shape, axes, self.view, self.bare)
+
+    def on(self, axis: int, change: Callable[[Sight], Sight]) -> "Marks":
+        """The same with the sight along one axis changed, where anything is seen."""
+        views = [
+            view.on(axis, change(view.sights[axis])) if view.sights else view
+            for view in (self.view, self.bare)
+        ]
+        return Marks(self.shape, self.axes, *views)
 
     def mixed(self, dims: Iterable[int]) -> "Marks":
         """The same where positions along these dimensions are mixed."""

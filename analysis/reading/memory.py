@@ -32,7 +32,7 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes of a training step, or of evaluation (``alive``), by what they are for."""
+    """Bytes of a training step, or of evaluation (`alive`), by what they are for."""
 
     weights: Calculation
     gradients: Calculation

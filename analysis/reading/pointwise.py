@@ -4,25 +4,31 @@ from typing import Any
 
 from torch import Tensor
 
-from analysis.reading.calls import Call, marks_of, rule, shape_of
 from analysis.reading.axes import NOWHERE, along, merged
+from analysis.reading.calls import Call, marks_of, rule, words
 from analysis.reading.marks import Marks, View, meet, plain_marks
 from analysis.reading.sizes import Shape, fixed, values
 
-ACTIVATIONS = """relu relu6 leaky_relu prelu rrelu elu selu celu gelu silu mish hardswish hardsigmoid
-    hardtanh sigmoid tanh softplus softsign softshrink hardshrink tanhshrink threshold logsigmoid
-    glu_""".split()
-ARITHMETIC = """sub rsub subtract div divide true_divide floor_divide pow neg negative exp exp2
-    expm1 log log2 log10 log1p sqrt rsqrt square abs absolute sign sgn sin cos tan asin acos atan
-    atan2 sinh cosh erf erfc erfinv floor ceil round trunc frac reciprocal remainder fmod clamp clip
-    clamp_min clamp_max maximum minimum where masked_fill lerp addcmul addcdiv eq ne lt le gt ge
-    logical_and logical_or logical_not logical_xor bitwise_and bitwise_or bitwise_not bitwise_xor
-    isnan isinf isfinite nan_to_num truediv floordiv rtruediv radd rmul rpow mod and or xor invert
-    bernoulli uniform normal fill zero exponential triu tril copysign hypot xlogy sinc deg2rad
-    cumsum cumprod float_power logit expit""".split()
-SAME = """detach clone contiguous to float double half bfloat16 long int bool type type_as cpu cuda
-    alias requires_grad_ detach_ copy_ empty_like zeros_like ones_like full_like rand_like
-    randn_like randint_like data""".split()
+ACTIVATIONS = words(
+    "relu relu6 leaky_relu prelu rrelu elu selu celu gelu silu mish hardswish hardsigmoid "
+    "hardtanh sigmoid tanh softplus softsign softshrink hardshrink tanhshrink threshold "
+    "logsigmoid glu_"
+)
+ARITHMETIC = words(
+    "sub rsub subtract div divide true_divide floor_divide pow neg negative exp exp2 expm1 log "
+    "log2 log10 log1p sqrt rsqrt square abs absolute sign sgn sin cos tan asin acos atan atan2 "
+    "sinh cosh erf erfc erfinv floor ceil round trunc frac reciprocal remainder fmod clamp clip "
+    "clamp_min clamp_max maximum minimum where masked_fill lerp addcmul addcdiv eq ne lt le gt ge "
+    "logical_and logical_or logical_not logical_xor bitwise_and bitwise_or bitwise_not "
+    "bitwise_xor isnan isinf isfinite nan_to_num truediv floordiv rtruediv radd rmul rpow mod and "
+    "or xor invert bernoulli uniform normal fill zero exponential triu tril copysign hypot xlogy "
+    "sinc deg2rad cumsum cumprod float_power logit expit"
+)
+SAME = words(
+    "detach clone contiguous to float double half bfloat16 long int bool type type_as cpu cuda "
+    "alias requires_grad_ detach_ copy_ empty_like zeros_like ones_like full_like rand_like "
+    "randn_like randint_like data"
+)
 
 
 def broadcast(shapes: list[Shape]) -> tuple[Shape, list[list[int]]]:
@@ -62,7 +68,9 @@ def joined(operands: list[Marks]) -> Marks:
 
 def is_map(marks: Marks) -> bool:
     """Whether an operand has positions along the image's axes: a gate has one for all of them."""
-    return any(parts and fixed(size) != 1 for size, parts in zip(marks.shape, marks.axes, strict=True))
+    return any(
+        parts and fixed(size) != 1 for size, parts in zip(marks.shape, marks.axes, strict=True)
+    )
 
 
 def operands(call: Call) -> list[Marks]:
@@ -89,8 +97,8 @@ def _first(call: Call) -> Marks:
     return call.marks(0)
 
 
-for _kind, _names in (("activation", ACTIVATIONS), ("other", ARITHMETIC)):
-    rule(_kind, *_names)(_pointwise)
+rule("activation", *ACTIVATIONS)(_pointwise)
+rule("other", *ARITHMETIC)(_pointwise)
 rule("multiply", "mul", "multiply")(_product)
 rule("add", "add")(_sum)
 rule(None, *SAME)(_first)
@@ -138,8 +146,10 @@ def _statistics_over_the_last(call: Call) -> Marks:
     return marks.normalized(range(-len(normalized), 0))
 
 
-REDUCTIONS = """sum mean prod amax amin std var norm logsumexp all any argmax argmin count_nonzero
-    nansum nanmean median vector_norm""".split()
+REDUCTIONS = words(
+    "sum mean prod amax amin std var norm logsumexp all any argmax argmin count_nonzero nansum "
+    "nanmean median vector_norm"
+)
 
 
 @rule("other", *REDUCTIONS)
@@ -212,14 +222,14 @@ def _dims(dims: Any, count: int) -> tuple[int, ...]:
     return tuple(dims) if isinstance(dims, tuple | list) else (dims,)
 
 
-FACTORIES = "zeros ones empty rand randn full arange linspace eye randperm tensor randint".split()
+FACTORIES = words("zeros ones empty rand randn full arange linspace eye randperm tensor randint")
 
 
 @rule(None, *FACTORIES, "new_zeros", "new_ones", "new_empty", "new_full", "new_tensor",
       "scalar_tensor", "as_tensor", "from_numpy", "empty_strided")  # fmt: skip
 def _made(call: Call) -> Marks:
     """New data: sizes among the arguments where they are the shape."""
-    wanted = [size for size in _numbers((*call.arguments, *call.options.values()))]
+    wanted = _numbers((*call.arguments, *call.options.values()))
     real = tuple(call.out.shape)
     return plain_marks(_with_formulas(real, wanted))
 
@@ -263,8 +273,3 @@ def unruled(call: Call, real: Shape) -> Marks:
     view = View(tuple(sight.everywhere() for sight in seeing.sights)).at_best("global")
     same = next((one for one in marks if values(one.shape) == real), None)
     return Marks(shape, same.axes if same else (NOWHERE,) * len(real), view, view)
-
-
-def shapes(call: Call) -> list[Shape]:
-    """The shapes of the tensor arguments."""
-    return [shape_of(tensor) for tensor in call.tensors]

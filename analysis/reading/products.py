@@ -4,8 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
-from analysis.reading.calls import Call, Product, marks_of, rule, shape_of
 from analysis.reading.axes import NOWHERE, Axes, merged
+from analysis.reading.calls import Call, Product, marks_of, rule, shape_of
 from analysis.reading.marks import Marks, meet
 from analysis.reading.pointwise import broadcast
 from analysis.reading.sizes import Shape, fixed
@@ -82,26 +82,27 @@ def _added_matmul(call: Call) -> Marks:
 
 def _equation(call: Call) -> tuple[list[str], str, list[Marks]]:
     """Letters per operand and of the result, an ellipsis spelled out, and the operands."""
-    equation = str(call.arguments[0]).replace(" ", "")
+    inputs, arrow, result = str(call.arguments[0]).replace(" ", "").partition("->")
     given = call.arguments[1:]
     tensors = given[0] if given and isinstance(given[0], tuple | list) else given
     marks = [marks_of(tensor) for tensor in tensors]
-    inputs, arrow, result = equation.partition("->")
-    letters = [
-        _spelled(part, len(m.shape)) for part, m in zip(inputs.split(","), marks, strict=True)
-    ]
+    pairs = list(zip(inputs.split(","), marks, strict=True))
+    letters = [_spelled(part, len(one.shape)) for part, one in pairs]
     if not arrow:
         joined = "".join(letters)
-        once = sorted(letter for letter in set(joined) if joined.count(letter) == 1)
-        result = "".join(once)
-    longest = max((len(m.shape) - len(p.replace("...", "")) for p, m in
-                   zip(inputs.split(","), marks, strict=True) if "..." in p), default=0)  # fmt: skip
-    return letters, _spelled(result, len(result.replace("...", "")) + longest), marks
+        result = "".join(sorted(one for one in set(joined) if joined.count(one) == 1))
+    spare = [len(one.shape) - _named(part) for part, one in pairs if "..." in part]
+    longest = max(spare, default=0)
+    return letters, _spelled(result, _named(result) + longest), marks
+
+
+def _named(part: str) -> int:
+    return len(part.replace("...", ""))
 
 
 def _spelled(part: str, dims: int) -> str:
     """The ellipsis as capitals from the end of an alphabet, aligned right."""
-    count = dims - len(part.replace("...", ""))
+    count = dims - _named(part)
     return part.replace("...", "ΑΒΓΔΕΖΗΘ"[8 - count :] if count else "")
 
 
@@ -191,7 +192,7 @@ def _recurrent_products(call: Call, after: Marks) -> tuple[Product, ...]:
 
 @rule("rnn", "lstm", "gru", "rnn_tanh", "rnn_relu", products=_recurrent_products)
 def _recurrence(call: Call) -> tuple[Marks, ...]:
-    shape, weights, layers, both, batch_first = _recurrent(call)
+    shape, _, layers, both, batch_first = _recurrent(call)
     directions = 2 if both else 1
     marks = call.marks(0)
     time = 1 if batch_first and len(shape) == 3 else 0
@@ -239,8 +240,7 @@ def _embedding(call: Call) -> Marks:
 
 
 def _bilinear_products(call: Call, after: Marks) -> tuple[Product, ...]:
-    left, right, weight = call.marks(0), call.marks(1), shape_of(call.argument(2, "weight"))
-    return ((*left.shape[:-1], *weight),)
+    return ((*call.marks(0).shape[:-1], *shape_of(call.argument(2, "weight"))),)
 
 
 @rule("fc", "bilinear", products=_bilinear_products)

@@ -37,7 +37,7 @@ class Source:
 class Reading:
     """One run of a module, and everything that follows from it.
 
-    ``shape`` is the input's, with the batch. Rows are numbers at that size; `at` gives them at
+    `shape` is the input's, with the batch. Rows are numbers at that size; `at` gives them at
     another one, by the formulas where the guards hold there and by another run where they don't.
     """
 
@@ -194,7 +194,7 @@ class Reading:
 
     @cached_property
     def macs(self) -> Callable[..., int]:
-        """The total of MACs, compiled: ``reading.macs(B, H, W)`` in microseconds.
+        """The total of MACs, compiled: `reading.macs(B, H, W)` in microseconds.
 
         Only where the guards hold (`holds`); `at` asks them by itself.
         """
@@ -242,7 +242,7 @@ def read(
     name: str | None = None,
     dtype: Any = None,
 ) -> Reading:
-    """Read a module: run it once on the meta device on an input of ``(batch, *shape)``.
+    """Read a module: run it once on the meta device on an input of `(batch, *shape)`.
 
     Args:
         module: a module, which is left as it is, or a factory that makes one (on the meta device).

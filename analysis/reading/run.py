@@ -13,8 +13,8 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from analysis.errors import AnalysisError
-from analysis.reading.calls import marks_of, tensors_in
 from analysis.reading.axes import NOWHERE, Part
+from analysis.reading.calls import marks_of, tensors_in
 from analysis.reading.marks import Marks, Sight, View
 from analysis.reading.saved import Stores
 from analysis.reading.sizes import Journal, Size
@@ -45,7 +45,7 @@ def _checked(made: Any) -> nn.Module:
 
 
 def meta_twin(module: nn.Module) -> nn.Module:
-    """A copy of the module whose parameters and buffers hold no numbers, shared ones still shared."""
+    """A copy whose parameters and buffers hold no numbers, shared ones still shared."""
     from copy import deepcopy
 
     tensors = [*module.parameters(), *module.buffers()]

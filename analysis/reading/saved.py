@@ -34,7 +34,7 @@ class Stores:
     """Every storage of a run by its identity, with the shape that first filled it.
 
     `pack` is the hook that torch calls for each tensor that an operator saves. A storage is counted
-    at the first operator that saves it; parameters and buffers are kept anyway, and are not counted.
+    at the first operator that saves it; parameters and buffers are kept anyway, so not counted.
     """
 
     def __init__(self, kept: list[Tensor]) -> None:

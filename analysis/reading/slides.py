@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from analysis.reading.calls import Call, Product, named, pair, rule, shape_of
 from analysis.reading.axes import NOWHERE, along
+from analysis.reading.calls import Call, Product, named, pair, rule, shape_of
+from analysis.reading.indexing import denser
 from analysis.reading.marks import Marks, View
 from analysis.reading.sizes import Shape, ceil_divide, fixed
-from analysis.reading.views import denser
 
 CONVOLUTIONS = ("conv1d", "conv2d", "conv3d")
 TRANSPOSED = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
@@ -205,10 +205,8 @@ def _adapted(marks: Marks, dim: int, count: int) -> Marks:
         return moved(marks, dim, count, (side, side, 0, 1))
     step = Fraction(fixed(before), fixed(count))
     after = moved(marks, dim, count, (int(step) + 2, 1, 0, 1))
-    for axis, _ in along([marks.axes[dim]]) if marks.view.sights else ():
-        views = [view.on(axis, view.sights[axis].at_best("not shift-invariant"))
-                 for view in (after.view, after.bare)]  # fmt: skip
-        after = Marks(after.shape, after.axes, *views)
+    for axis, _ in along([marks.axes[dim]]):
+        after = after.on(axis, lambda sight: sight.at_best("not shift-invariant"))
     return after
 
 

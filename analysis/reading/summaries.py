@@ -59,11 +59,11 @@ class Summary:
         return self._read("closed_form").closed_form
 
     def at(self, **sizes: int) -> Derivation:
-        """The rows at other sizes (``height``, ``width``, ``batch``)."""
+        """The rows at other sizes (`height`, `width`, `batch`)."""
         return self._read("at").at(**sizes)
 
     def count(self, convention: str) -> int:
-        """The total that another tool would print; `analysis.reading.CONVENTIONS` says what it is."""
+        """The total that another tool would print; see `analysis.reading.CONVENTIONS`."""
         from analysis.reading.conventions import convention as named
 
         return named(convention).total(self._read("count"))

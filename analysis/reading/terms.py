@@ -21,9 +21,9 @@ _KNOWN: "WeakValueDictionary[Key, Term]" = WeakValueDictionary()
 
 
 class Term:
-    """A formula: ``sign`` is ``number``, ``symbol``, or one of ``+ - * // / % max min``.
+    """A formula: `sign` is `number`, `symbol`, or one of `+ - * // / % max min`.
 
-    ``/`` is a division that leaves no remainder.
+    `/` is a division that leaves no remainder.
     """
 
     __slots__ = ("__weakref__", "_form", "key")
@@ -64,11 +64,11 @@ class Term:
         return self._form
 
     def at(self, sizes: dict[str, int]) -> int:
-        """The value at the sizes, by name ``B``, ``H``, ``W``."""
+        """The value at the sizes, by name `B`, `H`, `W`."""
         return _value(self, sizes, {})
 
     def valued(self, sizes: dict[str, int], known: "dict[Term, int]") -> int:
-        """The same, with the values of shared parts kept in ``known``."""
+        """The same, with the values of shared parts kept in `known`."""
         found = known.get(self)
         return _value(self, sizes, known) if found is None else found
 
@@ -125,7 +125,7 @@ def _one(key: Key) -> Term:
 
 
 def _neutral(sign: str, left: Term, right: Term) -> Term | None:
-    """What is left of ``x + 0``, ``0 + x``, ``x·1``, ``1·x``, ``x·0``, ``x // 1`` and ``x − x``."""
+    """What is left of `x + 0`, `0 + x`, `x·1`, `1·x`, `x·0`, `x // 1` and `x − x`."""
     neutral = {"+": 0, "*": 1, "//": 1, "/": 1}.get(sign)
     if neutral is not None and right.constant and right.key[1] == neutral:
         return left
@@ -137,14 +137,14 @@ def _neutral(sign: str, left: Term, right: Term) -> Term | None:
 
 
 def _folded(sign: str, left: Term, number: int) -> Term | None:
-    """``(x + a) + b``, ``(x·a)·b`` and ``⌊(⌊x/a⌋ + b)/c⌋ = ⌊(x + a·b)/(a·c)⌋`` for numbers a, b, c."""
+    """`(x + a) + b`, `(x·a)·b` and `⌊(⌊x/a⌋ + b)/c⌋ = ⌊(x + a·b)/(a·c)⌋` for numbers a, b, c."""
     if sign in "+*" and left.key[0] == sign and left.key[2].constant:
         return Term.of(sign, left.key[1], term(_number(sign, left.key[2].key[1], number)))
     return _floored(left, number) if sign == "//" and number > 0 else None
 
 
 def _padded(sign: str, left: Term, right: Term) -> Term | None:
-    """``x + (m − x mod m) mod m = m ⌈x/m⌉``, and ``x + x mod 2 = 2 ⌈x/2⌉``: padding to a multiple."""
+    """`x + (m − x mod m) mod m = m ⌈x/m⌉`, and `x + x mod 2 = 2 ⌈x/2⌉`: padding to a multiple."""
     if sign != "+" or right.key[0] != "%" or not right.key[2].constant:
         return None
     inner, step = right.key[1], right.key[2].key[1]
@@ -239,7 +239,7 @@ def _value(formula: Term, sizes: dict[str, int], known: dict[Term, int]) -> int:
 
 
 def compiled(formulas: Iterable[Term]) -> Any:
-    """Compile formulas into one function of ``B, H, W`` that returns their values as a tuple.
+    """Compile formulas into one function of `B, H, W` that returns their values as a tuple.
 
     Shared parts are computed once, in exact integers.
 

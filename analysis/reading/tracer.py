@@ -15,15 +15,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from analysis.reading import pointwise, products, slides, views
+from analysis.reading import indexing, joins, pointwise, products, slides, views
 from analysis.reading.calls import RULES, Call, Product, marks_of, original, tensors_in
 from analysis.reading.lives import Lives
 from analysis.reading.marks import Marks
 from analysis.reading.saved import Saved, Stores, attended
-from analysis.reading.sizes import Journal, Shape, times, values
+from analysis.reading.sizes import Journal, Shape, Size, fixed, times, values
 from analysis.rows import Kind
 
-MODULES = (pointwise, products, slides, views)
+MODULES = (indexing, joins, pointwise, products, slides, views)
 """Importing a module of rules registers them."""
 
 
@@ -75,7 +75,7 @@ class Trace:
 
 
 class Sizes(tuple[int, ...]):
-    """What ``x.shape`` gives: a tuple of sizes with the methods of `torch.Size`."""
+    """What `x.shape` gives: a tuple of sizes with the methods of `torch.Size`."""
 
     __slots__ = ()
 
@@ -101,13 +101,18 @@ def _numel(tensor: Tensor) -> int:
 
 
 def _length(tensor: Tensor) -> int:
-    return _shape(tensor)[0]
+    """`len(x)` must be a bare number: there a formula ends."""
+    first = _shape(tensor)[0]
+    if isinstance(first, Size):
+        first.journal.leak(first.term)
+    return fixed(first)
 
 
 _BASE: Any = torch._C.TensorBase
 QUERIES: dict[Any, Callable[..., Any]] = {
     _BASE.shape.__get__: _shape,
     _BASE.size: _size,
+    original(torch.Tensor.__len__): _length,
     _BASE.numel: _numel,
     _BASE.nelement: _numel,
     torch._C._VariableFunctions.numel: _numel,
@@ -160,7 +165,7 @@ class Verdict:
 
 
 def judged(call: Call, outs: list[Tensor]) -> Verdict:
-    """The rule's verdict where its shapes are those of this run; *unknown* otherwise, never a guess.
+    """The rule's verdict where its shapes are this run's; *unknown* otherwise, never a guess.
 
     A rule that cannot take the arguments (it raises) has no verdict either.
     """
@@ -305,7 +310,7 @@ class Tracer(TorchFunctionMode):
 
 
 def _by_sign() -> bool:
-    """Whether the module wrote a sign (``x + y``, ``x @ y``) rather than a method's name."""
+    """Whether the module wrote a sign (`x + y`, `x @ y`) rather than a method's name."""
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename == __file__:
         frame = frame.f_back
@@ -316,5 +321,5 @@ def operator_name(function: Any) -> str:
     """An operator's name as torch writes it."""
     name = getattr(function, "__name__", str(function))
     if name == "fn" and function in slides.POOL_AXES:
-        return f"{'adaptive_' if 'adaptive' in str(function) else ''}max_pool{slides.POOL_AXES[function]}d"
+        return f"max_pool{slides.POOL_AXES[function]}d"
     return str(name).strip("_") if str(name).startswith("__") else str(name)
