@@ -167,6 +167,20 @@ def _ptflops_step(step: Step) -> Term:
     return term(0)
 
 
+_CALFLOPS = {
+    getattr(functional, name)
+    for name in words(
+        "linear conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d"
+    )
+} | {torch.matmul, torch.Tensor.matmul, torch.addmm, torch.Tensor.addmm, torch.baddbmm}
+
+
+def _calflops(reading: Reading) -> Term:
+    """Count what calflops patches: functions, not the operator sign, bmm, or fused attention."""
+    seen = [one for one in reading.steps if one.function in _CALFLOPS]
+    return add(count(step) for step in seen if not step.facts.get("sign"))
+
+
 def _keras(reading: Reading) -> Term:
     held = [*reading.held.values(), *reading.buffers.values()]
     return term(sum(one.numbers for one in held))
@@ -220,6 +234,21 @@ CONVENTIONS: dict[str, Convention] = {
             "affine norm, average pools; functions and attention are 0 (thop 0.1.1)",
             "MACs",
             _thop,
+        ),
+        Convention(
+            "calflops",
+            "multiply-accumulates of patched functions: convolutions, linear layers, matmul and "
+            "addmm; the @ sign, bmm, einsum, recurrences and fused attention are 0 "
+            "(calflops 0.3.2, its MACs)",
+            "MACs",
+            _calflops,
+        ),
+        Convention(
+            "torchlens",
+            "multiply-accumulates of convolutions and matrix products, attention included "
+            "(torchlens 2.36, the MACs of its forward pass)",
+            "MACs",
+            _ours,
         ),
         Convention(
             "keras",
