@@ -223,6 +223,9 @@ class Derivation:
 
 
 def _sum(values: Iterable[Number]) -> Number:
+    values = tuple(values)
+    if all(type(value) is int for value in values):
+        return sum(values)
     return plain(Add(*map(sympify, values)))
 
 

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from sympy import Rational
 from torch import nn
 from torch.nn import functional
 
@@ -293,3 +294,45 @@ def test_importing_analysis_does_not_import_torch():
 
     code = "import analysis, sys; analysis.reading.summary; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_compiled_totals_are_those_of_the_rows():
+    module = nn.Sequential(nn.Conv2d(3, 8, 3, 2), nn.ReLU(inplace=True), nn.MaxPool2d(2))
+    reading = read(module, (3, 32, 32))
+    for batch, height, width in ((1, 32, 32), (4, 57, 40)):
+        total = reading.at(batch=batch, height=height, width=width).total
+        totals = reading.totals(batch, height, width)
+        assert (totals.macs, totals.activations) == (total.macs, total.activations)
+    training = read(module, (3, 32, 32), batch=2).training
+    assert training.totals(2, 32, 32).saved == sum(row.saved for row in training.rows)
+
+
+def test_arithmetic_intensity_is_flops_per_byte_moved():
+    row = read(nn.Linear(10, 11, bias=False), (10,), batch=4).rows[1]
+    assert row.traffic == 4 * 10 + 110 + 4 * 11
+    assert row.intensity() == Rational(2 * 440, 4 * 194)
+    assert row.intensity(itemsize=2) == 2 * row.intensity()
+
+
+class Positions(nn.Module):
+    """Tensors that are no buffers, and tensors made where nobody says on which device."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.tensor([1.0, 2.0, 3.0]).reshape(3, 1, 1)
+
+    def forward(self, x):
+        ramp = torch.arange(x.shape[3], dtype=x.dtype) * torch.ones(1)
+        return x * self.scale + ramp
+
+
+def test_tensors_that_are_no_buffers_come_along():
+    reading = read(nn.Sequential(Positions(), nn.Conv2d(3, 4, 1)), (3, 8, 8))
+    assert reading.unknown == ()
+    assert reading.closed_form.total.macs == 12 * B * H * W
+    assert reading.check.passed
+
+
+def test_a_branch_on_numbers_is_refused_with_torchs_words():
+    with pytest.raises(AnalysisError, match="Function refuses an input of 1 × 3 × 8 × 8"):
+        read(Function(lambda x: x if x.sum() > 0 else -x), (3, 8, 8))

@@ -5,6 +5,7 @@ A rule is found by identity, never by name: profilers patch `torch.nn.functional
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeAlias, TypeVar
 
 import torch
@@ -50,7 +51,7 @@ class Call:
         """The marks of a tensor argument."""
         return marks_of(self.argument(place, name))
 
-    @property
+    @cached_property
     def tensors(self) -> list[Tensor]:
         """Every tensor among the arguments, in lists too."""
         return list(tensors_in((*self.arguments, *self.options.values())))

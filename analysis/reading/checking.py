@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from torch import nn
 
 from analysis.errors import AnalysisError
-from analysis.reading.sizes import fixed, times
+from analysis.reading.sizes import fixed, symbols, times
+from analysis.reading.steps import Step, Trace
 from analysis.reading.terms import Term, term
-from analysis.reading.tracer import Step, Trace
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ def check(
 ) -> Check:
     """Run again at other sizes at which the guards hold, and compare every row."""
     guards = list(trace.journal.guards.values())
-    first = _symbols(shape)
+    first = symbols(shape)
     for other in candidates(shape):
-        sizes = _symbols(other)
+        sizes = symbols(other)
         if not all(guard.holds(sizes) for guard in guards):
             continue
         try:
@@ -67,11 +67,6 @@ def check(
         kept = frozenset(axis for axis in sizes if sizes[axis] == first[axis])
         return Check(sizes, compared(trace, second, layers, sizes), kept, first)
     return Check(None, first=first)
-
-
-def _symbols(shape: Sequence[int]) -> dict[str, int]:
-    spatial = shape[2:] if 3 <= len(shape) <= 4 else ()
-    return dict(zip("BHW", (shape[0], *spatial), strict=False))
 
 
 def candidates(shape: Sequence[int]) -> Iterator[tuple[int, ...]]:

@@ -18,8 +18,8 @@ from analysis.reading.calls import words
 from analysis.reading.hooks import PTFLOPS, THOP, torchinfo_count
 from analysis.reading.reading import Reading, count
 from analysis.reading.sizes import Shape
+from analysis.reading.steps import ModuleCall, Step
 from analysis.reading.terms import Term, add, multiply, term
-from analysis.reading.tracer import ModuleCall, Step
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from typing import Any, TypeAlias
 from torch import nn
 
 from analysis.reading.sizes import Shape
+from analysis.reading.steps import ModuleCall
 from analysis.reading.terms import Term, add, multiply, term
-from analysis.reading.tracer import ModuleCall
 
 Hook: TypeAlias = Callable[[ModuleCall], Term]
 

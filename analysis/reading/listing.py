@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from math import prod
 from typing import Any, TypeAlias
 
-from sympy import Integer
+from sympy import Integer, Rational
 
 from analysis.layers import Window
 from analysis.notation import ZERO, Calculation, Number, calculation, plain, product
@@ -16,9 +17,9 @@ from analysis.operators import side_calculation
 from analysis.reading.marks import Marks, Sight, View
 from analysis.reading.saved import Saved
 from analysis.reading.sizes import Shape
+from analysis.reading.steps import Step
 from analysis.reading.terms import Term, term
-from analysis.reading.tracer import Step
-from analysis.rows import Kind, Row, Shown
+from analysis.rows import STATUSES, Kind, Row, Shown, Status
 
 Write: TypeAlias = Callable[[Any], Number]
 """Turns a size into a plain number, or into a sympy expression."""
@@ -154,9 +155,8 @@ def _macs(step: Step, write: Write) -> Calculation:
         return ZERO
     if len(shown) == 1:
         return shown[0]
-    total = sum((Integer(0) + one.value for one in shown), Integer(0))
     parts = [one.value for one in shown]
-    return calculation(plain(total), " + ".join("{}" for _ in parts), *parts)
+    return calculation(sum(parts[1:], parts[0]), " + ".join("{}" for _ in parts), *parts)
 
 
 def _product(factors: Iterable[Any], write: Write) -> Calculation:
@@ -205,20 +205,21 @@ def _rounded_up(size: Any) -> int:
 
 
 def _jumps(view: View) -> Shown:
-    jumps = [Integer(s.jump.numerator) / s.jump.denominator for s in view.sights]
-    return _both(tuple(calculation(plain(jump)) for jump in jumps))
+    return _both(tuple(calculation(_step(sight.jump)) for sight in view.sights))
 
 
-def _status(view: View) -> Any:
-    from analysis.rows import STATUSES
+def _step(jump: int | Fraction) -> Number:
+    return jump if isinstance(jump, int) else Rational(jump.numerator, jump.denominator)
 
-    statuses = [sight.status for sight in view.sights] or ["exact"]
-    return max(statuses, key=STATUSES.index)
+
+def _status(view: View) -> Status:
+    statuses = [sight.status for sight in view.sights]
+    return max(statuses, key=STATUSES.index, default="exact")
 
 
 def saved_bytes(saved: Iterable[Saved], write: Write, floating: int = 4) -> Calculation:
     """Bytes kept for the backward pass: each storage's numbers times their size."""
-    terms = [(write(one.numbers), floating if one.floating else one.bits // 8) for one in saved]
+    terms = [(write(one.numbers), one.itemsize(floating)) for one in saved]
     if not terms:
         return ZERO
     total = sum((number * size for number, size in terms), 0 * terms[0][0])

@@ -14,9 +14,9 @@ from sympy import floor, sympify
 
 from analysis.errors import AnalysisError
 from analysis.notation import B, Calculation, H, Number, W, calculation, plain
-from analysis.reading.reading import Reading, shaped, symbols
-from analysis.reading.saved import Saved
-from analysis.reading.terms import Term, add, multiply, term
+from analysis.reading.reading import Reading, saved_formula
+from analysis.reading.sizes import shaped, symbols
+from analysis.reading.terms import Term, term
 
 Optimizer: TypeAlias = Literal["sgd", "momentum", "adam"]
 Precision: TypeAlias = Literal["fp32", "bf16"]
@@ -83,7 +83,9 @@ def training_memory(
     sizes = symbols(shape)
     if not trained.holds(sizes):
         trained = trained.again((max(2, shape[0]), *shape[1:]))
-    return _memory(reading, optimizer, size, calculation(saved_formula(trained, size).at(sizes)))
+    return _memory(
+        reading, optimizer, size, calculation(saved_formula(trained.steps, size).at(sizes))
+    )
 
 
 def training_formula(
@@ -91,7 +93,7 @@ def training_formula(
 ) -> Memory:
     """The same in closed form, in B, H and W."""
     size = _bytes(precision)
-    form = saved_formula(reading.training, size).form
+    form = saved_formula(reading.training.steps, size).form
     return _memory(reading, optimizer, size, calculation(plain(form)))
 
 
@@ -116,16 +118,6 @@ def _bytes(precision: str) -> int:
         if name == precision:
             return size
     raise AnalysisError(f"precision must be one of {', '.join(BYTES)}, not {precision!r}")
-
-
-def saved_formula(trained: Reading, floating: int = 4) -> Term:
-    """Bytes that all operators save for the backward pass, as a formula."""
-    saved = [one for step in trained.steps for one in step.saved]
-    return add(multiply([_itemsize(one, floating), one.numbers]) for one in saved)
-
-
-def _itemsize(saved: Saved, floating: int) -> int:
-    return floating if saved.floating else saved.bits // 8
 
 
 def largest_batch(

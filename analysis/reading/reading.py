@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
+import torch
 from torch import nn
 
 from analysis.errors import AnalysisError
 from analysis.notation import B, H, Number, W
 from analysis.reading.checking import Check, check
 from analysis.reading.listing import Held, Write, names, numeric, rows, symbolic
+from analysis.reading.marks import Marks
 from analysis.reading.run import on_meta, run
-from analysis.reading.sizes import Guard
+from analysis.reading.sizes import AXES, Guard, shaped, symbols
+from analysis.reading.steps import Step, Trace
 from analysis.reading.terms import Term, add, compiled, multiply, term
-from analysis.reading.tracer import Step, Trace
 from analysis.rows import Derivation, Row
-
-AXES = ("B", "H", "W")
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,14 @@ class Source:
     height: Number = 1
     width: Number = 1
     batch: Number = 1
+
+
+class Totals(NamedTuple):
+    """Sums over all rows: MACs, numbers in outputs, bytes saved for backward (fp32)."""
+
+    macs: int
+    activations: int
+    saved: int
 
 
 @dataclass(frozen=True)
@@ -105,8 +113,6 @@ class Reading:
         return Derivation(source, tuple(self._noted(row) for row in written.rows))
 
     def _noted(self, row: Row) -> Row:
-        from dataclasses import replace
-
         found = self.check.notes.get(row.layer)
         return row if found is None else replace(row, note=f"{row.note} {found}".strip())
 
@@ -193,6 +199,23 @@ class Reading:
         return Reading(self.name, self.module, shape, trace, self.dtype, True)
 
     @cached_property
+    def totals(self) -> Callable[..., Totals]:
+        """The totals, compiled: `reading.totals(B, H, W)` in microseconds.
+
+        Only where the guards hold (`holds`); `at` asks them by itself.
+        """
+        written = [one.shape for one in self._written]
+        numbers = add(multiply(shape) for shape in written)
+        evaluate = compiled([self.macs_formula, numbers, saved_formula(self.steps)])
+        return lambda B=1, H=1, W=1: Totals(*evaluate(B, H, W))
+
+    @property
+    def _written(self) -> list[Marks]:
+        """The input, and every output that isn't written over an input."""
+        entry = [self.trace.entry] if self.trace.entry else []
+        return [*entry, *(step.outputs[0] for step in self.steps if not step.inplace)]
+
+    @cached_property
     def macs(self) -> Callable[..., int]:
         """The total of MACs, compiled: `reading.macs(B, H, W)` in microseconds.
 
@@ -212,22 +235,16 @@ def count(step: Step) -> Term:
     return add(multiply(_flat(factors)) for factors in step.products)
 
 
+def saved_formula(steps: Sequence[Step], floating: int = 4) -> Term:
+    """Bytes that operators save for the backward pass, floating numbers of so many bytes."""
+    saved = [one for step in steps for one in step.saved]
+    return add(multiply([one.itemsize(floating), one.numbers]) for one in saved)
+
+
 def _flat(factors: Sequence[Any]) -> list[Any]:
     return [
         one for factor in factors for one in (factor if isinstance(factor, tuple) else (factor,))
     ]
-
-
-def symbols(shape: Sequence[int]) -> dict[str, int]:
-    """Sizes by symbol: (B, C, H, W), (B, C, H) or (B, features)."""
-    spatial = shape[2:] if 3 <= len(shape) <= 4 else ()
-    return dict(zip(AXES, (shape[0], *spatial), strict=False))
-
-
-def shaped(shape: Sequence[int], sizes: dict[str, int]) -> tuple[int, ...]:
-    """A shape with its sizes replaced."""
-    spatial = [sizes[axis] for axis in AXES[1:] if axis in sizes]
-    return (sizes["B"], shape[1], *(spatial or shape[2:]))
 
 
 def _by(shape: Sequence[int]) -> str:
@@ -254,8 +271,6 @@ def read(
     Raises:
         AnalysisError: for a shape that is none, or one that the module refuses.
     """
-    import torch
-
     sizes = _checked((batch, *shape))
     on = on_meta(module)
     dtype = dtype or torch.float32

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -18,8 +19,9 @@ from analysis.reading.calls import marks_of, tensors_in
 from analysis.reading.marks import Marks, Sight, View
 from analysis.reading.saved import Stores
 from analysis.reading.sizes import Journal, Size
+from analysis.reading.steps import Trace
 from analysis.reading.terms import symbol
-from analysis.reading.tracer import Trace, Tracer
+from analysis.reading.tracer import Tracer
 
 AXES = ("H", "W", "D")
 
@@ -45,10 +47,9 @@ def _checked(made: Any) -> nn.Module:
 
 
 def meta_twin(module: nn.Module) -> nn.Module:
-    """A copy whose parameters and buffers hold no numbers, shared ones still shared."""
-    from copy import deepcopy
-
-    tensors = [*module.parameters(), *module.buffers()]
+    """A copy whose tensors hold no numbers, parameters or not, shared ones still shared."""
+    bare = [vars(one).values() for one in module.modules()]
+    tensors = [*module.parameters(), *module.buffers(), *tensors_in([list(v) for v in bare])]
     if all(tensor.is_meta for tensor in tensors):
         return module
     memo: dict[int, Any] = {}

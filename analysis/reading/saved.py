@@ -24,6 +24,10 @@ class Saved:
     bits: int
     floating: bool
 
+    def itemsize(self, floating: int) -> int:
+        """Bytes of one number, those of a floating one as given."""
+        return floating if self.floating else self.bits // 8
+
     @property
     def numbers(self) -> int:
         """How many numbers it holds."""

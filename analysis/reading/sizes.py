@@ -6,7 +6,7 @@ written down as a `Guard`, because the formulas hold only where it comes out the
 """
 
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, TypeAlias
@@ -14,6 +14,9 @@ from typing import Any, TypeAlias
 from analysis.reading.terms import Term, term
 
 Shape: TypeAlias = tuple[int, ...]
+
+AXES = ("B", "H", "W")
+"""The symbols of an input's batch, height and width."""
 
 SIGNS: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
@@ -252,3 +255,15 @@ def times(factors: Iterable[int]) -> int:
 def ceil_divide(above: int, below: int) -> int:
     """⌈above / below⌉, for a positive divisor."""
     return (above + below - 1) // below
+
+
+def symbols(shape: Sequence[int]) -> dict[str, int]:
+    """Sizes by symbol: (B, C, H, W), (B, C, H) or (B, features)."""
+    spatial = shape[2:] if 3 <= len(shape) <= 4 else ()
+    return dict(zip(AXES, (shape[0], *spatial), strict=False))
+
+
+def shaped(shape: Sequence[int], sizes: dict[str, int]) -> tuple[int, ...]:
+    """A shape with its sizes replaced."""
+    spatial = [sizes[axis] for axis in AXES[1:] if axis in sizes]
+    return (sizes["B"], shape[1], *(spatial or shape[2:]))

@@ -23,10 +23,17 @@ def slid(size: int, kernel: int, stride: int, padding: int, dilation: int) -> in
     return (size + (2 * padding - dilation * (kernel - 1) - 1)) // stride + 1
 
 
-def _slid_up(size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
-    """The same rounded up, unless the last window would start in the padding on the right."""
-    many = (size + (2 * padding - dilation * (kernel - 1) - 1) + stride - 1) // stride + 1
-    return many - 1 if fixed(many - 1) * stride >= fixed(size) + padding else many
+def slid_up(size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
+    """Output size in ceil mode: rounded up, unless the last window would start in the padding.
+
+    The last of n windows starts at (n − 1) s < side + p, so n = ⌈(side + min(p, 2p − r + s))/s⌉
+    for a window of reach r = d (k − 1) + 1.
+
+    >>> slid_up(112, 3, 2, 0, 1), slid_up(12, 1, 2, 0, 1)
+    (56, 6)
+    """
+    reach = dilation * (kernel - 1) + 1
+    return ceil_divide(size + min(padding, 2 * padding - reach + stride), stride)
 
 
 def moved(marks: Marks, dim: int, count: int, window: Sequence[int]) -> Marks:
@@ -129,7 +136,7 @@ def _pooled(call: Call, settings: Sequence[Any], ceil: bool) -> Marks:
     windows = zip(kernels, strides, pair(settings[2], axes), pair(settings[3], axes), strict=True)
     for axis, window in enumerate(windows):
         dim = len(marks.shape) - axes + axis
-        count = (_slid_up if ceil else slid)(marks.shape[dim], *window)
+        count = (slid_up if ceil else slid)(marks.shape[dim], *window)
         marks = moved(marks, dim, count, window)
     return marks
 

@@ -26,10 +26,11 @@ class Term:
     `/` is a division that leaves no remainder.
     """
 
-    __slots__ = ("__weakref__", "_form", "key")
+    __slots__ = ("__weakref__", "_form", "constant", "key")
 
     def __init__(self, key: Key) -> None:
         self.key = key
+        self.constant: bool = key[0] == "number"
         self._form: Expr | None = None
 
     @classmethod
@@ -50,11 +51,6 @@ class Term:
                 _folded(sign, left, right.key[1]) if right.constant else _padded(sign, left, right)
             )
         return kept if kept is not None else _one((sign, left, right))
-
-    @property
-    def constant(self) -> bool:
-        """Whether it is a number."""
-        return bool(self.key[0] == "number")
 
     @property
     def form(self) -> Expr:

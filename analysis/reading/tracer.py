@@ -16,62 +16,16 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from analysis.reading import indexing, joins, pointwise, products, slides, views
-from analysis.reading.calls import RULES, Call, Product, marks_of, original, tensors_in
+from analysis.reading.calls import RULES, Call, Product, marks_of, named, original, tensors_in
 from analysis.reading.lives import Lives
 from analysis.reading.marks import Marks
 from analysis.reading.saved import Saved, Stores, attended
-from analysis.reading.sizes import Journal, Shape, Size, fixed, times, values
+from analysis.reading.sizes import Size, fixed, times, values
+from analysis.reading.steps import ModuleCall, Step, Trace
 from analysis.rows import Kind
 
 MODULES = (indexing, joins, pointwise, products, slides, views)
 """Importing a module of rules registers them."""
-
-
-@dataclass
-class Step:
-    """One operator of the run: where, on what, to what, and what it costs."""
-
-    layer: str
-    call: int
-    function: Any
-    kind: Kind
-    inputs: tuple[Marks, ...]
-    outputs: tuple[Marks, ...]
-    products: tuple[Product, ...] = ()
-    parameters: tuple[str, ...] = ()
-    buffers: tuple[str, ...] = ()
-    facts: dict[str, Any] = field(default_factory=dict)
-    saved: tuple[Saved, ...] = ()
-    inplace: bool = False
-    leaf: bool = False
-
-    @property
-    def operator(self) -> str:
-        """The operator's name as torch writes it."""
-        return operator_name(self.function)
-
-
-@dataclass
-class ModuleCall:
-    """One call of a module: its path, its inputs' and outputs' shapes, and the steps inside."""
-
-    path: str
-    module: nn.Module
-    inputs: tuple[Shape, ...]
-    outputs: tuple[Shape, ...] = ()
-    steps: tuple[int, int] = (0, 0)
-
-
-@dataclass
-class Trace:
-    """What a run left behind."""
-
-    steps: list[Step] = field(default_factory=list)
-    calls: list[ModuleCall] = field(default_factory=list)
-    journal: Journal = field(default_factory=Journal)
-    entry: Marks | None = None
-    lives: Lives = field(default_factory=lambda: Lives(set()))
-    outputs: tuple[Marks, ...] = ()
 
 
 class Sizes(tuple[int, ...]):
@@ -122,6 +76,9 @@ PROPERTIES: dict[Any, Callable[[Marks], Marks]] = {
     _BASE.mT.__get__: views.turned,
     _BASE.data.__get__: lambda marks: marks,
 }
+DEFAULT_DEVICE = set(named(*pointwise.FACTORIES))
+"""Functions that make a tensor where nobody says: here, beside the input."""
+
 GUARDS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
 METHODS = {_BASE.add, _BASE.mul, _BASE.matmul}
 """Methods that an operator sign calls too: which of the two it was matters to one convention."""
@@ -207,6 +164,8 @@ class Tracer(TorchFunctionMode):
         if body is not None:
             with self:
                 return body(*args, **(kwargs or {}))
+        if function in DEFAULT_DEVICE and (kwargs or {}).get("device") is None:
+            kwargs = {**(kwargs or {}), "device": "meta"}
         out = self._computed(function)(*args, **(kwargs or {}))
         if isinstance(out, Tensor | tuple | list):
             self._ruled(Call(function, args, kwargs or {}, out))
@@ -315,11 +274,3 @@ def _by_sign() -> bool:
     while frame.f_back is not None and frame.f_code.co_filename == __file__:
         frame = frame.f_back
     return dis.opname[frame.f_code.co_code[frame.f_lasti]].startswith("BINARY")
-
-
-def operator_name(function: Any) -> str:
-    """An operator's name as torch writes it."""
-    name = getattr(function, "__name__", str(function))
-    if name == "fn" and function in slides.POOL_AXES:
-        return f"max_pool{slides.POOL_AXES[function]}d"
-    return str(name).strip("_") if str(name).startswith("__") else str(name)
