@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 from sympy import Expr, Symbol, sympify
 
 from analysis import AnalysisError, B, H, Row, W
@@ -126,18 +128,43 @@ def judged(number: int | None, right: int | None = None) -> str:
     return unbroken(f"{number:,}{cross}")
 
 
+PLACES = (
+    ((7, 0), "left", "center"),
+    ((-7, 0), "right", "center"),
+    ((0, 7), "center", "bottom"),
+    ((0, -7), "center", "top"),
+)
+"""Where a label may stand beside its point, the best first; offsets in points."""
+
+
 def trade_offs(points: Mapping[str, tuple[float, float]], xlabel: str, ylabel: str) -> Figure:
     """Draw networks by two costs, both on logarithmic axes, each point labelled."""
     figure, axes = new(size=(6.4, 3.6))
     ax = axes[0][0]
     ax.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
     ax.plot(*zip(*points.values(), strict=True), "o", color=BLUE, ms=6)
-    ax.margins(0.16)
-    for place, (name, (x, y)) in enumerate(sorted(points.items(), key=lambda one: one[1])):
-        ends = {"ha": "left", "xytext": (6, 3)} if place < len(points) / 2 else {}
-        look = {"ha": "right", "xytext": (-6, 3), **ends}
-        ax.annotate(name, (x, y), textcoords="offset points", fontsize=9, **look)
+    ax.margins(0.2)
+    figure.draw_without_rendering()  # else the places are not known yet
+    centres = [ax.transData.transform(point) for point in points.values()]
+    taken = [Bbox([centre - 4, centre + 4]) for centre in centres]
+    for name, point in points.items():
+        taken.append(_labelled(ax, name, point, taken))
     return figure
+
+
+def _labelled(ax: Axes, name: str, point: tuple[float, float], taken: Sequence[Bbox]) -> Bbox:
+    """Write a label where it hides least; return its box."""
+    label = ax.annotate(name, point, (0, 0), textcoords="offset points", fontsize=9)
+
+    def hidden(place: tuple[tuple[int, int], str, str]) -> int:
+        label.xyann, horizontal, vertical = place
+        label.set(ha=horizontal, va=vertical)
+        box = label.get_window_extent()
+        beyond = box.x0 < ax.bbox.x0 or box.x1 > ax.bbox.x1
+        return sum([beyond, *(box.overlaps(other) for other in taken)])
+
+    hidden(min(PLACES, key=hidden))
+    return Bbox(label.get_window_extent().get_points())
 
 
 def paired_bars(

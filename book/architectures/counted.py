@@ -104,13 +104,13 @@ class SelfAttention(nn.Module):
 
 
 CASES: tuple[Case, ...] = (
-    Case("convolution 3 → 8, 3 × 3, with bias", lambda: nn.Conv2d(3, 8, 3, padding=1), (3, 16, 16)),
-    Case("transposed 3 → 1, 2 × 2, stride 2", lambda: nn.ConvTranspose2d(3, 1, 2, 2), (3, 2, 2)),
-    Case("transposed 32 → 1, 3 × 3", lambda: nn.ConvTranspose2d(32, 1, 3), (32, 1, 1)),
-    Case("linear 10 → 11", lambda: nn.Linear(10, 11), (10,)),
-    Case("linear 10 → 10, used twice", Twice, (10,)),
-    Case("x·W, W in a ParameterList", Listed, (4, 100)),
-    Case("attention, 580 tokens of 512, 4 heads", SelfAttention, (580, 512)),
+    Case("conv 3→8, 3×3, bias", lambda: nn.Conv2d(3, 8, 3, padding=1), (3, 16, 16)),
+    Case("transposed 3→1, 2×2", lambda: nn.ConvTranspose2d(3, 1, 2, 2), (3, 2, 2)),
+    Case("transposed 32→1, 3×3", lambda: nn.ConvTranspose2d(32, 1, 3), (32, 1, 1)),
+    Case("linear 10→11", lambda: nn.Linear(10, 11), (10,)),
+    Case("linear 10→10, twice", Twice, (10,)),
+    Case("x·W, W in a list", Listed, (4, 100)),
+    Case("attention, 580 × 512", SelfAttention, (580, 512)),
     Case("x·xᵀ, 5 × 7", Gram, (5, 7)),
 )
 """The one without parameters comes last: calflops fails on it, and leaves torch patched."""

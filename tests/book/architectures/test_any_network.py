@@ -1,6 +1,7 @@
 """Networks that were read: their budgets, and the other tools' totals by our conventions."""
 
 from importlib.util import find_spec
+from itertools import combinations
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -47,13 +48,13 @@ def test_a_convention_gives_what_its_tool_printed_of_a_small_module(tool, case, 
 
 
 RIGHT = {
-    "convolution 3 → 8, 3 × 3, with bias": 55_296,
-    "transposed 3 → 1, 2 × 2, stride 2": 48,
-    "transposed 32 → 1, 3 × 3": 288,
-    "linear 10 → 11": 110,
-    "linear 10 → 10, used twice": 200,
-    "x·W, W in a ParameterList": 40_000,
-    "attention, 580 tokens of 512, 4 heads": 952_647_680,
+    "conv 3→8, 3×3, bias": 55_296,
+    "transposed 3→1, 2×2": 48,
+    "transposed 32→1, 3×3": 288,
+    "linear 10→11": 110,
+    "linear 10→10, twice": 200,
+    "x·W, W in a list": 40_000,
+    "attention, 580 × 512": 952_647_680,
     "x·xᵀ, 5 × 7": 175,
 }
 
@@ -128,6 +129,15 @@ def test_a_point_of_each_network_is_labelled_and_the_figure_closed():
     bars = any_network.paired_bars(["a", "b"], {"one": [1, 2], "two": [3, 4]}, "x", ".0f")
     assert [text.get_text() for text in bars.axes[0].texts] == ["1  one", "2", "3  two", "4"]
     assert plt.get_fignums() == []
+
+
+def test_no_label_lies_on_another_or_leaves_the_figure():
+    crowd = {"AlexNet": (61, 0.7), "ResNet-50": (25.6, 4.1), "ConvNeXt-T": (28.6, 4.5)}
+    figure = any_network.trade_offs({**crowd, "VGG19": (144, 19.6), "ViT-B/16": (87, 17.6)}, "", "")
+    (ax,) = figure.axes
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert not any(one.overlaps(two) for one, two in combinations(boxes, 2))
+    assert all(ax.bbox.x0 <= box.x0 and box.x1 <= ax.bbox.x1 for box in boxes)
 
 
 def test_damaged_counts_say_what_writes_them(tmp_path):
