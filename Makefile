@@ -6,7 +6,7 @@ PATH   := $(CURDIR)/$(VENV)/bin:$(PATH)
 LIVE   := _build/live
 export PATH
 
-.PHONY: help book pdf live bench counts test quick lint format clean
+.PHONY: help book pdf live bench counts test quick lint format hooks clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
@@ -40,7 +40,7 @@ test: $(VENV)/installed lint ## everything that must hold
 	$(RUN) pytest -n 2 --dist loadfile
 
 quick: $(VENV)/installed ## the tests that take seconds
-	$(RUN) pytest -m 'not slow'
+	$(RUN) pytest -m 'not slow' -n 2 --dist loadfile
 
 lint: $(VENV)/installed ## style and types
 	$(RUN) ruff check .
@@ -50,6 +50,9 @@ lint: $(VENV)/installed ## style and types
 format: $(VENV)/installed ## put the code in order
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .
+
+hooks: $(VENV)/installed ## check each commit before it is made
+	pre-commit install
 
 clean: ## everything that was built; not .venv, not the user's own records
 	rm -rf _build

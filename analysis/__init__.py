@@ -10,6 +10,7 @@ In numbers, or in closed form where a size is a symbol.
 """
 
 from analysis.derivation import derive
+from analysis.documents import as_json
 from analysis.errors import AnalysisError
 from analysis.imagenet import (
     alexnet,
@@ -44,7 +45,7 @@ from analysis.proof import Proof, Step, prove_any_stack, prove_stacked, prove_st
 from analysis.reading import Summary, summary
 from analysis.receptive_field import receptive_field
 from analysis.rows import Derivation, Row, Total
-from analysis.tables import as_json, table
+from analysis.tables import table
 
 __all__ = [
     "NETWORKS",

@@ -70,6 +70,20 @@ def derive(network: Network, itemsize: int = 4) -> Derivation:
     return Derivation(network, (*rows[:-1], replace(rows[-1], saved_shown=ZERO)))
 
 
+def built_in(derivation: Derivation) -> Network:
+    """Return the network of layers that was derived.
+
+    Raises:
+        AnalysisError: if a module was read instead.
+    """
+    if not isinstance(derivation.network, Network):
+        raise AnalysisError(
+            f"{derivation.network.name} is a module that was read, which has rows but no layers; "
+            "ask analysis.reading"
+        )
+    return derivation.network
+
+
 def _chain(layers: Iterable[Layer], signal: Signal) -> Passed:
     rows: tuple[Row, ...] = ()
     for layer in layers:
@@ -213,7 +227,8 @@ def _joined(rows: tuple[Row, ...], after: Signal) -> tuple[Row, ...]:
     if not rows or rows[-1].kind != "pool":
         return rows
     last = rows[-1]
-    indices = last.saved - after.itemsize * sympify(last.activations)
+    outputs = after.itemsize * sympify(last.activations_shown.result)
+    indices = last.saved_shown.result - outputs
     return (*rows[:-1], replace(last, saved_shown=calculation(indices)))
 
 
@@ -222,7 +237,9 @@ def _follows(signal: Signal) -> str:
     height, width, *_ = (*signal.shape, 1)
     if len(signal.shape) != 3 or signal.pooled is not None or height == width == 1:
         return ""
-    return f"its weights follow the input's size: here they read a map of {by(signal.shape)}"
+    told = "its weights follow the input's size"
+    known = all(size.is_number for size in signal.shape)
+    return f"{told}; here it reads a map of {by(signal.shape)}" if known else told
 
 
 def _row(name: str, kind: Kind, signal: Signal, source: Signal | None = None, **shown: Any) -> Row:
@@ -239,9 +256,9 @@ def _row(name: str, kind: Kind, signal: Signal, source: Signal | None = None, **
 
 
 def _traffic(row: Row, source: Signal) -> Calculation:
-    """Numbers read (input, parameters, buffers) and written (output)."""
-    held = [part for part in (row.weights, row.biases, row.buffers) if part != 0]
-    moved = [plain(source.numbers), *held, row.activations]
+    """Return the numbers read (input, parameters, buffers) and written (output)."""
+    held = [row.weights_shown.result, row.biases_shown.result, row.buffers_shown.result]
+    moved = [source.numbers, *(part for part in held if part != 0), row.activations_shown.result]
     return calculation(Add(*map(sympify, moved)), " + ".join("{}" for _ in moved), *moved)
 
 

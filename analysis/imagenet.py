@@ -30,7 +30,7 @@ def alexnet(
     Source: Krizhevsky, Sutskever & Hinton 2012, sections 3.4 (overlapping 3x3 pools of stride 2)
     and 3.5, figure 2. An input of 224 gives 54 x 54 maps, not the paper's 55 x 55: take 227, or 224
     with `padding=2`. Local response normalization (3.3) changes no shape, learns nothing and has no
-    row. `groups=1` joins the two halves.
+    row. `groups=1` joins the two halves. The weights of fc6 follow the size of the input.
 
     The paper's figure 2 counts 253,440 neurons in the first layer; the derivation gives 55·55·96 =
     290,400. 253,440 = 55·48·96, as if one side of the map were 48, the depth of one GPU's half.
@@ -98,7 +98,8 @@ def vgg16(
 ) -> Derivation:
     """Derive VGG16: 13 convolutions, 3 fully connected layers.
 
-    Source: Simonyan & Zisserman 2014, table 1, column D.
+    Source: Simonyan & Zisserman 2014, table 1, column D. The weights of fc6 follow the size of the
+    input; for torchvision's, whose do not, see `vgg16_torchvision`.
 
     >>> vgg16().total.parameters
     138357544
@@ -136,7 +137,8 @@ def vgg19(
 ) -> Derivation:
     """Derive VGG19: 16 convolutions, 3 fully connected layers.
 
-    Source: Simonyan & Zisserman 2014, table 1, column E.
+    Source: Simonyan & Zisserman 2014, table 1, column E. The weights of fc6 follow the size of the
+    input; for torchvision's, whose do not, see `vgg19_torchvision`.
 
     >>> vgg19().total.parameters
     143667240

@@ -27,12 +27,13 @@ Kind: TypeAlias = Literal[
     "embedding",
     "resize",
     "copy",
+    "module",
     "other",
     "unknown",
     "unused",
 ]
-"""What a layer does; `unknown`: an operator without a rule, `unused`: parameters that no layer
-read."""
+"""What a layer does; `module`: a submodule folded into one row, `unknown`: an operator without a
+rule, `unused`: parameters that no layer read."""
 
 Status: TypeAlias = Literal["exact", "upper bound", "not shift-invariant", "global"]
 """How far a receptive field may be trusted: at every position, as a bound, as a hull over unlike
@@ -78,7 +79,7 @@ class Row:
 
     @property
     def activations(self) -> Number:
-        """Numbers in the output, for the whole batch."""
+        """Numbers in the output, for the whole batch; 0 where they overwrite an input in place."""
         return self.activations_shown.value
 
     @property
@@ -135,7 +136,7 @@ class Row:
         return self.traffic_shown.value
 
     def intensity(self, itemsize: int = 4) -> Number:
-        """Arithmetic intensity: FLOPs per byte read or written, numbers of `itemsize` bytes."""
+        """Return the arithmetic intensity: FLOPs per byte moved, numbers of `itemsize` bytes."""
         moved = sympify(self.traffic) * itemsize
         return plain(self.flops / moved) if moved != 0 else 0
 

@@ -1,1 +1,1 @@
-"""What the reader reads, and what turns it into a site: chapters, figures, tables and the builder."""
+"""What the reader reads, and what makes it a site: chapters, figures, tables and the builder."""

@@ -1,57 +1,68 @@
-"""Fingerprints of source code that see meaning, not layout: a comment, a docstring or a line break
-is no change.
+"""Fingerprints of source code that see meaning, not layout.
+
+A comment, a docstring or a line break is no change. Nor is a move: when a decisive module, or one
+that decisive modules import, gets another name, enter its new name and the one before it in
+`ALIASES`, and it is hashed as if it had stayed. (That sees `from module import name`, which is how
+decisive modules import.) A rewrite that computes the same bits is another matter, of
+`models.equivalence`.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-#: The modules that decide a training's outcome: the name under which each is hashed, and its file.
-DECISIVE: Mapping[str, str] = {
-    "architectures": "networks/architectures.py",
-    "augmentation": "training/augmentation.py",
-    "curves": "training/curves.py",
-    "data": "data/loading.py",
-    "datasets": "data/datasets.py",
-    "kernels": "networks/kernels.py",
-    "layers": "networks/layers.py",
-    "networks": "networks/build.py",
-    "normalizations": "networks/normalizations.py",
-    "schedules": "training/schedules.py",
-    "training": "training/loop.py",
-}
+#: The modules that decide a training's outcome, in the order in which they are hashed.
+DECISIVE = (
+    "models.data.datasets",
+    "models.data.loading",
+    "models.networks.architectures",
+    "models.networks.build",
+    "models.networks.kernels",
+    "models.networks.layers",
+    "models.networks.normalizations",
+    "models.training.augmentation",
+    "models.training.batches",
+    "models.training.curves",
+    "models.training.loop",
+    "models.training.optimizers",
+    "models.training.randomness",
+    "models.training.schedules",
+)
 
-#: Modules that have moved, and the names by which code that imports them is hashed: a move is no
-#: change.
-ALIASES: Mapping[str, str] = {
-    "models.data": "models",
-    "models.data.datasets": "models.datasets",
-    "models.data.loading": "models.data",
-    "models.data.sources": "models.sources",
-    "models.networks.architectures": "models.architectures",
-    "models.networks.build": "models.networks",
-    "models.networks.kernels": "models.kernels",
-    "models.networks.layers": "models.layers",
-    "models.networks.normalizations": "models.normalizations",
-    "models.training.augmentation": "models.augmentation",
-    "models.training.curves": "models.curves",
-    "models.training.schedules": "models.schedules",
-}
+#: Modules that have moved since, and the names under which they and their imports are hashed.
+ALIASES: Mapping[str, str] = {}
+
+
+@cache
+def code_fingerprint() -> str:
+    """Return one sha256 (hexadecimal) over the modules that decide a training's outcome."""
+    return fingerprint(Path(__file__).parents[1], DECISIVE, ALIASES)
+
+
+def fingerprint(root: Path, modules: Iterable[str], aliases: Mapping[str, str]) -> str:
+    """Return one sha256 (hexadecimal) over modules below a folder, in the order of their aliases.
+
+    Raises:
+        SyntaxError: A module is no Python.
+    """
+    hashed = {aliases.get(name, name): root / f"{name.replace('.', '/')}.py" for name in modules}
+    lines = [f"{name} {digest(path, aliases)}\n" for name, path in sorted(hashed.items())]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def digest(path: Path, aliases: Mapping[str, str] | None = None) -> str:
-    """sha256 (hexadecimal) of a Python file's syntax tree without docstrings.
+    """Return the sha256 (hexadecimal) of a Python file's syntax tree without docstrings.
 
-    The same on every Python version: fields that are empty (such as 3.12's `type_params`) do not
-    count. With `aliases`, what is imported from a module there is hashed under the module's other
-    name, whatever the order of the imports.
+    It is the same on every Python version: fields that are empty (such as 3.12's `type_params`) do
+    not count. With `aliases`, what is imported from a module there is hashed under the module's
+    other name, whatever the order of the imports.
 
     Raises:
-        SyntaxError: the file is no Python.
+        SyntaxError: The file is no Python.
     """
     tree = ast.parse(path.read_bytes(), filename=str(path))
     if aliases is not None:
@@ -60,25 +71,27 @@ def digest(path: Path, aliases: Mapping[str, str] | None = None) -> str:
 
 
 def _rename_imports(tree: ast.Module, aliases: Mapping[str, str]) -> None:
-    """Put the tree's first-party imports under their other names, sorted by these in the places
-    that they have.
-    """
-    package = __name__.partition(".")[0]
-    places = [place for place, node in enumerate(tree.body) if _imports_from(node, package)]
-    found = [node for node in tree.body if _imports_from(node, package)]
-    for node in found:
+    """Put first-party imports under their other names, sorted by these in the places they have."""
+    found = {
+        place: node
+        for place, node in enumerate(tree.body)
+        if isinstance(node, ast.ImportFrom) and _is_first_party(node)
+    }
+    for node in found.values():
         node.module = aliases.get(node.module or "", node.module)
-    for place, node in zip(places, sorted(found, key=lambda node: node.module or ""), strict=True):
+    by_name = sorted(found.values(), key=lambda node: node.module or "")
+    for place, node in zip(found, by_name, strict=True):
         tree.body[place] = node
 
 
-def _imports_from(node: ast.stmt, package: str) -> bool:
-    return isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == package
+def _is_first_party(node: ast.ImportFrom) -> bool:
+    return (node.module or "").partition(".")[0] == __name__.partition(".")[0]
 
 
 def _tokens(node: object) -> Iterator[str]:
-    """The tree's node names, fields and constants in order, each bracketed so that no two trees
-    read alike.
+    """Yield the tree's node names, fields and constants in order.
+
+    Each is bracketed, so that no two trees read alike.
     """
     if isinstance(node, list):
         yield "["
@@ -98,16 +111,8 @@ def _tokens(node: object) -> Iterator[str]:
 
 
 def _without_docstring(node: ast.AST) -> object:
-    """The node's body; of a module, class or function, without its docstring."""
+    """Return the node's body; of a module, class or function, without its docstring."""
     body: object = getattr(node, "body", None)
     if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
         return node.body if ast.get_docstring(node, clean=False) is None else node.body[1:]
     return body
-
-
-@cache
-def code_fingerprint() -> str:
-    """One sha256 (hexadecimal) over the modules of this package that decide a training's outcome."""
-    folder = Path(__file__).parent
-    lines = [f"{name} {digest(folder / file, ALIASES)}\n" for name, file in DECISIVE.items()]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()

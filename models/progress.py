@@ -1,13 +1,11 @@
-"""Live progress of a training on stderr: a bar on a terminal where tqdm is installed, else a line
-an epoch.
-"""
+"""Live progress of a training on stderr: a bar on a terminal with tqdm, else lines."""
 
 from __future__ import annotations
 
 import importlib.util
 import sys
 import time
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
 from models.records import Epoch
 from models.specs import RunSpec
@@ -15,80 +13,71 @@ from models.specs import RunSpec
 LINE_EVERY = 15.0  # seconds between two lines inside a long epoch
 
 
-class Progress(Protocol):
-    """What a training reports while it runs."""
+class Progress:
+    """What a training reports to while it runs; each kind shows of it what it can."""
 
     def start(self, spec: RunSpec, finished: int) -> None:
-        """Training begins after so many finished epochs."""
+        """Show that training begins, after so many finished epochs."""
 
     def batch(self, epoch: int, done: int, examples: int) -> None:
-        """So many of the epoch's examples have been used."""
+        """Show that so many of the epoch's examples have been used."""
 
     def epoch(self, epoch: Epoch) -> None:
-        """An epoch has ended."""
+        """Show an epoch that has ended."""
 
     def note(self, message: str) -> None:
-        """Something the user should know."""
+        """Show something the user should know."""
 
     def close(self) -> None:
-        """Training is over, whatever the reason."""
+        """Show nothing more: training is over, whatever the reason."""
 
 
-class Silent:
-    """Reports nothing."""
-
-    def start(self, spec: RunSpec, finished: int) -> None: ...
-
-    def batch(self, epoch: int, done: int, examples: int) -> None: ...
-
-    def epoch(self, epoch: Epoch) -> None: ...
-
-    def note(self, message: str) -> None: ...
-
-    def close(self) -> None: ...
+class Silent(Progress):
+    """Nothing is shown."""
 
 
-class Lines:
+class Lines(Progress):
     """A line an epoch, and one every quarter of a minute inside a longer one."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream or sys.stderr
 
     def start(self, spec: RunSpec, finished: int) -> None:
-        self.name, self.epochs, self.first = title(spec), spec.epochs, finished
-        self.started = self.told = time.monotonic()
+        """Start the clock."""
+        self.name, self.epochs, self.finished = title(spec), spec.epochs, finished
+        self.started = self.last_line = time.monotonic()
 
     def batch(self, epoch: int, done: int, examples: int) -> None:
-        if time.monotonic() - self.told >= LINE_EVERY:
-            share = epoch - 1 + done / examples
-            self._tell(f"epoch {epoch}/{self.epochs}  {done:,} of {examples:,} examples", share)
+        """Print a line if the last one is a while ago."""
+        if time.monotonic() - self.last_line >= LINE_EVERY:
+            text = f"epoch {epoch}/{self.epochs}  {done:,} of {examples:,} examples"
+            self._print(text, epoch - 1 + done / examples)
 
     def epoch(self, epoch: Epoch) -> None:
-        self._tell(f"epoch {epoch.epoch}/{self.epochs}  {summary(epoch)}", epoch.epoch)
+        """Print the epoch."""
+        self._print(f"epoch {epoch.epoch}/{self.epochs}  {summary(epoch)}", epoch.epoch)
 
-    def _tell(self, text: str, share: float) -> None:
-        """Writes a line with the time that the rest takes, judged by the time since the start."""
-        self.told = now = time.monotonic()
-        trained = share - self.first
-        left = (now - self.started) / trained * (self.epochs - share) if trained > 0 else 0.0
-        rest = (
-            f"{clock(left)} left" if share < self.epochs else f"{clock(now - self.started)} in all"
-        )
+    def _print(self, text: str, position: float) -> None:
+        """Print a line with the time that the rest takes, judged by the time since the start."""
+        self.last_line = time.monotonic()
+        elapsed, trained = self.last_line - self.started, position - self.finished
+        left = elapsed / trained * (self.epochs - position) if trained > 0 else 0.0
+        rest = f"{clock(left)} left" if position < self.epochs else f"{clock(elapsed)} in all"
         self.note(f"{self.name}  {text}  {rest}")
 
     def note(self, message: str) -> None:
+        """Print the message."""
         print(message, file=self.stream, flush=True)
 
-    def close(self) -> None: ...
 
-
-class Bar:
+class Bar(Progress):
     """tqdm's bar, in epochs: the batches move it inside each."""
 
     def __init__(self) -> None:
         self.bar: Any = None
 
     def start(self, spec: RunSpec, finished: int) -> None:
+        """Draw the bar."""
         from tqdm import tqdm
 
         layout = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
@@ -103,30 +92,39 @@ class Bar:
         self.bar.set_description_str(f"{self.name} epoch {finished + 1}/{self.epochs}")
 
     def batch(self, epoch: int, done: int, examples: int) -> None:
+        """Move the bar."""
         self.bar.set_description_str(f"{self.name} epoch {epoch}/{self.epochs}", refresh=False)
         self.bar.update(epoch - 1 + done / examples - self.bar.n)
 
     def epoch(self, epoch: Epoch) -> None:
+        """Show the epoch's losses and accuracies behind the bar."""
         self.bar.set_postfix_str(summary(epoch))
 
     def note(self, message: str) -> None:
+        """Print the message above the bar."""
         if self.bar is None:
             print(message, file=sys.stderr, flush=True)
         else:
             self.bar.write(message, file=sys.stderr)
 
     def close(self) -> None:
+        """Leave the bar as it is."""
         if self.bar is not None:
             self.bar.close()
 
 
 def live() -> Progress:
-    """The progress that suits stderr."""
-    return Bar() if sys.stderr.isatty() and importlib.util.find_spec("tqdm") else Lines()
+    """Return the progress that suits stderr."""
+    return Bar() if draws_bars() else Lines()
+
+
+def draws_bars() -> bool:
+    """Return whether stderr is a terminal and tqdm is installed."""
+    return sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None
 
 
 def title(spec: RunSpec) -> str:
-    """The run in a few words.
+    """Return the run in a few words.
 
     >>> title(RunSpec(norm="batch", seed=3))
     'lenet5 on mnist5k, norm batch, seed 3'
@@ -140,19 +138,18 @@ def title(spec: RunSpec) -> str:
 
 
 def summary(epoch: Epoch) -> str:
-    """An epoch's losses and accuracies in a line; a loss that is no number shows as a dash."""
-    shown = []
+    """Return an epoch's losses and accuracies in a line; a loss that is no number is a dash."""
+    parts = []
     for name in ("train", "validation", "test"):
         loss, accuracy = getattr(epoch, f"{name}_loss"), getattr(epoch, f"{name}_accuracy")
         if accuracy is not None:
-            shown.append(
-                f"{name} loss {'–' if loss is None else format(loss, '.4f')} accuracy {accuracy:.4f}"
-            )
-    return "  ".join(shown)
+            shown = "–" if loss is None else f"{loss:.4f}"
+            parts.append(f"{name} loss {shown} accuracy {accuracy:.4f}")
+    return "  ".join(parts)
 
 
 def clock(seconds: float) -> str:
-    """A duration for people.
+    """Return a duration for people.
 
     >>> clock(75), clock(3 * 3600 + 60)
     ('1:15', '3:01:00')

@@ -1,5 +1,4 @@
-"""A finished run on disk: one strict-JSON file, `<key>.json`, that git can hold and a person can
-read.
+"""A finished run on disk: one strict-JSON file, `<key>.json`, for git to hold and people to read.
 
 `history`, `parameters` and `diagnostics` follow from the spec; everything that depends on the
 machine and the day (versions, durations, date) stands in `provenance`. So two trainings of one spec
@@ -10,20 +9,20 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from models.fingerprint import code_fingerprint
+from models.equivalence import current_fingerprints
+from models.files import read_json, write_atomically
 from models.specs import RunSpec
 
 
 class CorruptRecord(Exception):  # noqa: N818 - what it is, rather than that it is one
-    """A record file that cannot be believed: torn, not strict JSON, incomplete, or under another
-    run's name.
+    """A record file that cannot be believed.
+
+    It is torn, not strict JSON, incomplete, or under another run's name.
     """
 
 
@@ -56,8 +55,9 @@ class Epoch(BaseModel):
 
 
 class Provenance(BaseModel):
-    """Where, when and with what a run was trained. `seconds` and `examples_per_second` count
-    training only.
+    """Where, when and with what a run was trained.
+
+    `seconds` and `examples_per_second` count training only.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
@@ -102,12 +102,13 @@ class Record(BaseModel):
         return self
 
     def curve(self, name: str) -> list[Any]:
-        """One column of the history, epoch by epoch, such as `test_accuracy`."""
+        """Return one column of the history, epoch by epoch, such as `test_accuracy`."""
         return [getattr(epoch, name) for epoch in self.history]
 
     def probed(self, kind: str) -> dict[str, Any]:
-        """What the run measured of one kind while it trained: the epochs' `probes`, each list over
-        all points.
+        """Return what the run measured of one kind while it trained.
+
+        The epochs' `probes` are joined: each list is over all points.
 
         Raises:
             ValueError: the run did not measure that.
@@ -126,19 +127,19 @@ class Record(BaseModel):
 
 
 def _joined(parts: list[Any]) -> Any:
-    """Dictionaries of one form as one, the lists in them one after the other."""
+    """Join dictionaries of one form, the lists in them one after the other."""
     if isinstance(parts[0], dict):
         return {name: _joined([part[name] for part in parts]) for name in parts[0]}
     return [point for part in parts for point in part]
 
 
 def is_current(record: Record) -> bool:
-    """Whether today's training code is the code that made the record."""
-    return record.provenance.code_fingerprint == code_fingerprint()
+    """Return whether today's training code, or code shown equal to it, made the record."""
+    return record.provenance.code_fingerprint in current_fingerprints()
 
 
 def strict(value: Any) -> Any:
-    """The value with None for every number that strict JSON cannot write.
+    """Return the value with None for every number that strict JSON cannot write.
 
     >>> strict({"loss": float("nan"), "shape": (1, 2)})
     {'loss': None, 'shape': [1, 2]}
@@ -151,8 +152,9 @@ def strict(value: Any) -> Any:
 
 
 def short(value: Any, digits: int = 9) -> Any:
-    """Numbers in so many significant digits (nine tell one float32 from another); None for those
-    that are none.
+    """Round numbers to so many significant digits; nine tell one float32 from another.
+
+    Those that are no finite numbers become None.
 
     >>> short({"gamma": [1.100000023841858, float("nan")]}), short(2 / 3, digits=3)
     ({'gamma': [1.10000002, None]}, 0.667)
@@ -161,15 +163,13 @@ def short(value: Any, digits: int = 9) -> Any:
         return {name: short(item, digits) for name, item in value.items()}
     if isinstance(value, list):
         return [short(item, digits) for item in value]
-    return (
-        float(f"{value:.{digits}g}")
-        if isinstance(value, float) and math.isfinite(value)
-        else strict(value)
-    )
+    if isinstance(value, float) and math.isfinite(value):
+        return float(f"{value:.{digits}g}")
+    return strict(value)
 
 
 def dumps(record: Record) -> str:
-    """The record's text: keys sorted, one field, one epoch or one list of numbers a line."""
+    """Return the record's text: keys sorted, a field, an epoch or a list of numbers a line."""
     content = record.model_dump(mode="json", exclude={"spec", "history"})
     content["spec"] = record.spec.model_dump(mode="json")
     content["history"] = [
@@ -179,63 +179,33 @@ def dumps(record: Record) -> str:
 
 
 def _lines(value: Any, indent: str = "") -> str:
-    """JSON in which a container of plain values inside a list, and a list of plain values, is a
-    single line.
-    """
-    plain = not isinstance(value, dict | list) or not any(
-        isinstance(item, dict | list) for item in _items(value)
-    )
-    if plain and not (isinstance(value, dict) and value):
-        return json.dumps(value, sort_keys=True, allow_nan=False)
+    """Return JSON in which a list of plain values, and each item of another list, is one line."""
     deeper = indent + " "
-    if isinstance(value, list):
-        body = [json.dumps(item, sort_keys=True, allow_nan=False) for item in value]
-        return "[\n" + ",\n".join(deeper + line for line in body) + f"\n{indent}]"
-    body = [f"{json.dumps(name)}: {_lines(value[name], deeper)}" for name in sorted(value)]
-    return "{\n" + ",\n".join(deeper + line for line in body) + f"\n{indent}}}"
-
-
-def _items(value: Any) -> list[Any]:
-    return list(value.values()) if isinstance(value, dict) else list(value)
+    if isinstance(value, dict) and value:
+        fields = [f"{json.dumps(name)}: {_lines(value[name], deeper)}" for name in sorted(value)]
+        return "{\n" + ",\n".join(deeper + field for field in fields) + f"\n{indent}}}"
+    if isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
+        items = [json.dumps(item, sort_keys=True, allow_nan=False) for item in value]
+        return "[\n" + ",\n".join(deeper + item for item in items) + f"\n{indent}]"
+    return json.dumps(value, sort_keys=True, allow_nan=False)
 
 
 def write(record: Record, folder: Path) -> Path:
-    """Writes `<key>.json` whole or not at all; returns its path."""
+    """Write `<key>.json` whole or not at all; return its path."""
     path = folder / f"{record.key}.json"
     write_atomically(path, dumps(record).encode())
     return path
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Puts the content under `path` in one step: readers see the old file or the new one, after a
-    crash too.
-
-    Raises:
-        OSError: the folder cannot be made or written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
 def read(path: Path) -> Record:
-    """The record of a file called `<key>.json`.
+    """Return the record of a file called `<key>.json`.
 
     Raises:
-        CorruptRecord: the file is torn, not strict JSON, incomplete, or does not belong under its
-        name. FileNotFoundError: there is none.
+        CorruptRecord: the file is torn, not strict JSON, incomplete, or not of that key.
+        FileNotFoundError: there is none.
     """
     try:
-        record = Record.model_validate(json.loads(path.read_bytes(), parse_constant=_refuse))
+        record = Record.model_validate(read_json(path))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "record"
@@ -245,16 +215,3 @@ def read(path: Path) -> Record:
     if record.key != path.stem:
         raise CorruptRecord(f"{path}: holds the record {record.key}")
     return record
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not strict JSON")
-
-
-def set_aside(path: Path) -> Path:
-    """Renames a file that cannot be believed to `*.corrupt`, so that it is never used and still can
-    be looked at.
-    """
-    aside = path.with_name(path.name + ".corrupt")
-    os.replace(path, aside)
-    return aside

@@ -27,7 +27,7 @@ OTHER = -1
 
 
 def along(parts: Iterable[tuple[Part, ...]]) -> tuple[tuple[int, int], ...]:
-    """The (axis, window) pairs of several dimensions; a window is dropped beside its whole axis.
+    """Return the (axis, window) pairs of several dimensions, none beside its whole axis.
 
     >>> along([(Part(0, 0, 8),), (Part(0, 7, 7), Part(1, 0, 8))])
     ((0, 0), (1, 0))
@@ -38,14 +38,14 @@ def along(parts: Iterable[tuple[Part, ...]]) -> tuple[tuple[int, int], ...]:
 
 
 def merged(several: Iterable[tuple[Part, ...]]) -> tuple[Part, ...]:
-    """One of several descriptions of a dimension: the first that knows an axis."""
+    """Return one of several descriptions of a dimension: the first that knows an axis."""
     return next((parts for parts in several if parts), NOWHERE)
 
 
 def regrouped(
     before: Sequence[tuple[int, tuple[Part, ...]]], sizes: Sequence[int]
 ) -> list[tuple[Part, ...]]:
-    """The parts of new dimensions that hold the numbers of some old ones.
+    """Return the parts of new dimensions that hold the numbers of some old ones.
 
     >>> regrouped([(56, (Part(0, 0, 56),))], [8, 7])
     [(Part(axis=0, window=0, size=8),), (Part(axis=0, window=7, size=7),)]
@@ -65,7 +65,7 @@ def regrouped(
 
 
 def _factors(size: int, parts: tuple[Part, ...]) -> list[Part]:
-    """Parts that multiply to the dimension's size: a single one stands for all of it."""
+    """Return parts that multiply to the dimension's size: a single one stands for all of it."""
     if len(parts) == 1:
         return [parts[0]._replace(size=size)]
     if prod(part.size for part in parts) == size and parts:
@@ -92,7 +92,7 @@ def _taken(left: list[Part], size: int) -> list[Part] | None:
 
 
 def _tidied(parts: list[Part]) -> tuple[Part, ...]:
-    """Neighbours of one axis joined, ones dropped, nothing where no axis is left."""
+    """Join neighbours of one axis, drop ones; nothing where no axis is left."""
     joined: list[Part] = []
     for part in parts:
         last = joined[-1] if joined else None
@@ -106,6 +106,6 @@ def _tidied(parts: list[Part]) -> tuple[Part, ...]:
 def _everywhere(
     before: Sequence[tuple[int, tuple[Part, ...]]], sizes: Sequence[int]
 ) -> list[tuple[Part, ...]]:
-    """Where the numbers don't line up: every axis along every dimension."""
+    """Return every axis along every dimension, where the numbers don't line up."""
     parts = tuple(Part(axis, 0, 0) for axis, _ in along(p for _, p in before))
     return [parts if size > 1 else NOWHERE for size in sizes]

@@ -42,13 +42,13 @@ class Call:
     out: Any
 
     def argument(self, place: int, name: str, default: Any = None) -> Any:
-        """An argument by its place or its name."""
+        """Return an argument by its place or its name."""
         if place < len(self.arguments):
             return self.arguments[place]
         return self.options.get(name, default)
 
     def marks(self, place: int, name: str = "input") -> Marks:
-        """The marks of a tensor argument."""
+        """Return the marks of a tensor argument."""
         return marks_of(self.argument(place, name))
 
     @cached_property
@@ -88,7 +88,7 @@ class Registry:
             self.names[getattr(function, "__name__", "")] = rule
 
     def find(self, function: Any) -> Rule | None:
-        """The rule of a function, or of the one that a profiler's wrapper stands for.
+        """Return the rule of a function, or of the one that a profiler's wrapper stands for.
 
         A wrapper that keeps no way to what it wraps is known by the name it took over, as torch's
         own function is where a wrapper stood in its place when this module was imported.
@@ -100,7 +100,7 @@ class Registry:
 
 
 def _is_torchs(function: Any) -> bool:
-    """Whether a function claims a place in torch: by its source, or by a method's full name."""
+    """Return whether a function claims a place in torch: by its source, or a method's full name."""
     code = getattr(function, "__code__", None)
     owner = str(getattr(function, "__qualname__", "")).partition(".")[0]
     ours = code is not None and code.co_filename == functional.__file__
@@ -126,14 +126,14 @@ def rule(
 
 
 def named(*names: str) -> list[Any]:
-    """The functions and tensor methods that torch has under these names, in place ones too."""
+    """Return torch's functions and tensor methods of these names, in place ones too."""
     written = [form for name in names for form in (name, f"{name}_", f"__{name}__", f"__i{name}__")]
     found = [getattr(place, form, None) for place in PLACES for form in written]
     return [one for one in found if callable(one)]
 
 
 def original(function: Any) -> Any:
-    """What a wrapper wraps, by the usual attributes: `functools.wraps`, and ptflops' own."""
+    """Return what a wrapper wraps, by the attributes of `functools.wraps` or ptflops' own."""
     seen: list[Any] = []
     while function not in seen:
         seen.append(function)
@@ -143,7 +143,7 @@ def original(function: Any) -> Any:
 
 
 def words(text: str) -> list[str]:
-    """Names written in a row.
+    """Return names written in a row.
 
     >>> words("relu gelu")
     ['relu', 'gelu']
@@ -152,7 +152,7 @@ def words(text: str) -> list[str]:
 
 
 def tensors_in(value: Any) -> Iterable[Tensor]:
-    """The tensors in nested tuples, lists and dictionaries."""
+    """Yield the tensors in nested tuples, lists and dictionaries."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, tuple | list):
@@ -163,7 +163,7 @@ def tensors_in(value: Any) -> Iterable[Tensor]:
 
 
 def marks_of(tensor: Any) -> Marks:
-    """The marks that the reader put on a tensor; those of plain data where it put none."""
+    """Return the reader's marks on a tensor; those of plain data where it put none."""
     if not isinstance(tensor, Tensor):
         return plain_marks(())
     marks: Marks | None = tensor.__dict__.get("_marks")
@@ -171,7 +171,7 @@ def marks_of(tensor: Any) -> Marks:
 
 
 def pair(value: Any, count: int) -> tuple[Any, ...]:
-    """One number for every axis, or the numbers as given.
+    """Return one number for every axis, or the numbers as given.
 
     >>> pair(3, 2), pair((1, 2), 2)
     ((3, 3), (1, 2))
@@ -183,5 +183,5 @@ def pair(value: Any, count: int) -> tuple[Any, ...]:
 
 
 def shape_of(tensor: Any) -> Shape:
-    """A tensor's shape as sizes."""
+    """Return a tensor's shape as sizes."""
     return marks_of(tensor).shape

@@ -32,7 +32,7 @@ class Check:
         return self.sizes is not None and not self.notes
 
     def covers(self, sizes: dict[str, int]) -> bool:
-        """Whether formulas may be used at these sizes: checked, and only in what was varied."""
+        """Return whether formulas may be used: checked, and only what was varied differs."""
         return self.passed and all(sizes[axis] == self.first[axis] for axis in self.fixed)
 
     @property
@@ -70,7 +70,7 @@ def check(
 
 
 def candidates(shape: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    """Other sizes to try: odd ones first, then multiples of 32, smaller ones, the batch alone."""
+    """Yield sizes to try: odd ones first, multiples of 32, smaller ones, the batch alone."""
     batch, channels, *spatial = shape
     more = 2 * batch + 1
     changes: list[tuple[Callable[[int], int], ...]] = [
@@ -89,7 +89,7 @@ def candidates(shape: Sequence[int]) -> Iterator[tuple[int, ...]]:
 def compared(
     trace: Trace, second: Trace, layers: list[str], sizes: dict[str, int]
 ) -> dict[str, str]:
-    """A note for each row in which the second run differs from what the formula says there."""
+    """Return a note for each row in which the second run contradicts the formula."""
     known: dict[Term, int] = {}
 
     def at(size: int) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from analysis.errors import AnalysisError
+from analysis.counting import COUNTINGS, counting
 from analysis.reading.calls import words
 from analysis.reading.hooks import PTFLOPS, THOP, torchinfo_count
 from analysis.reading.reading import Reading, count
@@ -32,7 +32,7 @@ class Convention:
     formula: Callable[[Reading], Term]
 
     def total(self, reading: Reading) -> int:
-        """The total at the sizes of the reading."""
+        """Return the total at the sizes of the reading."""
         return self.formula(reading).at(reading.sizes)
 
 
@@ -49,7 +49,7 @@ def _fvcore(reading: Reading) -> Term:
 
 
 def _fvcore_einsum(step: Step, sizes: dict[str, int]) -> Term:
-    """Exact for two equations; else what numpy prints of its path, rounded to four digits."""
+    """Count two equations exactly, others as numpy prints its path, rounded to four digits."""
     letters, result = step.facts["equation"]
     order = dict.fromkeys("".join(letters))
     alike = {letter: "abcdefghijklmnopqrstuvwxyz"[i] for i, letter in enumerate(order)}
@@ -62,12 +62,12 @@ def _fvcore_einsum(step: Step, sizes: dict[str, int]) -> Term:
 
 
 def numbers(shape: Shape) -> Term:
-    """How many numbers a shape holds."""
+    """Return how many numbers a shape holds."""
     return multiply(shape)
 
 
 def _fvcore_step(step: Step, sizes: dict[str, int]) -> Term:
-    """fvcore counts by operator: products but for attention, norms, and some pools and resizes."""
+    """Count as fvcore by operator: products but for attention, norms, some pools and resizes."""
     if "equation" in step.facts:
         return _fvcore_einsum(step, sizes)
     if step.kind in ("conv", "fc") or (step.kind == "matmul" and "baddbmm" not in step.operator):
@@ -101,7 +101,7 @@ def _torchinfo(reading: Reading) -> Term:
 
 
 def _by_hook(reading: Reading, rules: dict[type, Callable[[ModuleCall], Term]]) -> dict[int, Term]:
-    """What hooks on modules of exactly these types add up to, by module."""
+    """Add up what hooks on modules of exactly these types count, by module."""
     counted: dict[int, list[Term]] = {}
     for call in reading.trace.calls:
         hook = rules.get(type(call.module))
@@ -111,7 +111,7 @@ def _by_hook(reading: Reading, rules: dict[type, Callable[[ModuleCall], Term]]) 
 
 
 def _thop(reading: Reading) -> Term:
-    """thop adds up from the root, and does not look inside a module that it has a hook for."""
+    """Add up as thop from the root, without a look inside a module that it has a hook for."""
     counted = _by_hook(reading, THOP)
     return add([counted.get(id(reading.module), term(0)), *_thop_children(reading.module, counted)])
 
@@ -124,7 +124,7 @@ def _thop_children(module: Any, counted: dict[int, Term]) -> Iterable[Term]:
 
 
 def _ptflops(reading: Reading) -> Term:
-    """ptflops adds hooks on modules, per image, and patched functions, which modules call too."""
+    """Add as ptflops hooks on modules, per image, and patched functions, which modules call too."""
     counted = _by_hook(reading, PTFLOPS)
     functions = [_ptflops_step(step) for step in reading.steps]
     return add([*_ptflops_modules(reading.module, counted), *functions])
@@ -186,89 +186,28 @@ def _keras(reading: Reading) -> Term:
     return term(sum(one.numbers for one in held))
 
 
-CONVENTIONS: dict[str, Convention] = {
-    one.name: one
-    for one in (
-        Convention(
-            "macs",
-            "multiply-accumulates of convolutions and matrix products, attention and recurrences "
-            "included; no biases, norms, pools or activations",
-            "MACs",
-            _ours,
-        ),
-        Convention(
-            "torch",
-            "two FLOPs per multiply-accumulate of convolutions and matrix products, as "
-            "torch.utils.flop_counter.FlopCounterMode of torch 2.14.1 on the meta device; on a "
-            "CPU an LSTM, a GRU and fused attention are 0",
-            "FLOPs",
-            _torch,
-        ),
-        Convention(
-            "torchinfo",
-            "per leaf module: weights and biases (of norms too) once per output position of a "
-            "convolution, once per image elsewhere, however many tokens; functions are 0 "
-            "(torchinfo 1.8.0)",
-            "mult-adds",
-            _torchinfo,
-        ),
-        Convention(
-            "fvcore",
-            "multiply-accumulates of convolutions, linear layers and matmul, einsum; 2 per number "
-            "of a batch norm, 5 of a layer norm, 1 per number entering an adaptive average pool; "
-            "fused attention is 0 (fvcore 0.1.5)",
-            "flops",
-            _fvcore,
-        ),
-        Convention(
-            "ptflops",
-            "hooks on modules (biases, norms, activations and pools counted) and patched functions "
-            "of torch.nn.functional, so that a ReLU or pool module counts twice "
-            "(ptflops 0.7.5, its pytorch backend)",
-            "MACs",
-            _ptflops,
-        ),
-        Convention(
-            "thop",
-            "hooks on modules: convolutions and linear layers without biases, 4 per number of an "
-            "affine norm, average pools; functions and attention are 0 (thop 0.1.1)",
-            "MACs",
-            _thop,
-        ),
-        Convention(
-            "calflops",
-            "multiply-accumulates of patched functions: convolutions, linear layers, matmul and "
-            "addmm; the @ sign, bmm, einsum, recurrences and fused attention are 0 "
-            "(calflops 0.3.2, its MACs)",
-            "MACs",
-            _calflops,
-        ),
-        Convention(
-            "torchlens",
-            "multiply-accumulates of convolutions and matrix products, attention included "
-            "(torchlens 2.36, the MACs of its forward pass)",
-            "MACs",
-            _ours,
-        ),
-        Convention(
-            "keras",
-            "no operations at all: its summary's total of parameters, which counts the moving "
-            "statistics of batch norms as well",
-            "parameters",
-            _keras,
-        ),
-    )
+_FORMULAS: dict[str, Callable[[Reading], Term]] = {
+    "macs": _ours,
+    "torch": _torch,
+    "torchinfo": _torchinfo,
+    "fvcore": _fvcore,
+    "ptflops": _ptflops,
+    "thop": _thop,
+    "calflops": _calflops,
+    "torchlens": _ours,
+    "keras": _keras,
 }
+CONVENTIONS: dict[str, Convention] = {
+    name: Convention(one.name, one.counts, one.unit, _FORMULAS[name])
+    for name, one in COUNTINGS.items()
+}
+"""Every convention of `analysis.counting`, with its formula."""
 
 
 def convention(name: str) -> Convention:
-    """The convention of a name.
+    """Return the convention of a name.
 
     Raises:
         AnalysisError: if there is none; it lists them.
     """
-    if name not in CONVENTIONS:
-        raise AnalysisError(
-            f"unknown convention {name!r}; the known ones are {', '.join(CONVENTIONS)}"
-        )
-    return CONVENTIONS[name]
+    return CONVENTIONS[counting(name).name]

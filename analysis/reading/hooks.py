@@ -21,7 +21,7 @@ Hook: TypeAlias = Callable[[ModuleCall], Term]
 
 
 def torchinfo_count(call: ModuleCall) -> Term:
-    """torchinfo 1.8.0, `LayerInfo.calculate_macs`."""
+    """Count as torchinfo 1.8.0, `LayerInfo.calculate_macs`."""
     out = call.outputs[0] if call.outputs else ()
     return add(
         _torchinfo_parameter(call, name, parameter.numel(), out)
@@ -71,7 +71,7 @@ def _thop_average(call: ModuleCall) -> Term:
 
 
 def _thop_adaptive(call: ModuleCall) -> Term:
-    """(in / out + 1) · output numbers, cut to a whole number."""
+    """Return (in / out + 1) · output numbers, cut to a whole number."""
     before, after = call.inputs[0], call.outputs[0]
     added = multiply([*after[:2], *before[2:]])
     return add([added, multiply(after)])
@@ -151,7 +151,7 @@ def _pt_linear(call: ModuleCall) -> Term:
 
 
 def _pt_upsample(call: ModuleCall) -> Term:
-    """Of the first image alone: the hook takes `output[0]`."""
+    """Count the first image alone: the hook takes `output[0]`."""
     return multiply(call.outputs[0][1:])
 
 

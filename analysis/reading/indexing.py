@@ -30,7 +30,7 @@ def _gathered(call: Call, marks: Marks) -> Marks:
 
 
 def sliced(marks: Marks, index: tuple[Any, ...]) -> Marks:
-    """Basic indexing: numbers, slices, None and an ellipsis."""
+    """Apply basic indexing: numbers, slices, None and an ellipsis."""
     used = sum(one is not None and one is not Ellipsis for one in index)
     whole = [slice(None)] * (len(marks.shape) - used)
     place = next((i for i, one in enumerate(index) if one is Ellipsis), len(index))
@@ -50,7 +50,7 @@ def sliced(marks: Marks, index: tuple[Any, ...]) -> Marks:
 
 
 def _bound(value: int | None, size: int, otherwise: int) -> int:
-    """A slice's end, counted from the front and cut at the size; compared by value, not guarded."""
+    """Return a slice's end, counted from the front and cut at the size, without a guard."""
     if value is None:
         return otherwise
     placed = value if fixed(value) >= 0 else size + value
@@ -61,7 +61,7 @@ def _bound(value: int | None, size: int, otherwise: int) -> int:
 
 
 def _is_all(stop: int, size: int) -> bool:
-    """Whether a size given as the end is the whole: then it is meant, as after padding."""
+    """Return whether a size given as the end is the whole: then it is meant, as after padding."""
     return fixed(stop) == fixed(size)
 
 
@@ -120,7 +120,7 @@ def _channels_shuffled(call: Call) -> Marks:
 
 
 def denser(marks: Marks, dims: list[tuple[int, int, int]], taps: int) -> Marks:
-    """Marks whose positions along dimensions lie above/below times as dense."""
+    """Return marks whose positions along dimensions lie above/below times as dense."""
     for dim, above, below in dims:
         for axis, _ in along([marks.axes[dim]]):
             marks = marks.on(axis, _enlarged(marks.shape[dim], above, below, taps))

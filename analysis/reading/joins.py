@@ -39,7 +39,7 @@ def _rolled(call: Call) -> Marks:
 
 
 def _turned_round(positions: int, window: int) -> Callable[[Sight], Sight]:
-    """What comes in on the other side was far away: no one hull holds at every position."""
+    """Return what a roll does to a sight: what comes in on the other side was far away."""
     status: Status = "global" if window else "not shift-invariant"
     return lambda sight: sight.shifted(positions).at_best(status)
 
@@ -122,7 +122,7 @@ def _tensor_split(call: Call) -> tuple[Marks, ...]:
 
 
 def _cut(marks: Marks, dim: int, sizes: list[int]) -> tuple[Marks, ...]:
-    """Parts along a dimension, the last of which takes what is left."""
+    """Return parts along a dimension, the last of which takes what is left."""
     left = marks.shape[dim]
     for size in sizes:
         left = left - size

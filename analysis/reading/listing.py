@@ -40,7 +40,7 @@ class Held:
 
 
 def numeric(sizes: dict[str, int]) -> Write:
-    """Sizes as plain numbers."""
+    """Return a function that writes sizes as plain numbers."""
     known: dict[Term, int] = {}
 
     def write(size: Any) -> Number:
@@ -50,12 +50,12 @@ def numeric(sizes: dict[str, int]) -> Write:
 
 
 def symbolic(size: Any) -> Number:
-    """Sizes as sympy expressions in B, H and W."""
+    """Write a size as a sympy expression in B, H and W."""
     return plain(term(size).form) if type(size) is not int else size
 
 
 def names(steps: Iterable[Step]) -> list[str]:
-    """A name of its own for every step: the module's, with the operator's where it has several."""
+    """Return a name for every step: the module's, with the operator's where it has several."""
     steps = list(steps)
     alone = Counter((step.layer, step.call) for step in steps)
     written: list[str] = []
@@ -71,7 +71,7 @@ def names(steps: Iterable[Step]) -> list[str]:
 def rows(
     steps: list[Step], entry: Marks, held: dict[str, Held], buffers: dict[str, Held], write: Write
 ) -> tuple[Row, ...]:
-    """The input's row, a row per step, and one per module whose parameters no step read."""
+    """Return the input's row, one per step, and one per module with parameters that none read."""
     left, kept = dict(held), dict(buffers)
     listed = [_input_row(entry, write)]
     for name, step in zip(names(steps), steps, strict=True):
@@ -119,7 +119,7 @@ def _row(name: str, step: Step, mine: list[Held], own: list[Held], write: Write)
 
 
 def output_of(marks: Marks, write: Write) -> tuple[Number, ...]:
-    """A shape without its batch, a map's channels last as in the built-in networks' rows."""
+    """Return a shape without its batch, a map's channels last as in the built-in networks."""
     sizes = tuple(write(size) for size in marks.shape[1:])
     a_map = len(sizes) > 1 and not any(marks.axes[:2]) and (all(marks.axes[2:]) or len(sizes) == 3)
     return (*sizes[1:], sizes[0]) if a_map else sizes
@@ -160,7 +160,7 @@ def _macs(step: Step, write: Write) -> Calculation:
 
 
 def _product(factors: Iterable[Any], write: Write) -> Calculation:
-    """The factors of a count; a batch of 1 isn't written."""
+    """Return the product of a count's factors; a batch of 1 isn't written."""
     written = [
         tuple(write(one) for one in factor) if isinstance(factor, tuple) else write(factor)
         for factor in factors
@@ -186,7 +186,7 @@ def _side(side: Number, window: tuple[int, int, int, int]) -> Calculation:
 
 
 def _sizes(view: View, write: Write) -> Shown:
-    """The receptive field per axis; 0 where nothing of the input arrives, one axis for both."""
+    """Return the receptive field per axis: 0 where nothing arrives, one axis for both."""
     return _both(tuple(_seen(sight, write) for sight in view.sights))
 
 
@@ -218,7 +218,7 @@ def _status(view: View) -> Status:
 
 
 def saved_bytes(saved: Iterable[Saved], write: Write, floating: int = 4) -> Calculation:
-    """Bytes kept for the backward pass: each storage's numbers times their size."""
+    """Return the bytes kept for the backward pass: each storage's numbers times their size."""
     terms = [(write(one.numbers), one.itemsize(floating)) for one in saved]
     if not terms:
         return ZERO
@@ -247,7 +247,7 @@ def _note(step: Step) -> str:
 
 
 def _unused(left: dict[str, Held], kept: dict[str, Held]) -> list[Row]:
-    """Parameters that the run didn't read, by their module: auxiliary heads in evaluation."""
+    """Return parameters that the run didn't read, by module: auxiliary heads in evaluation."""
     owners = dict.fromkeys(name.rpartition(".")[0] for name in (*left, *kept))
     listed = []
     for owner in owners:

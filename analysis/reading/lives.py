@@ -35,12 +35,12 @@ class Lives:
 
     @classmethod
     def beside(cls, kept: list[Tensor]) -> Lives:
-        """An empty record beside tensors that are kept anyway."""
+        """Return an empty record beside tensors that are kept anyway."""
         storages = [tensor.untyped_storage() for tensor in kept]
         return cls({storage._cdata for storage in storages}, storages=list(storages))
 
     def use(self, tensor: Tensor, marks: Marks) -> None:
-        """A tensor is made or read."""
+        """Note that a tensor is made or read."""
         storage = tensor.untyped_storage()
         known = self.found.get(storage._cdata)
         if known is not None:
@@ -56,7 +56,7 @@ class Lives:
             )
 
     def peak(self, value: Callable[[int], int], floating: int = 4) -> int:
-        """Bytes of the largest set alive at once, sizes turned into numbers by `value`."""
+        """Return the bytes of the largest set alive at once, sizes made numbers by `value`."""
         changes = [0] * (self.clock + 2)
         for life in self.found.values():
             size = value(times(life.shape)) * (floating if life.floating else life.itemsize)

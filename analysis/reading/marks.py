@@ -34,7 +34,9 @@ class Sight:
     def through(
         self, count: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1
     ) -> "Sight":
-        """Behind a sliding window: r' = r + d (k − 1) j, j' = j s, start' = start − p j.
+        """Return the sight behind a sliding window.
+
+        r' = r + d (k − 1) j, j' = j s, start' = start − p j.
 
         Who sees what all see sees no more through a window.
         """
@@ -50,7 +52,7 @@ class Sight:
         )
 
     def enlarged(self, count: int, above: int, below: int, taps: int) -> "Sight":
-        """Between positions `above`/`below` times as dense, each seeing `taps` of the old."""
+        """Return it at positions `above`/`below` times as dense, each seeing `taps` of the old."""
         jump = self.jump * below if above == 1 else Fraction(below, above) * self.jump
         return replace(
             self,
@@ -61,11 +63,11 @@ class Sight:
         ).at_best("upper bound")
 
     def shifted(self, positions: int) -> "Sight":
-        """As many positions further on."""
+        """Return it as many positions further on."""
         return replace(self, start=self.start + positions * self.jump, window=0)
 
     def windowed(self, positions: int) -> "Sight":
-        """Where each position sees all of its window: as far to either side as that may reach.
+        """Return it where a position sees its whole window: as far to either side as it reaches.
 
         Mixed once, positions of a window see alike, and mixing them again adds nothing.
         """
@@ -75,11 +77,11 @@ class Sight:
         return replace(wide, window=positions).at_best("not shift-invariant")
 
     def unwindowed(self) -> "Sight":
-        """Where windows are joined to the map again, or cut otherwise."""
+        """Return it where windows are joined to the map again, or cut otherwise."""
         return replace(self, window=0) if self.window else self
 
     def everywhere(self, count: int | None = None) -> "Sight":
-        """Where every position sees what all see: r + (positions − 1) j."""
+        """Return it where every position sees what all see: r + (positions − 1) j."""
         if self.status == "global":
             return self if count is None else replace(self, count=count)
         size = self.size + (self.count - 1) * self.jump
@@ -88,13 +90,13 @@ class Sight:
         )
 
     def at_best(self, status: Status) -> "Sight":
-        """The same with a status no better than this."""
+        """Return the same with a status no better than this."""
         worst = max(self.status, status, key=STATUSES.index)
         return replace(self, status=worst)
 
 
 def hull(sights: Sequence[Sight]) -> Sight:
-    """What is seen where several meet; under different jumps no size holds at every position."""
+    """Return what is seen where several meet; under unlike jumps no size holds everywhere."""
     if len(set(map(_sight_key, sights))) == 1:
         return sights[0]
     worldwide = [sight for sight in sights if sight.status == "global"]
@@ -121,7 +123,7 @@ def _sight_key(sight: Sight) -> tuple[Step, ...]:
 
 
 def fixed_step(step: Step) -> Step:
-    """The value of this run: asked so, no guard is written down."""
+    """Return the value of this run: asked so, no guard is written down."""
     return fixed(step) if isinstance(step, int) else step
 
 
@@ -132,7 +134,7 @@ class View:
     sights: tuple[Sight, ...] = ()
 
     def changed(self, axes: Iterable[tuple[int, int]], positions: int | None = None) -> "View":
-        """Where positions along a dimension are mixed: all, or those of a window."""
+        """Return the same where positions along dimensions are mixed: all, or those of a window."""
         sights = list(self.sights)
         for axis, window in axes:
             sight = sights[axis]
@@ -140,20 +142,20 @@ class View:
         return View(tuple(sights))
 
     def at_best(self, status: Status) -> "View":
-        """The same along every axis with a status no better than this."""
+        """Return the same with a status no better than this along every axis."""
         return View(tuple(sight.at_best(status) for sight in self.sights))
 
     def unwindowed(self) -> "View":
-        """The same where windows end."""
+        """Return the same where windows end."""
         return View(tuple(sight.unwindowed() for sight in self.sights))
 
     def on(self, axis: int, sight: Sight) -> "View":
-        """The same with another sight along one axis."""
+        """Return the same with another sight along one axis."""
         return View(tuple(sight if i == axis else old for i, old in enumerate(self.sights)))
 
 
 def meet(views: Iterable[View]) -> View:
-    """The hull, axis by axis, of those that see anything."""
+    """Return the hull, axis by axis, of those that see anything."""
     seeing = [view for view in views if view.sights]
     if len(seeing) < 2 or all(view is seeing[0] for view in seeing):
         return seeing[0] if seeing else View()
@@ -170,11 +172,11 @@ class Marks:
     bare: View = field(default_factory=View)
 
     def reshaped(self, shape: Shape, axes: Axes) -> "Marks":
-        """Another shape that sees the same."""
+        """Return another shape that sees the same."""
         return Marks(shape, axes, self.view, self.bare)
 
     def on(self, axis: int, change: Callable[[Sight], Sight]) -> "Marks":
-        """The same with the sight along one axis changed, where anything is seen."""
+        """Return the same with the sight along one axis changed, where anything is seen."""
         views = [
             view.on(axis, change(view.sights[axis])) if view.sights else view
             for view in (self.view, self.bare)
@@ -182,17 +184,17 @@ class Marks:
         return Marks(self.shape, self.axes, *views)
 
     def mixed(self, dims: Iterable[int]) -> "Marks":
-        """The same where positions along these dimensions are mixed."""
+        """Return the same where positions along these dimensions are mixed."""
         parts = along(self.axes[dim] for dim in dims)
         if not parts:
             return self
         return Marks(self.shape, self.axes, self.view.changed(parts), self.bare.changed(parts))
 
     def normalized(self, dims: Iterable[int]) -> "Marks":
-        """The same under statistics over these dimensions: seen, but not without gates."""
+        """Return the same under statistics over these dimensions: seen, but not without gates."""
         return Marks(self.shape, self.axes, self.mixed(dims).view, self.bare)
 
 
 def plain_marks(shape: Shape) -> Marks:
-    """A tensor that nothing of the input reaches."""
+    """Return the marks of a tensor that nothing of the input reaches."""
     return Marks(shape, (NOWHERE,) * len(shape))

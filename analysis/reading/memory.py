@@ -8,122 +8,63 @@ once, and parameters that an operator saves do not count again.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias, get_args
 
 from sympy import floor, sympify
 
 from analysis.errors import AnalysisError
-from analysis.notation import B, Calculation, H, Number, W, calculation, plain
+from analysis.footprint import Memory, itemsize, weights_memory
+from analysis.notation import B, Calculation, H, W, calculation, plain
 from analysis.reading.reading import Reading, saved_formula
 from analysis.reading.sizes import shaped, symbols
 from analysis.reading.terms import Term, term
 
-Optimizer: TypeAlias = Literal["sgd", "momentum", "adam"]
-Precision: TypeAlias = Literal["fp32", "bf16"]
-
-STATES: dict[Optimizer, int] = {"sgd": 0, "momentum": 1, "adam": 2}
-"""Numbers that an optimizer keeps per parameter: none, a velocity, two moments."""
-
-BYTES: dict[Precision, int] = {"fp32": 4, "bf16": 2}
-"""Bytes of a floating-point number; under bf16 all are: weights, gradients, states, activations."""
-
 GIB = 2**30
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Bytes of a training step, or of evaluation (`alive`), by what they are for."""
-
-    weights: Calculation
-    gradients: Calculation
-    state: Calculation
-    buffers: Calculation
-    saved: Calculation
-    alive: bool = False
-
-    @property
-    def parts(self) -> dict[str, Calculation]:
-        """The parts by name, in the order of the sum."""
-        return {
-            "weights": self.weights,
-            "gradients": self.gradients,
-            "optimizer state": self.state,
-            "buffers": self.buffers,
-            "alive at once" if self.alive else "saved for backward": self.saved,
-        }
-
-    @property
-    def total(self) -> Calculation:
-        """All parts together."""
-        values = [part.value for part in self.parts.values()]
-        return calculation(_sum(values), " + ".join("{}" for _ in values), *values)
-
-
-def _sum(values: list[Number]) -> Number:
-    return plain(sum(values[1:], values[0]))
 
 
 def training_memory(
     reading: Reading,
     *,
-    optimizer: Optimizer = "adam",
-    precision: Precision = "fp32",
+    optimizer: str = "adam",
+    precision: str = "fp32",
     batch: int | None = None,
     height: int | None = None,
     width: int | None = None,
 ) -> Memory:
-    """Bytes that a training step keeps, at this or another size.
+    """Return the bytes that a training step keeps, at this or another size.
 
     Raises:
         AnalysisError: for an optimizer or a precision that is not known.
     """
-    size = _bytes(precision)
+    size = itemsize(precision)
     trained = reading.training
     shape = reading.resized(batch=batch, height=height, width=width)
     sizes = symbols(shape)
     if not trained.holds(sizes):
         trained = trained.again((max(2, shape[0]), *shape[1:]))
     return _memory(
-        reading, optimizer, size, calculation(saved_formula(trained.steps, size).at(sizes))
+        reading, optimizer, precision, calculation(saved_formula(trained.steps, size).at(sizes))
     )
 
 
 def training_formula(
-    reading: Reading, *, optimizer: Optimizer = "adam", precision: Precision = "fp32"
+    reading: Reading, *, optimizer: str = "adam", precision: str = "fp32"
 ) -> Memory:
-    """The same in closed form, in B, H and W."""
-    size = _bytes(precision)
+    """Return the same in closed form, in B, H and W."""
+    size = itemsize(precision)
     form = saved_formula(reading.training.steps, size).form
-    return _memory(reading, optimizer, size, calculation(plain(form)))
+    return _memory(reading, optimizer, precision, calculation(plain(form)))
 
 
-def _memory(reading: Reading, optimizer: Optimizer, size: int, saved: Calculation) -> Memory:
-    if optimizer not in STATES:
-        known = ", ".join(get_args(Optimizer))
-        raise AnalysisError(f"optimizer must be one of {known}, not {optimizer!r}")
+def _memory(reading: Reading, optimizer: str, precision: str, saved: Calculation) -> Memory:
     count = sum(held.numbers for held in reading.held.values())
     kept = sum(held.numbers for held in reading.buffers.values())
-    states = STATES[optimizer]
-    return Memory(
-        calculation(size * count, "{}·{}", size, count),
-        calculation(size * count, "{}·{}", size, count),
-        calculation(states * size * count, "{}·{}·{}", states, size, count),
-        calculation(size * kept, "{}·{}", size, kept),
-        saved,
-    )
-
-
-def _bytes(precision: str) -> int:
-    for name, size in BYTES.items():
-        if name == precision:
-            return size
-    raise AnalysisError(f"precision must be one of {', '.join(BYTES)}, not {precision!r}")
+    return weights_memory(count, kept, saved, optimizer, precision)
 
 
 def largest_batch(
     memory: Memory, gib: float, *, height: int | None = None, width: int | None = None
 ) -> int:
-    """The largest batch whose training step fits into so many GiB, from the formula in B.
+    """Return the largest batch whose training step fits into so many GiB.
 
     The formula is a + b·B bytes, so the batch is ⌊(budget − a)/b⌋; 0 where not one image fits.
 
@@ -150,7 +91,7 @@ class Saves:
 
 
 def rules_found(trained: Reading) -> tuple[Saves, ...]:
-    """Which of its input, its output or data of its own each operator of this run saves."""
+    """Return what each operator of a run saves: its input, its output, or data of its own."""
     found: dict[str, dict[str, None]] = {}
     for step in trained.steps:
         roles = found.setdefault(step.operator, {})
@@ -163,20 +104,20 @@ def rules_found(trained: Reading) -> tuple[Saves, ...]:
 def inference_memory(
     reading: Reading,
     *,
-    precision: Precision = "fp32",
+    precision: str = "fp32",
     batch: int | None = None,
     height: int | None = None,
     width: int | None = None,
 ) -> Memory:
-    """Bytes that evaluation needs: weights, buffers, and the most that is alive at once.
+    """Return the bytes of evaluation: weights, buffers, and the most that is alive at once.
 
     A tensor lives from the operator that makes it to the last one that reads it: a module that
     holds on to more in variables of its own needs more.
     """
-    size = _bytes(precision)
+    size = itemsize(precision)
     sizes = symbols(reading.resized(batch=batch, height=height, width=width))
     read = reading if reading.holds(sizes) else reading.again(shaped(reading.shape, sizes))
     known: dict[Term, int] = {}
     peak = read.trace.lives.peak(lambda one: term(one).valued(sizes, known), size)
-    trained = _memory(reading, "sgd", size, calculation(peak))
+    trained = _memory(reading, "sgd", precision, calculation(peak))
     return replace(trained, gradients=calculation(0), alive=True)

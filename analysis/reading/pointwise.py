@@ -32,7 +32,7 @@ SAME = words(
 
 
 def broadcast(shapes: list[Shape]) -> tuple[Shape, list[list[int]]]:
-    """The common shape, and for each of its dimensions which operands fill it.
+    """Return the common shape, and for each of its dimensions which operands fill it.
 
     A size stands for itself before a 1 does; of two equal ones that with a formula is taken.
     """
@@ -49,7 +49,7 @@ def broadcast(shapes: list[Shape]) -> tuple[Shape, list[list[int]]]:
 
 
 def joined(operands: list[Marks]) -> Marks:
-    """Several operands, element by element: the hull of what they see, a gate's apart."""
+    """Join operands element by element: the hull of what they see, a gate's apart."""
     if len(operands) == 1:
         return operands[0]
     shape, fillers = broadcast([marks.shape for marks in operands])
@@ -67,14 +67,14 @@ def joined(operands: list[Marks]) -> Marks:
 
 
 def is_map(marks: Marks) -> bool:
-    """Whether an operand has positions along the image's axes: a gate has one for all of them."""
+    """Return whether an operand has positions along the image's axes: a gate has one for all."""
     return any(
         parts and fixed(size) != 1 for size, parts in zip(marks.shape, marks.axes, strict=True)
     )
 
 
 def operands(call: Call) -> list[Marks]:
-    """The marks of every tensor argument, or of a number."""
+    """Return the marks of every tensor argument, or of a number."""
     return [marks_of(tensor) for tensor in call.tensors] or [plain_marks(())]
 
 
@@ -87,7 +87,7 @@ def _product(call: Call) -> Marks:
 
 
 def _sum(call: Call) -> Marks:
-    """A sum is no gate: without gates it still sees all of its operands."""
+    """Mark a sum, which is no gate: without gates it still sees all of its operands."""
     marks = operands(call)
     both = joined(marks)
     return Marks(both.shape, both.axes, both.view, meet(one.bare for one in marks))
@@ -154,7 +154,7 @@ REDUCTIONS = words(
 
 @rule("other", *REDUCTIONS)
 def _reduced(call: Call) -> Marks:
-    """A sum, mean or extreme over dimensions: all of them unless some are named."""
+    """Mark a sum, mean or extreme over dimensions: all of them unless some are named."""
     dims = call.argument(1, "dim", call.options.get("axis"))
     if getattr(call.function, "__name__", "") in ("norm", "vector_norm"):
         dims = call.argument(2, "dim")
@@ -197,7 +197,7 @@ def _ordered(call: Call) -> tuple[Marks, ...]:
 
 
 def reduced(marks: Marks, dims: tuple[int, ...], keep: bool) -> Marks:
-    """Marks without the dimensions that a reduction removes, or with 1 in their place."""
+    """Return marks without the dimensions that a reduction removes, or with 1 in their place."""
     mixed = marks.mixed(dims)
     gone = {dim % len(marks.shape) for dim in dims} if marks.shape else set()
     kept = [
@@ -228,7 +228,7 @@ FACTORIES = words("zeros ones empty rand randn full arange linspace eye randperm
 @rule(None, *FACTORIES, "new_zeros", "new_ones", "new_empty", "new_full", "new_tensor",
       "scalar_tensor", "as_tensor", "from_numpy", "empty_strided")  # fmt: skip
 def _made(call: Call) -> Marks:
-    """New data: sizes among the arguments where they are the shape."""
+    """Mark new data: sizes among the arguments where they are the shape."""
     wanted = _numbers((*call.arguments, *call.options.values()))
     real = tuple(call.out.shape)
     return plain_marks(_with_formulas(real, wanted))
@@ -248,7 +248,7 @@ def _with_formulas(real: Shape, wanted: list[int]) -> Shape:
 
 
 def resolved(real: Shape, known: list[Shape]) -> Shape:
-    """A shape that nobody derived, each size with the formula of an equal one nearby.
+    """Give each size of a shape that nobody derived the formula of an equal one nearby.
 
     The same axis of a shape as long comes first: height and width of a square are told apart.
     """
@@ -266,7 +266,7 @@ def resolved(real: Shape, known: list[Shape]) -> Shape:
 
 
 def unruled(call: Call, real: Shape) -> Marks:
-    """Marks for an operator without a rule: as if it worked element by element, then everywhere."""
+    """Mark an operator without a rule as if it worked element by element, then everywhere."""
     marks = operands(call)
     shape = resolved(real, [one.shape for one in marks])
     seeing = meet(one.view for one in marks)

@@ -29,7 +29,7 @@ def _linear(call: Call) -> Marks:
 
 
 def contracted(left: Marks, right: Marks) -> tuple[Marks, Product]:
-    """A matrix product with torch's rules of broadcasting, and the factors of its count."""
+    """Return a matrix product under torch's broadcasting, and the factors of its count."""
     one, two = len(left.shape) == 1, len(right.shape) == 1
     rows = () if one else left.shape[-2:-1]
     columns = () if two else right.shape[-1:]
@@ -50,7 +50,7 @@ def _product_axes(left: Marks, right: Marks, lead: int, one: bool, two: bool) ->
 
 
 def meet_mixed(left: Marks, right: Marks) -> Marks:
-    """What two operands see together."""
+    """Return what two operands see together."""
     return Marks((), (), meet((left.view, right.view)), meet((left.bare, right.bare)))
 
 
@@ -81,7 +81,7 @@ def _added_matmul(call: Call) -> Marks:
 
 
 def _equation(call: Call) -> tuple[list[str], str, list[Marks]]:
-    """Letters per operand and of the result, an ellipsis spelled out, and the operands."""
+    """Return the letters of each operand and the result, ellipses spelled out, and the operands."""
     inputs, arrow, result = str(call.arguments[0]).replace(" ", "").partition("->")
     given = call.arguments[1:]
     tensors = given[0] if given and isinstance(given[0], tuple | list) else given
@@ -101,7 +101,7 @@ def _named(part: str) -> int:
 
 
 def _spelled(part: str, dims: int) -> str:
-    """The ellipsis as capitals from the end of an alphabet, aligned right."""
+    """Spell the ellipsis as capitals from the end of an alphabet, aligned right."""
     count = dims - _named(part)
     return part.replace("...", "ΑΒΓΔΕΖΗΘ"[8 - count :] if count else "")
 
@@ -117,7 +117,7 @@ def _einsum_sizes(letters: list[str], marks: list[Marks]) -> dict[str, int]:
 
 
 def _einsum_products(call: Call, after: Marks) -> tuple[Product, ...]:
-    """Pair by pair, as torch contracts; what stands in one operand alone is summed before."""
+    """Count pair by pair, as torch contracts; what one operand alone has is summed before."""
     letters, result, marks = _equation(call)
     sizes = _einsum_sizes(letters, marks)
     products: list[Product] = []
@@ -174,7 +174,7 @@ def _attention(call: Call) -> Marks:
 
 
 def _recurrent(call: Call) -> tuple[Shape, list[Tensor], int, bool, bool]:
-    """Input shape, weights, layers, both directions, batch first: of padded or packed sequences."""
+    """Return input shape, weights, layers, both directions, batch first; packed or padded."""
     packed = isinstance(call.arguments[2], Tensor | tuple) and isinstance(call.arguments[1], Tensor)
     packed = packed and not isinstance(call.arguments[2], bool) and len(call.arguments) >= 9
     packed = packed and isinstance(call.arguments[3], list | tuple)
@@ -185,7 +185,7 @@ def _recurrent(call: Call) -> tuple[Shape, list[Tensor], int, bool, bool]:
 
 
 def _recurrent_products(call: Call, after: Marks) -> tuple[Product, ...]:
-    """Each weight once per step and sequence; the steps are those of the padded length."""
+    """Count each weight once per step and sequence; the steps are those of the padded length."""
     shape, weights, *_ = _recurrent(call)
     return tuple((*shape[:-1], *shape_of(w)) for w in weights if w.dim() == 2)
 
@@ -230,7 +230,7 @@ def _cell(call: Call) -> Marks | tuple[Marks, ...]:
 
 @rule("embedding", "embedding")
 def _embedding(call: Call) -> Marks:
-    """`torch.nn.functional.embedding` takes the indices first."""
+    """Mark an embedding, whose function takes the indices first."""
     indices, weight = (
         marks_of(call.argument(i, name)) for i, name in enumerate(("input", "weight"))
     )

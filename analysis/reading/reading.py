@@ -143,13 +143,13 @@ class Reading:
         return self.derivation.rows
 
     def row(self, layer: str) -> Row:
-        """The row of a layer."""
+        """Return the row of a layer."""
         return self.derivation.row(layer)
 
     def resized(
         self, *, height: int | None = None, width: int | None = None, batch: int | None = None
     ) -> tuple[int, ...]:
-        """The input's shape with other sizes."""
+        """Return the input's shape with other sizes."""
         wanted = {"B": batch, "H": height, "W": width}
         unknown = [axis for axis, size in wanted.items() if size and axis not in self.sizes]
         if unknown:
@@ -163,7 +163,7 @@ class Reading:
     def at(
         self, *, height: int | None = None, width: int | None = None, batch: int | None = None
     ) -> Derivation:
-        """The rows in numbers at other sizes.
+        """Return the rows in numbers at other sizes.
 
         Raises:
             AnalysisError: if the module itself refuses an input of that size.
@@ -175,13 +175,13 @@ class Reading:
         return self.again(shape).derivation
 
     def holds(self, sizes: dict[str, int]) -> bool:
-        """Whether the formulas hold at these sizes: the guards do, and no check failed."""
+        """Return whether the formulas hold at these sizes: the guards do, and no check failed."""
         if sizes == self.sizes:
             return True
         return all(guard.holds(sizes) for guard in self.guards) and self.check.covers(sizes)
 
     def again(self, shape: tuple[int, ...]) -> Reading:
-        """The same module read at another shape."""
+        """Return the same module read at another shape."""
         if shape not in self.others:
             self.others[shape] = Reading(
                 self.name, self.module, shape, self._run(shape), self.dtype, self.in_training
@@ -231,12 +231,12 @@ class Reading:
 
 
 def count(step: Step) -> Term:
-    """A step's MACs as a formula."""
+    """Return a step's MACs as a formula."""
     return add(multiply(_flat(factors)) for factors in step.products)
 
 
 def saved_formula(steps: Sequence[Step], floating: int = 4) -> Term:
-    """Bytes that operators save for the backward pass, floating numbers of so many bytes."""
+    """Return the bytes saved for the backward pass, floating numbers of so many bytes."""
     saved = [one for step in steps for one in step.saved]
     return add(multiply([one.itemsize(floating), one.numbers]) for one in saved)
 
@@ -288,5 +288,5 @@ def _checked(shape: tuple[Any, ...]) -> tuple[int, ...]:
 
 
 def parameters(reading: Reading) -> Term:
-    """The module's parameters, each once."""
+    """Return the module's parameters, each once."""
     return term(sum(held.numbers for held in reading.held.values()))

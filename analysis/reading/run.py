@@ -27,9 +27,10 @@ AXES = ("H", "W", "D")
 
 
 def on_meta(module: nn.Module | Callable[[], nn.Module]) -> nn.Module:
-    """The module on the meta device; a factory is called there, or on the CPU where it computes.
+    """Return the module on the meta device; a factory is called there, or first on the CPU.
 
-    A module that is given keeps its own parameters: a shallow twin with meta parameters is read.
+    A factory whose constructors compute is called on the CPU. A module that is given keeps its own
+    parameters: a shallow twin with meta parameters is read.
     """
     if isinstance(module, nn.Module):
         return meta_twin(module)
@@ -47,7 +48,7 @@ def _checked(made: Any) -> nn.Module:
 
 
 def meta_twin(module: nn.Module) -> nn.Module:
-    """A copy whose tensors hold no numbers, parameters or not, shared ones still shared."""
+    """Return a copy whose tensors hold no numbers, parameters or not, shared ones still shared."""
     bare = [vars(one).values() for one in module.modules()]
     tensors = [*module.parameters(), *module.buffers(), *tensors_in([list(v) for v in bare])]
     if all(tensor.is_meta for tensor in tensors):
@@ -62,7 +63,7 @@ def meta_twin(module: nn.Module) -> nn.Module:
 
 
 def hinted(shape: Sequence[int], journal: Journal, dtype: torch.dtype) -> Tensor:
-    """An input of (B, C, H, W), or (B, C, H), or (B, features), whose sizes know their symbols."""
+    """Return an input whose sizes know their symbols: (B, C, H, W), (B, C, H) or (B, features)."""
     real = torch.empty(tuple(shape), device="meta", dtype=dtype)
     spatial = range(2, len(shape)) if 3 <= len(shape) <= 4 else range(0)
     sizes: list[int] = [Size.of(shape[0], symbol("B"), journal), *shape[1:]]
@@ -120,7 +121,7 @@ def _refusal(module: nn.Module, shape: Sequence[int], tracer: Tracer, error: Exc
 
 @contextmanager
 def _mode(module: nn.Module, training: bool) -> Iterator[None]:
-    """Training or evaluation for the time of the run, each module's own mode restored after."""
+    """Train or evaluate for the time of the run, and restore each module's own mode after it."""
     before = [(one, one.training) for one in module.modules()]
     module.train(training)
     try:

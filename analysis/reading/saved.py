@@ -25,7 +25,7 @@ class Saved:
     floating: bool
 
     def itemsize(self, floating: int) -> int:
-        """Bytes of one number, those of a floating one as given."""
+        """Return the bytes of one number, those of a floating one as given."""
         return floating if self.floating else self.bits // 8
 
     @property
@@ -62,7 +62,7 @@ class Stores:
     def after(
         self, call: Call, outs: list[Tensor], inputs: tuple[Marks, ...], marks: tuple[Marks, ...]
     ) -> tuple[Saved, ...]:
-        """What the operator that has just run saved for the first time."""
+        """Return what the operator that has just run saved for the first time."""
         for tensor, one in zip(outs, marks, strict=True):
             if not tensor._is_view() or tensor.untyped_storage()._cdata not in self.shapes:
                 self.know(tensor, one.shape)
@@ -100,7 +100,7 @@ def _role(storage: int, call: Call, outs: list[Tensor]) -> str:
     return "own"
 
 
-def attended(
+def attended(  # noqa: PLR0913 (torch's own)
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -110,7 +110,7 @@ def attended(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Tensor:
-    """Attention as torch computes it on a real device: fused, without the L × S map of weights.
+    """Attend as torch does on a real device: fused, without the L × S map of weights.
 
     The meta device would take the plain way, which saves that map. With dropout, or on fewer than
     four dimensions, the CPU takes it too.

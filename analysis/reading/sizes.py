@@ -39,7 +39,7 @@ class Guard:
     layer: str
 
     def holds(self, sizes: dict[str, int]) -> bool:
-        """Whether the comparison comes out at other sizes as it did when the module was read."""
+        """Return whether the comparison comes out at other sizes as when the module was read."""
         outcome = SIGNS[self.sign](self.left.at(sizes), self.right.at(sizes))
         return outcome == self.held
 
@@ -79,7 +79,7 @@ class Size(int):
 
     @classmethod
     def of(cls, value: int, formula: Term, journal: Journal) -> "Size":
-        """A size of this value and formula."""
+        """Return a size of this value and formula."""
         size = cls(value)
         size.term, size.journal = formula, journal
         return size
@@ -209,7 +209,7 @@ class Ratio(float):
 
     @classmethod
     def of(cls, value: float, above: int, below: int) -> "Ratio":
-        """The quotient with what it divides."""
+        """Return the quotient with what it divides."""
         ratio = cls(value)
         ratio.above, ratio.below = above, below
         return ratio
@@ -234,17 +234,17 @@ class Ratio(float):
 
 
 def fixed(size: int) -> int:
-    """The value of this run as a plain integer: asked so, no guard is written down."""
+    """Return the value of this run as a plain integer: asked so, no guard is written down."""
     return int.__index__(size)
 
 
 def values(shape: Iterable[int]) -> tuple[int, ...]:
-    """The values of this run of a whole shape."""
+    """Return the values of this run of a whole shape."""
     return tuple(map(fixed, shape))
 
 
 def times(factors: Iterable[int]) -> int:
-    """The product of sizes, itself a size where one of them is.
+    """Return the product of sizes, itself a size where one of them is.
 
     >>> times([2, 3])
     6
@@ -253,17 +253,17 @@ def times(factors: Iterable[int]) -> int:
 
 
 def ceil_divide(above: int, below: int) -> int:
-    """⌈above / below⌉, for a positive divisor."""
+    """Return ⌈above / below⌉, for a positive divisor."""
     return (above + below - 1) // below
 
 
 def symbols(shape: Sequence[int]) -> dict[str, int]:
-    """Sizes by symbol: (B, C, H, W), (B, C, H) or (B, features)."""
+    """Return sizes by symbol, of (B, C, H, W), (B, C, H) or (B, features)."""
     spatial = shape[2:] if 3 <= len(shape) <= 4 else ()
     return dict(zip(AXES, (shape[0], *spatial), strict=False))
 
 
 def shaped(shape: Sequence[int], sizes: dict[str, int]) -> tuple[int, ...]:
-    """A shape with its sizes replaced."""
+    """Return a shape with its sizes replaced."""
     spatial = [sizes[axis] for axis in AXES[1:] if axis in sizes]
     return (sizes["B"], shape[1], *(spatial or shape[2:]))

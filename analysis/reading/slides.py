@@ -15,7 +15,7 @@ TRANSPOSED = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
 
 
 def slid(size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
-    """Output size along one axis; the last, incomplete window is dropped.
+    """Return the output size along one axis; the last, incomplete window is dropped.
 
     >>> slid(227, 11, 4, 0, 1)
     55
@@ -24,7 +24,7 @@ def slid(size: int, kernel: int, stride: int, padding: int, dilation: int) -> in
 
 
 def slid_up(size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
-    """Output size in ceil mode: rounded up, unless the last window would start in the padding.
+    """Return it in ceil mode: rounded up, unless the last window starts in the padding.
 
     The last of n windows starts at (n − 1) s < side + p, so n = ⌈(side + min(p, 2p − r + s))/s⌉
     for a window of reach r = d (k − 1) + 1.
@@ -37,7 +37,7 @@ def slid_up(size: int, kernel: int, stride: int, padding: int, dilation: int) ->
 
 
 def moved(marks: Marks, dim: int, count: int, window: Sequence[int]) -> Marks:
-    """Marks behind a window (kernel, stride, padding, dilation) along a dimension."""
+    """Return marks behind a window (kernel, stride, padding, dilation) along a dimension."""
     kernel, stride, padding, dilation = window
 
     def behind(view: View) -> View:
@@ -66,7 +66,7 @@ def _convolution(call: Call) -> Marks:
 
 
 def _padded_size(size: int, window: Sequence[int], real: int) -> int:
-    """Output size; an even kernel padded to the same size has one column more to the right."""
+    """Return it where an even kernel padded to the same size has one column more to the right."""
     found = slid(size, *window)
     return found if fixed(found) == real else size
 
@@ -142,7 +142,7 @@ def _pooled(call: Call, settings: Sequence[Any], ceil: bool) -> Marks:
 
 
 def _pool_axes(call: Call) -> int:
-    """From the name; the dispatchers of `max_pool2d` have none of their own."""
+    """Return the axes in a pool's name; the dispatchers of `max_pool2d` have no such name."""
     digits = [int(one) for one in getattr(call.function, "__name__", "") if one.isdigit()]
     return digits[0] if digits else POOL_AXES[call.function]
 
@@ -198,7 +198,7 @@ def _adaptive_pool(call: Call) -> Marks | tuple[Marks, ...]:
 
 
 def _adapted(marks: Marks, dim: int, count: int) -> Marks:
-    """Cells that cover the map: of one size where they divide it, of about that size otherwise."""
+    """Mark cells that cover the map: of one size where they divide it, of about one otherwise."""
     before = marks.shape[dim]
     if fixed(count) == 1:
         shape = (*marks.shape[:dim], count, *marks.shape[dim + 1 :])
@@ -250,14 +250,14 @@ def _mode(call: Call) -> str:
 
 
 def _scaled(size: int, factor: float) -> int:
-    """⌊size · factor⌋, for a factor that is a simple fraction."""
+    """Return ⌊size · factor⌋, for a factor that is a simple fraction."""
     simple = Fraction(factor).limit_denominator(1000)
     return size * simple.numerator // simple.denominator
 
 
 @rule("copy", "unfold")
 def _unfolded(call: Call) -> Marks:
-    """Windows laid out as columns (`torch.nn.functional.unfold`), or along a new dimension."""
+    """Mark windows laid out as columns (`functional.unfold`), or along a new dimension."""
     marks = call.marks(0)
     if len(call.arguments) == 4 and isinstance(call.arguments[1], int) and len(marks.shape) != 4:
         return _unfolded_along(marks, *call.arguments[1:])

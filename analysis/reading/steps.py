@@ -64,7 +64,7 @@ class Trace:
 
 
 def operator_name(function: Any) -> str:
-    """An operator's name as torch writes it."""
+    """Return an operator's name as torch writes it."""
     name = getattr(function, "__name__", str(function))
     if name == "fn" and function in POOL_AXES:
         return f"max_pool{POOL_AXES[function]}d"

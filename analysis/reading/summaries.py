@@ -8,14 +8,15 @@ from html import escape
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
+from analysis import counting, footprint
 from analysis.errors import AnalysisError
 from analysis.networks import NETWORKS, find
-from analysis.notation import text
+from analysis.notation import Number, text
 from analysis.rows import Derivation, Row, Total
 from analysis.tables import Format, table
 
 if TYPE_CHECKING:
-    from analysis.reading.memory import Memory
+    from analysis.footprint import Memory
     from analysis.reading.reading import Reading
     from analysis.reading.sizes import Guard
 
@@ -46,7 +47,7 @@ class Summary:
         return self.derivation.total
 
     def row(self, layer: str) -> Row:
-        """The row of a layer."""
+        """Return the row of a layer."""
         return self.derivation.row(layer)
 
     @property
@@ -59,21 +60,26 @@ class Summary:
         return self._read("closed_form").closed_form
 
     def at(self, **sizes: int) -> Derivation:
-        """The rows at other sizes (`height`, `width`, `batch`)."""
+        """Return the rows at other sizes (`height`, `width`, `batch`)."""
         return self._read("at").at(**sizes)
 
-    def count(self, convention: str) -> int:
-        """The total that another tool would print; see `analysis.reading.CONVENTIONS`."""
+    def count(self, convention: str) -> Number:
+        """Return the total that another tool would print; see `analysis.counting`."""
+        if self.reading is None:
+            return counting.count(self.derivation, convention)
         from analysis.reading.conventions import convention as named
 
-        return named(convention).total(self._read("count"))
+        return named(convention).total(self.reading)
 
     def memory(self, *, training: bool = True, **options: Any) -> Memory:
-        """Bytes by what they are for, in training or in evaluation; see `training_memory`."""
+        """Return bytes by what they are for, in training or in evaluation."""
+        if self.reading is None:
+            built_in = footprint.training_memory if training else footprint.inference_memory
+            return built_in(self.derivation, **options)
         from analysis.reading.memory import inference_memory, training_memory
 
-        read = self._read("memory")
-        return training_memory(read, **options) if training else inference_memory(read, **options)
+        keep = training_memory if training else inference_memory
+        return keep(self.reading, **options)
 
     def _read(self, what: str) -> Reading:
         if self.reading is None:
@@ -99,7 +105,7 @@ class Summary:
         return (*unknown, *leaks, *guards, *notes)
 
     def table(self, form: Format = "github", show_calculation: bool = False) -> str:
-        """The table alone, in one of the formats of `analysis.tables`."""
+        """Write the table alone, in one of the formats of `analysis.tables`."""
         return table(self.derivation, form, show_calculation)
 
     def __str__(self) -> str:
@@ -113,12 +119,12 @@ class Summary:
 
 
 def open_question(guard: Guard) -> bool:
-    """Whether a guard could come out otherwise: a size is never 0."""
+    """Return whether a guard could come out otherwise: a size is never 0."""
     return not (guard.right.form == 0 and guard.left.form.is_positive)
 
 
 def told(guard: Guard) -> str:
-    """A guard as a sentence.
+    """Write a guard as a sentence.
 
     >>> from analysis.reading.sizes import Guard
     >>> from analysis.reading.terms import symbol, term

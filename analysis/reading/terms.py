@@ -60,11 +60,11 @@ class Term:
         return self._form
 
     def at(self, sizes: dict[str, int]) -> int:
-        """The value at the sizes, by name `B`, `H`, `W`."""
+        """Return the value at the sizes, by name `B`, `H`, `W`."""
         return _value(self, sizes, {})
 
     def valued(self, sizes: dict[str, int], known: "dict[Term, int]") -> int:
-        """The same, with the values of shared parts kept in `known`."""
+        """Return the same, with the values of shared parts kept in `known`."""
         found = known.get(self)
         return _value(self, sizes, known) if found is None else found
 
@@ -73,7 +73,7 @@ class Term:
 
 
 def term(value: Any) -> Term:
-    """The term of a number or of a size."""
+    """Return the term of a number or of a size."""
     if isinstance(value, Term):
         return value
     formula = getattr(value, "term", None)
@@ -81,7 +81,7 @@ def term(value: Any) -> Term:
 
 
 def symbol(name: str) -> Term:
-    """The term of a symbol.
+    """Return the term of a symbol.
 
     >>> symbol("H").form.is_positive
     True
@@ -90,7 +90,7 @@ def symbol(name: str) -> Term:
 
 
 def add(terms: Iterable[Term]) -> Term:
-    """The sum, in pairs of pairs, so that a sum of thousands isn't thousands deep."""
+    """Return the sum, in pairs of pairs, so that one of thousands isn't thousands deep."""
     terms = list(terms) or [term(0)]
     while len(terms) > 1:
         odd = terms[-1:] if len(terms) % 2 else []
@@ -99,7 +99,7 @@ def add(terms: Iterable[Term]) -> Term:
 
 
 def multiply(factors: Iterable[Any]) -> Term:
-    """The product of terms, sizes and numbers.
+    """Return the product of terms, sizes and numbers.
 
     >>> multiply([symbol("B"), 3, 2]).form
     6*B
@@ -121,7 +121,7 @@ def _one(key: Key) -> Term:
 
 
 def _neutral(sign: str, left: Term, right: Term) -> Term | None:
-    """What is left of `x + 0`, `0 + x`, `x·1`, `1·x`, `x·0`, `x // 1` and `x − x`."""
+    """Return what is left of `x + 0`, `0 + x`, `x·1`, `1·x`, `x·0`, `x // 1` and `x − x`."""
     neutral = {"+": 0, "*": 1, "//": 1, "/": 1}.get(sign)
     if neutral is not None and right.constant and right.key[1] == neutral:
         return left
@@ -133,14 +133,14 @@ def _neutral(sign: str, left: Term, right: Term) -> Term | None:
 
 
 def _folded(sign: str, left: Term, number: int) -> Term | None:
-    """`(x + a) + b`, `(x·a)·b` and `⌊(⌊x/a⌋ + b)/c⌋ = ⌊(x + a·b)/(a·c)⌋` for numbers a, b, c."""
+    """Fold `(x + a) + b`, `(x·a)·b` and `⌊(⌊x/a⌋ + b)/c⌋ = ⌊(x + a·b)/(a·c)⌋` for numbers."""
     if sign in "+*" and left.key[0] == sign and left.key[2].constant:
         return Term.of(sign, left.key[1], term(_number(sign, left.key[2].key[1], number)))
     return _floored(left, number) if sign == "//" and number > 0 else None
 
 
 def _padded(sign: str, left: Term, right: Term) -> Term | None:
-    """`x + (m − x mod m) mod m = m ⌈x/m⌉`, and `x + x mod 2 = 2 ⌈x/2⌉`: padding to a multiple."""
+    """Fold padding: `x + (m − x mod m) mod m = m ⌈x/m⌉`, and `x + x mod 2 = 2 ⌈x/2⌉`."""
     if sign != "+" or right.key[0] != "%" or not right.key[2].constant:
         return None
     inner, step = right.key[1], right.key[2].key[1]

@@ -34,7 +34,7 @@ class Sizes(tuple[int, ...]):
     __slots__ = ()
 
     def numel(self) -> int:
-        """The product of the sizes."""
+        """Return the product of the sizes."""
         return times(self)
 
 
@@ -55,7 +55,7 @@ def _numel(tensor: Tensor) -> int:
 
 
 def _length(tensor: Tensor) -> int:
-    """`len(x)` must be a bare number: there a formula ends."""
+    """Return `len(x)`, which must be a bare number: there a formula ends."""
     first = _shape(tensor)[0]
     if isinstance(first, Size):
         first.journal.leak(first.term)
@@ -88,14 +88,14 @@ OPENED = {original(functional.multi_head_attention_forward): functional}
 
 
 def _opened(function: Any, place: Any) -> Any:
-    """The function with its own dispatch switched off, so that its body runs under the reader."""
+    """Return the function without its own dispatch, so that its body runs under the reader."""
     scope = {**vars(place), **dict.fromkeys(GUARDS, lambda *_: False)}
     body = FunctionType(function.__code__, scope, function.__name__, function.__defaults__)
     body.__kwdefaults__ = function.__kwdefaults__
     return body
 
 
-def normalized(
+def normalized(  # noqa: PLR0913 (torch's own)
     data: Tensor,
     mean: Tensor | None,
     variance: Tensor | None,
@@ -105,7 +105,7 @@ def normalized(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """A batch norm; in evaluation at once, where the meta device takes ten times as long."""
+    """Normalize; in evaluation at once, where the meta device takes ten times as long."""
     if mean is not None and not training and mean.shape == data.shape[1:2]:
         return torch.empty_like(data)
     return functional.batch_norm(data, mean, variance, weight, bias, training, momentum, eps)
@@ -122,7 +122,7 @@ class Verdict:
 
 
 def judged(call: Call, outs: list[Tensor]) -> Verdict:
-    """The rule's verdict where its shapes are this run's; *unknown* otherwise, never a guess.
+    """Return the rule's verdict where its shapes are this run's; *unknown* otherwise, no guess.
 
     A rule that cannot take the arguments (it raises) has no verdict either.
     """
@@ -172,7 +172,7 @@ class Tracer(TorchFunctionMode):
         return out
 
     def _computed(self, function: Any) -> Any:
-        """The function, or one that leaves the same behind: as a real device does, or sooner."""
+        """Return the function, or one that leaves the same as a real device does, or sooner."""
         if function is functional.scaled_dot_product_attention and self.stores:
             return attended
         shortened = function is functional.batch_norm and not self.stores
@@ -204,7 +204,7 @@ class Tracer(TorchFunctionMode):
             self._step(verdict, call, inputs, saved, sources)
 
     def _passed_on(self, call: Call, outs: list[Tensor], sources: list[str]) -> bool:
-        """A view of a parameter is that parameter still."""
+        """Note that a view of a parameter is that parameter still; false if this is none."""
         if len(sources) != 1 or not all(out._is_view() for out in outs):
             return False
         for out in outs:
@@ -248,7 +248,7 @@ class Tracer(TorchFunctionMode):
         self.trace.steps.append(step)
 
     def entered(self, module: nn.Module, args: Any) -> None:
-        """A module is called."""
+        """Note that a module is called."""
         path = self.paths.get(id(module), type(module).__name__)
         self.stack.append(path)
         self.counts[path] = self.counts.get(path, 0) + 1
@@ -260,7 +260,7 @@ class Tracer(TorchFunctionMode):
         self._open = [*getattr(self, "_open", []), len(self.trace.calls) - 1]
 
     def left(self, module: nn.Module, args: Any, output: Any) -> None:
-        """A module returns."""
+        """Note that a module returns."""
         call = self.trace.calls[self._open.pop()]
         call.outputs = tuple(marks_of(tensor).shape for tensor in tensors_in(output))
         call.steps = (call.steps[0], len(self.trace.steps))
@@ -269,7 +269,7 @@ class Tracer(TorchFunctionMode):
 
 
 def _by_sign() -> bool:
-    """Whether the module wrote a sign (`x + y`, `x @ y`) rather than a method's name."""
+    """Return whether the module wrote a sign (`x + y`, `x @ y`) rather than a method's name."""
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename == __file__:
         frame = frame.f_back

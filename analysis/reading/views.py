@@ -12,7 +12,7 @@ from analysis.reading.terms import Term, multiply, term
 
 
 def sizes_from(call: Call, place: int, name: str) -> tuple[int, ...]:
-    """Sizes given one by one, or as one tuple."""
+    """Return sizes given one by one, or as one tuple."""
     first = call.argument(place, name)
     if isinstance(first, tuple | list):
         return tuple(first)
@@ -52,7 +52,7 @@ def _unflattened(call: Call) -> Marks:
 
 
 def filled(before: Shape, wanted: tuple[int, ...], real: tuple[int, ...]) -> Shape:
-    """A wanted shape with its −1 worked out: what is left of the factors before, as a formula."""
+    """Return a wanted shape with its −1 worked out, from the factors before, as a formula."""
     if all(fixed(size) != -1 for size in wanted):
         return wanted
     place = [fixed(size) for size in wanted].index(-1)
@@ -92,7 +92,7 @@ def _left(above: list[Term], below: list[Term]) -> Term:
 
 
 def reshaped(marks: Marks, shape: Shape) -> Marks:
-    """The marks under another shape: axes go along where dimensions merge or split."""
+    """Return the marks under another shape: axes go along where dimensions merge or split."""
     axes: list[tuple[Part, ...]] = [NOWHERE] * len(shape)
     before = values(marks.shape)
     for ins, outs in _groups(before, values(shape)):
@@ -112,7 +112,7 @@ def _windows(axes: Axes) -> set[tuple[int, int]]:
 
 
 def _groups(before: Shape, after: Shape) -> Iterator[tuple[list[int], list[int]]]:
-    """The least groups of dimensions, before and after, that hold equally many numbers."""
+    """Yield the least groups of dimensions, before and after, that hold equally many numbers."""
     i = j = 0
     while i < len(before) or j < len(after):
         left, right = before[i : i + 1], after[j : j + 1]
@@ -130,6 +130,7 @@ def _groups(before: Shape, after: Shape) -> Iterator[tuple[list[int], list[int]]
 
 
 def rearranged(marks: Marks, order: Sequence[int]) -> Marks:
+    """Return marks with the dimensions in another order."""
     return marks.reshaped(
         tuple(marks.shape[dim] for dim in order), tuple(marks.axes[dim] for dim in order)
     )
@@ -155,14 +156,14 @@ def _turned(call: Call) -> Marks:
 
 
 def turned(marks: Marks) -> Marks:
-    """The last two dimensions swapped."""
+    """Return marks with the last two dimensions swapped."""
     order = list(range(len(marks.shape)))
     order[-2:] = order[:-3:-1] if len(order) > 1 else order
     return rearranged(marks, order)
 
 
 def reversed_dims(marks: Marks) -> Marks:
-    """All dimensions in reverse: the property `T`."""
+    """Reverse all dimensions: the property `T`."""
     return rearranged(marks, list(range(len(marks.shape)))[::-1])
 
 

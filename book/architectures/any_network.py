@@ -11,13 +11,15 @@ from matplotlib.transforms import Bbox
 from sympy import Expr, Symbol, sympify
 
 from analysis import AnalysisError, B, H, Row, W
+from analysis.footprint import Memory, Optimizer, Precision
 from analysis.notation import Number, text
 from analysis.reading.conventions import CONVENTIONS
-from analysis.reading.memory import Memory, Optimizer, Precision, largest_batch, training_formula
+from analysis.reading.memory import largest_batch, training_formula
 from analysis.reading.reading import Reading, read
 from book.architectures.counted import Published, Shape
 from book.architectures.tool_counts import Answers
-from book.report.figures import BLUE, ORANGE, new
+from book.report.colours import BLUE, ORANGE
+from book.report.figures import new
 from book.report.tables import unbroken
 
 

@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from analysis import Branches, Conv, Derivation, Pool, Row
+from analysis.derivation import built_in
 from analysis.layers import Layer, windows
-from book.report.figures import BLUE, GREY, ORANGE, new
+from book.report.colours import BLUE, GREY, ORANGE, PALE
+from book.report.figures import new
 from book.report.tables import cell
-
-PALE = "#E8F1F8"
 
 
 def branches(derivation: Derivation) -> Figure:
@@ -26,7 +26,7 @@ def branches(derivation: Derivation) -> Figure:
     Raises:
         ValueError: if the network is anything but one module of convolutions and pools.
     """
-    match derivation.network.layers:
+    match built_in(derivation).layers:
         case (Branches(name=name, branches=chains),):
             pass
         case _:

@@ -34,7 +34,8 @@ from analysis.layers import (
     Sides,
     windows,
 )
-from book.report.figures import BLUE, GREY, new
+from book.report.colours import BLUE, GREY
+from book.report.figures import new
 
 
 def features(network: Network) -> tuple[Layer, ...]:

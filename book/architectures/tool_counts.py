@@ -25,7 +25,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import nn
 
 from book.architectures.counted import CASES, NETWORKS, SHAPE, Shape
-from models.records import write_atomically
+from book.builder import trace
+from models.files import write_atomically
 
 STORED = Path(__file__).with_suffix(".json")
 MODULE = "book.architectures.tool_counts"
@@ -215,11 +216,12 @@ def ask_all() -> Counts:
 
 
 def read(path: Path = STORED) -> Counts:
-    """Read stored counts.
+    """Read stored counts; in a notebook, they become a part of what the chapter depends on.
 
     Raises:
         CountsError: if they are missing or damaged.
     """
+    trace.show_files(path)
     try:
         return Counts.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:

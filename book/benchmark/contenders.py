@@ -15,8 +15,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from book.benchmark.contest import GOOGLENET_BATCH, LENET_BATCH, LR, VARIANTS, Measured, Sizes
+from book.report.methods import BATCH_NORM
 from models.specs import RunSpec
 from models.sweeps import sweep
+from models.sweeps.cores import available_cores
 
 if TYPE_CHECKING:
     from models.training.loop import Training
@@ -58,8 +60,8 @@ def side_by_side(sizes: Sizes, processes: int | None = None) -> Measured:
 
     The value is examples a second of all, in epoch 2.
     """
-    spec = lenet(sizes, "batch norm", epochs=2)
-    count = processes or sweep.available_cores()
+    spec = lenet(sizes, BATCH_NORM, epochs=2)
+    count = processes or available_cores()
     records = sweep.ask([spec.with_(seed=seed) for seed in range(count)])
     rates = [r.diagnostics["train_examples"] / r.provenance.epoch_seconds[-1] for r in records]
     return {
@@ -114,7 +116,7 @@ def _epoch_seconds(training: "Training", batch_size: int) -> float:
     """Time the steps of one epoch, after a few to warm up."""
     import torch
 
-    from models.training.loop import reproducible
+    from models.training.randomness import reproducible
 
     training.network.train()
     with reproducible(seed=0, device=training.device) as generator:

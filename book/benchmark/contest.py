@@ -6,6 +6,8 @@ No torch, no TensorFlow here.
 from dataclasses import dataclass
 from typing import Any
 
+from book.report.methods import BATCH_NORM, BATCH_NORM_INPUT, BOTH, DROPOUT
+
 Measured = dict[str, Any]  # what a contender says: value, parameters, accuracies, …
 
 LR = 0.1  # of plain stochastic gradient descent, everywhere
@@ -16,15 +18,10 @@ TORCHVISION = {"mnist": "MNIST", "mnist5k": "MNIST", "fashion-mnist": "FashionMN
 """The folders of torchvision's layout, in which every contender finds the same files."""
 
 VARIANTS: dict[str, dict[str, Any]] = {
-    "batch norm": {"norm": True, "input_norm": False, "dropout": 0.0, "input_dropout": 0.0},
-    "batch norm, input too": {
-        "norm": True,
-        "input_norm": True,
-        "dropout": 0.0,
-        "input_dropout": 0.0,
-    },
-    "dropout": {"norm": False, "input_norm": False, "dropout": 0.5, "input_dropout": 0.2},
-    "both": {"norm": True, "input_norm": True, "dropout": 0.5, "input_dropout": 0.2},
+    BATCH_NORM: {"norm": True, "input_norm": False, "dropout": 0.0, "input_dropout": 0.0},
+    BATCH_NORM_INPUT: {"norm": True, "input_norm": True, "dropout": 0.0, "input_dropout": 0.0},
+    DROPOUT: {"norm": False, "input_norm": False, "dropout": 0.5, "input_dropout": 0.2},
+    BOTH: {"norm": True, "input_norm": True, "dropout": 0.5, "input_dropout": 0.2},
 }
 """The experiment's four LeNets; without batch norm on the input, the input is standardised."""
 

@@ -72,6 +72,12 @@ def alternate(calls: Mapping[str, Call], seconds: float) -> dict[str, float]:
     return {name: statistics.median(row) for name, row in times.items()}
 
 
+def _against_ours(calls: Mapping[str, Call], seconds: float) -> Pairs:
+    """Return the median seconds of the call named "ours" beside those of every other."""
+    medians = alternate(calls, seconds)
+    return {name: (medians["ours"], other) for name, other in medians.items() if name != "ours"}
+
+
 # Single layers, forward and backward
 
 
@@ -101,11 +107,11 @@ def layers(seconds: float) -> Pairs:
 
 
 def _pair(ours: nn.Module, other: nn.Module, x: Tensor, seconds: float) -> tuple[float, float]:
-    taken = alternate(
+    medians = alternate(
         {"ours": lambda: _there_and_back(ours, x), "other": lambda: _there_and_back(other, x)},
         seconds,
     )
-    return taken["ours"], taken["other"]
+    return medians["ours"], medians["other"]
 
 
 def _there_and_back(module: nn.Module, x: Tensor) -> None:
@@ -147,9 +153,7 @@ def steps(seconds: float) -> Pairs:
         calls[f"step-{name}"] = stepper(with_plain(build(EVERYTHING), *parts), LENET_BATCH)
     channels_last = build(EVERYTHING).to(memory_format=torch.channels_last)
     calls["step-contiguous"] = stepper(channels_last, LENET_BATCH)
-    taken = alternate(calls, 3 * seconds)
-    ours = taken.pop("ours")
-    return {name: (ours, other) for name, other in taken.items()}
+    return _against_ours(calls, 3 * seconds)
 
 
 def _plain_conv(layer: AffineConv2d) -> nn.Module:
@@ -207,9 +211,7 @@ def precision_and_layout(seconds: float) -> Pairs:
         ),
         "googlenet-layout": stepper(build(GOOGLENET), GOOGLENET_BATCH, "bf16"),
     }
-    taken = alternate(calls, seconds)
-    ours = taken.pop("ours")
-    return {name: (ours, other) for name, other in taken.items()}
+    return _against_ours(calls, seconds)
 
 
 def compiling(seconds: float) -> tuple[tuple[float, float], float] | None:
@@ -225,10 +227,10 @@ def compiling(seconds: float) -> tuple[tuple[float, float], float] | None:
     except RuntimeError:  # such as no C++ compiler
         return None
     start_up = time.perf_counter() - started
-    taken = alternate(
+    medians = alternate(
         {"eager": stepper(build(EVERYTHING), LENET_BATCH), "compiled": compiled}, seconds
     )
-    return (taken["eager"], taken["compiled"]), start_up
+    return (medians["eager"], medians["compiled"]), start_up
 
 
 def profile(step: Call, count: int = 5) -> dict[str, float]:
@@ -258,7 +260,7 @@ def loading(sizes: Sizes) -> Pairs:
     for _ in range(count):
         next(batches)
     other = (time.perf_counter() - started) / count
-    taken = alternate(
+    medians = alternate(
         {"ours": lambda: images[order].to(torch.float32).div_(255)}, sizes.effect_seconds / 4
     )
-    return {"loading": (taken["ours"], other)}
+    return {"loading": (medians["ours"], other)}

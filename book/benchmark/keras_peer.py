@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from book.benchmark.contest import LENET_BATCH, TORCHVISION
 from models.data.datasets import DATASETS
-from models.data.sources import read_idx
+from models.data.layouts import read_idx
 
 WARM_UP = 5  # batches
 

@@ -13,8 +13,9 @@ from typing import Any, NoReturn, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from book.builder import trace
 from book.report.intervals import NBSP
-from models.records import write_atomically
+from models.files import write_atomically
 
 OURS = "convbook"
 BACKWARD = 2  # times the forward's FLOPs: one product for the input, one for the weights
@@ -216,23 +217,9 @@ def read(path: str | Path) -> Result:
         raise ResultError(f"{path} is no benchmark result: {place}: {first['msg']}") from None
     except ValueError as error:
         raise ResultError(f"{path} is no strict JSON ({error})") from None
-    _depend_on(Path(path))
+    trace.show_files(Path(path))
     return result
 
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not strict JSON")
-
-
-def _depend_on(path: Path) -> None:
-    """Write the file's path into the notebook, among what the chapter depends on.
-
-    Outside a notebook nothing is written.
-    """
-    from IPython.core.getipython import get_ipython
-    from IPython.display import display
-
-    from book.builder.trace import MODULES
-
-    if get_ipython() is not None:
-        display({MODULES: [str(path)]}, raw=True)

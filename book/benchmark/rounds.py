@@ -18,7 +18,8 @@ import analysis
 from book.benchmark.contest import TORCHVISION, VARIANTS, Measured, Sizes
 from book.benchmark.result import Result
 from book.benchmark.verdicts import summarise, unit
-from models.data.sources import IDX_FILES, DataError
+from book.report.methods import BATCH_NORM
+from models.data.layouts import IDX_FILES, DataError
 
 PACKAGES = Path(__file__).resolve().parents[2]  # the folder of book, models and analysis
 OPTIONAL = ("keras, bf16",)  # left out where it does not run
@@ -184,7 +185,7 @@ def derived_parameters(network: str) -> Any:
     """
     if network == "minigooglenet":
         return analysis.minigooglenet().total.keras_parameters
-    variant = VARIANTS["batch norm" if network == "lenet5" else network]
+    variant = VARIANTS[BATCH_NORM if network == "lenet5" else network]
     placement: Any = (
         "none" if not variant["norm"] else "input_and_hidden" if variant["input_norm"] else "hidden"
     )

@@ -7,6 +7,7 @@ from matplotlib.ticker import LogLocator
 
 from book.benchmark.result import Contest, Effect, Judged, Machine, Result, Spread
 from book.report import figures
+from book.report.colours import BLACK, BLUE, RED
 from book.report.intervals import NBSP
 
 
@@ -103,9 +104,9 @@ def draw_gains(effects: Mapping[str, Effect]) -> Figure:
     """Draw each effect's gain as a dot with its range over the rounds; 1 is no gain."""
     figure, axes = figures.new(size=(6.4, 0.32 * len(effects) + 0.9))
     ax = axes[0][0]
-    ax.axvline(1, color=figures.BLACK, lw=0.8, ls=":")
+    ax.axvline(1, color=BLACK, lw=0.8, ls=":")
     for place, one in enumerate(effects.values()):
-        colour = figures.BLUE if one.gain.median >= 1 else figures.RED
+        colour = BLUE if one.gain.median >= 1 else RED
         ax.plot([one.gain.low, one.gain.high], [place, place], color=colour, lw=1.5)
         ax.plot(one.gain.median, place, "o", color=colour, ms=5)
     ax.set_yticks(range(len(effects)), [f"{one.title}, {one.setting}" for one in effects.values()])

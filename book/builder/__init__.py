@@ -1,3 +1,5 @@
-"""What turns chapters into a site: papermill execution, staleness, provenance, and the Sphinx
-extension.
+"""What turns a book's chapters into a site: execution, staleness, provenance, the Sphinx extension.
+
+It knows no subject: what it must know of a book stands in the book's `_config.yml`
+(`book.builder.options`).
 """

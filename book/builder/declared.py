@@ -6,7 +6,7 @@ from typing import Any
 
 
 def assignments(source: str) -> Iterator[tuple[str, ast.expr]]:
-    """Names and value expressions of a cell's plain or annotated assignments, in order."""
+    """Yield names and value expressions of a cell's plain or annotated assignments, in order."""
     for node in ast.parse(source).body:
         match node:
             case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
@@ -16,7 +16,7 @@ def assignments(source: str) -> Iterator[tuple[str, ast.expr]]:
 
 
 def declared(source: str) -> dict[str, Any]:
-    """Names and default values that a `parameters` cell declares, in order.
+    """Return names and default values that a `parameters` cell declares, in order.
 
     >>> declared("epochs: int = 20  # passes over the training set")
     {'epochs': 20}

@@ -3,7 +3,6 @@
 import os
 import sys
 import time
-import traceback
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,24 +10,18 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import nbformat
-import papermill
-from papermill.clientwrap import PapermillNotebookClient
-from papermill.engines import NBClientEngine, papermill_engines
-from papermill.exceptions import PapermillExecutionError
 
-from book.builder import staleness
-from book.builder.chapters import BookError, Chapter, ChapterFailed, read_source
-from models.sweeps.sweep import available_cores
-
-LAST_CELL = "from book.builder import trace\n\ntrace.show_imports()"
-TRACE_ID = "convbook-trace"  # of the cell that an execution appends
-TICK = 5.0  # seconds between two lines of progress
+from book.builder import engine, staleness
+from book.builder.chapters import Chapter
+from book.builder.errors import BookError, ChapterFailed
+from book.builder.notebooks import read_source
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an execution ended: after `seconds`, with the warnings it gave, and the error's last line
-    if it failed.
+    """How an execution ended: after `seconds`, with what Python warned of, and the error if any.
+
+    Of the error it has the last line.
     """
 
     docname: str
@@ -37,9 +30,8 @@ class Outcome:
     error: str | None = None
 
 
-def refresh(chapter: Chapter) -> None:
-    """Execute the chapter in this process, with all the cores it may use, unless its copy is fresh;
-    says why on stderr.
+def refresh(chapter: Chapter, threads: int) -> None:
+    """Execute the chapter in this process, unless its copy is fresh; say why on stderr.
 
     Raises:
         ChapterFailed: With the last line of the chapter's error.
@@ -47,40 +39,34 @@ def refresh(chapter: Chapter) -> None:
     causes = chapter.causes()
     if not causes:
         return
-    print(
-        f"chapter {chapter.docname}: executing, because {'; '.join(causes)}",
-        file=sys.stderr,
-        flush=True,
-    )
-    outcome = execute(chapter, threads=available_cores())
+    reason = f"chapter {chapter.docname}: executing, because {'; '.join(causes)}"
+    print(reason, file=sys.stderr, flush=True)
+    outcome = execute(chapter, threads)
     if outcome.error:
         raise ChapterFailed(f"chapter {chapter.docname} failed: {outcome.error}")
 
 
 def execute(chapter: Chapter, threads: int = 1) -> Outcome:
-    """Execute a chapter; its executed copy appears whole, with the stamp of what it depends on, or
-    not at all.
+    """Execute a chapter, in a kernel that may use so many threads.
 
-    A failed execution is kept beside it with its traceback, and reported in the outcome, never
-    raised.
+    Its executed copy appears whole, with the stamp of what it depends on, or not at all. A failed
+    execution is kept beside it with its traceback, and reported in the outcome, never raised.
     """
-    os.environ |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     started, began = time.perf_counter(), time.time()
-    good, failed = chapter.executed, chapter.failed
-    good.parent.mkdir(parents=True, exist_ok=True)
     try:
         source = read_source(chapter.source)
     except BookError as refused:
         return Outcome(chapter.docname, 0.0, error=str(refused))
+    good, failed = chapter.executed, chapter.failed
+    good.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=good.parent, prefix=".") as folder:
         draft = Path(folder, good.name)
-        error = _run(source, draft, chapter)
+        error = engine.execute(source, draft, chapter, threads)
         seconds = time.perf_counter() - started
-        executed = (
-            nbformat.read(draft, as_version=4) if draft.exists() else nbformat.from_dict(source)
-        )
+        executed = nbformat.read(draft, as_version=4) if draft.exists() else None
+        executed = executed or nbformat.from_dict(source)
         executed.metadata[staleness.STAMP] = {
-            **staleness.stamp(source, executed, chapter.parameters, chapter.root, began),
+            **_dependencies(source, executed, chapter, began),
             "seconds": round(seconds, 1),
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "error": error,
@@ -89,109 +75,24 @@ def execute(chapter: Chapter, threads: int = 1) -> Outcome:
         os.replace(draft, failed if error else good)
     if error is None:
         failed.unlink(missing_ok=True)
-    return Outcome(
-        chapter.docname,
-        seconds,
-        warnings_in(executed),
-        error.strip().splitlines()[-1] if error else None,
-    )
+    last_line = error.strip().splitlines()[-1] if error else None
+    return Outcome(chapter.docname, seconds, warnings_in(executed), last_line)
+
+
+def _dependencies(source: Any, executed: Any, chapter: Chapter, began: float) -> dict[str, Any]:
+    book = chapter.book
+    return staleness.stamp(source, executed, chapter.parameters, book.root, book.runs, began)
 
 
 def warnings_in(notebook: Any) -> tuple[str, ...]:
-    """Lines on stderr in which Python warns; progress is written there too, and is none of the
-    page's business.
+    """Return the lines on stderr in which Python warns.
+
+    Progress is written there too, and is none of the page's business.
     """
     streams = [
         output.text
         for cell in notebook.cells
         for output in cell.get("outputs", [])
-        if _is_stderr(output)
+        if output.output_type == "stream" and output.name == "stderr"
     ]
     return tuple(line for text in streams for line in text.splitlines() if "Warning: " in line)
-
-
-def _is_stderr(output: Any) -> bool:
-    return bool(output.output_type == "stream" and output.name == "stderr")
-
-
-def _run(source: Any, draft: Path, chapter: Chapter) -> str | None:
-    """Execute into `draft`; the error's text if that failed."""
-    notebook = nbformat.from_dict(source)
-    notebook.cells.append(nbformat.v4.new_code_cell(LAST_CELL, id=TRACE_ID))
-    prepared = draft.with_suffix(".source.ipynb")
-    nbformat.write(notebook, prepared)
-    try:
-        papermill.execute_notebook(
-            prepared,
-            draft,
-            parameters=chapter.parameters,
-            cwd=chapter.root,
-            engine_name="convbook",
-            kernel_name="python3",
-            language="python",
-            progress_bar=False,
-            progress=Progress(chapter.docname),
-            extra_arguments=[
-                "--log-level=CRITICAL"
-            ],  # ipykernel 7 warns of an encryption that nobody asked for
-        )
-    except PapermillExecutionError as error:
-        return "\n".join([*error.traceback, f"{error.ename}: {' '.join(error.evalue.split())}"])
-    except (
-        Exception
-    ) as error:  # a dead kernel, no kernel at all …: the rest of the book is built all the same
-        return "".join(traceback.format_exception_only(error))
-    return None
-
-
-class Progress:
-    """Says on stderr, in lines that start with the chapter's name, what a chapter's training
-    prints.
-    """
-
-    def __init__(self, docname: str) -> None:
-        self.docname = docname
-        self.last = 0.0
-
-    def show(self, text: str) -> None:
-        lines = text.replace("\r", "\n").strip().splitlines()
-        if lines and time.monotonic() - self.last > TICK:
-            self.last = time.monotonic()
-            print(f"{self.docname}: {lines[-1]}", file=sys.stderr, flush=True)
-
-
-class ChapterClient(PapermillNotebookClient):
-    """papermill's client, which also passes on what a running cell prints."""
-
-    def __init__(self, manager: Any, progress: Progress, **arguments: Any) -> None:
-        super().__init__(manager, **arguments)
-        self.progress = progress
-
-    def process_message(self, message: Any, cell: Any, cell_index: int) -> Any:
-        if message["msg_type"] == "stream":
-            self.progress.show(message["content"]["text"])
-        return super().process_message(message, cell, cell_index)
-
-
-class ChapterEngine(NBClientEngine):
-    """papermill's engine with that client, and no time limit on a cell.
-
-    A kernel that has executed its last cell is killed: all it made is in files and messages by
-    then, and libzmq may abort, loudly, in one that ends by itself.
-    """
-
-    @classmethod
-    def execute_managed_notebook(cls, manager: Any, kernel_name: str, **options: Any) -> Any:
-        progress, arguments = options["progress"], options["extra_arguments"]
-        client = ChapterClient(
-            manager,
-            progress,
-            kernel_name=kernel_name,
-            extra_arguments=arguments,
-            timeout=None,
-            shutdown_kernel="immediate",
-        )
-        return client.execute()
-
-
-papermill_engines.register("convbook", ChapterEngine)

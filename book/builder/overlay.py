@@ -1,6 +1,4 @@
-"""What Sphinx reads for a chapter: the source's prose and code, with the outputs of its executed
-copy.
-"""
+"""What Sphinx reads for a chapter: the source's words and code, the executed copy's outputs."""
 
 from typing import Any
 
@@ -11,7 +9,7 @@ from book.builder.declared import assignments
 
 
 def overlay(source: Any, executed: Any, parameters: dict[str, Any]) -> Any:
-    """The notebook `source` with the outputs of `executed`, matched by cell id.
+    """Return the notebook `source` with the outputs of `executed`, matched by cell id.
 
     Prose, comments, captions and tags are the source's own, so that editing them executes nothing.
     The `parameters` cell shows the values that were used.
@@ -31,14 +29,14 @@ def overlay(source: Any, executed: Any, parameters: dict[str, Any]) -> Any:
 
 
 def _without_count(output: Any) -> Any:
-    """An output without its execution number, which would differ from the page's own count."""
+    """Return an output without its execution number, which differs from the page's own count."""
     if output.output_type == "execute_result":
         output.execution_count = None
     return output
 
 
 def with_values(source: str, values: dict[str, Any]) -> str:
-    """A parameters cell with other values in place of its defaults, comments kept.
+    """Return a parameters cell with other values in place of its defaults, comments kept.
 
     >>> with_values("epochs: int = 20  # passes", {"epochs": 2})
     'epochs: int = 2  # passes'
@@ -48,7 +46,6 @@ def with_values(source: str, values: dict[str, Any]) -> str:
         if name in values and value.lineno == value.end_lineno:
             line = lines[value.lineno - 1].encode()  # ast counts bytes
             new = repr(values[name]).encode()
-            lines[value.lineno - 1] = (
-                line[: value.col_offset] + new + line[value.end_col_offset :]
-            ).decode()
+            replaced = line[: value.col_offset] + new + line[value.end_col_offset :]
+            lines[value.lineno - 1] = replaced.decode()
     return "\n".join(lines)

@@ -1,6 +1,4 @@
-"""What print needs and the site does not: columns as wide as their numbers, code that no page break
-cuts.
-"""
+"""What print needs and the site does not: columns as wide as their numbers, code kept whole."""
 
 from collections.abc import Iterator
 
@@ -16,7 +14,7 @@ WHOLE_PAGE = 40  # lines of code, from which on a page break may cut it
 
 
 def columns(table: nodes.table) -> str:
-    """LaTeX's columns of a table, in which no number is wrapped or cut.
+    """Return LaTeX's columns of a table, in which no number is wrapped or cut.
 
     A table that fits between the margins is as wide as its words. In a wider one, words are wrapped
     where their column is wide; where none is, headings are wrapped that are longer than their
@@ -35,25 +33,25 @@ def columns(table: nodes.table) -> str:
 
 
 def _rows(table: nodes.table) -> Iterator[list[nodes.entry]]:
-    """The table's rows, its heading first."""
+    """Yield the table's rows, its heading first."""
     for row in table.findall(nodes.row):
         yield list(row.findall(nodes.entry))
 
 
 def _width(cell: nodes.entry) -> float:
-    """A cell's width in characters; those of code are wider."""
+    """Return a cell's width in characters; those of code are wider."""
     code = sum(len(one.astext()) for one in cell.findall(nodes.literal))
     return len(cell.astext()) + 0.3 * code
 
 
 def _letter(column: list[nodes.entry]) -> str:
-    """The letter of a column as wide as its widest cell."""
+    """Return the letter of a column as wide as its widest cell."""
     classes = column[-1]["classes"]
     return "r" if "text-right" in classes else "c" if "text-center" in classes else "l"
 
 
 def _under_its_heading(column: list[nodes.entry]) -> str:
-    """A column of numbers as wide as the widest, its heading wrapped where that is longer.
+    """Return a column of numbers as wide as the widest, a longer heading wrapped.
 
     In a table with wrapped words it would not do: tabulary forgets the space beside columns of a
     given width.

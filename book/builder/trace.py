@@ -1,8 +1,7 @@
-"""What a chapter's kernel really used: the first-party modules it imported and the run records it
-read.
+"""What a chapter's kernel really used: modules of the book's own, other files, and run records.
 
-Both are written into the executed notebook as outputs of a MIME type of our own, so that an
-executed copy carries its own dependencies, whoever executed it.
+All are written into the executed notebook as outputs of a MIME type of our own, so that an executed
+copy carries its own dependencies, whoever executed it.
 """
 
 import sys
@@ -12,32 +11,22 @@ from typing import Any
 
 MODULES = "application/vnd.convbook.modules+json"
 RUNS = "application/vnd.convbook.runs+json"
-
-ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("analysis", "book", "models")
-NEVER = ("book.builder",)  # how a chapter is built, not what it says
+BUILDER = __name__.rpartition(".")[0]
 
 
 def imported_files(root: Path) -> list[str]:
-    """Files of first-party modules that this process has imported, relative to `root` where they
-    lie in it.
+    """Return the files of the book's own modules that this process has imported, from `root`.
 
-    First-party is what belongs to this project's packages, and any module beside the chapters in
-    `root`.
+    Its own are those in the book's folder `root`, without what is installed there, and without the
+    builder: how a chapter is built is not what it says.
     """
-    files = set()
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if not file or name.startswith(NEVER):
-            continue
-        path = Path(file).resolve()
-        ours = name.partition(".")[0] in PACKAGES and path.is_relative_to(ROOT)
-        if ours or (path.is_relative_to(root) and not _is_installed(path.relative_to(root))):
-            files.add(path)
-            files.update(path.parent.glob("*.mplstyle") if path.name == "figures.py" else ())
-    return sorted(
-        str(path.relative_to(root)) if path.is_relative_to(root) else str(path) for path in files
-    )
+    files = {
+        Path(file).resolve()
+        for name, module in list(sys.modules.items())
+        if (file := getattr(module, "__file__", None)) and not name.startswith(BUILDER)
+    }
+    inside = {file.relative_to(root) for file in files if file.is_relative_to(root)}
+    return sorted(str(file) for file in inside if not _is_installed(file))
 
 
 def _is_installed(relative: Path) -> bool:
@@ -47,27 +36,32 @@ def _is_installed(relative: Path) -> bool:
 
 
 def show_imports() -> None:
-    """Write the imported first-party files into the notebook; the last thing that an executed
-    chapter does.
-    """
-    from IPython.display import display
+    """Write the imported files into the notebook; the last thing that an executed chapter does."""
+    _show(MODULES, imported_files(Path.cwd().resolve()))
 
-    display({MODULES: imported_files(Path.cwd().resolve())}, raw=True)
+
+def show_files(*paths: Path) -> None:
+    """Write into the notebook that the chapter depends on these files (nothing outside one)."""
+    root = Path.cwd().resolve()
+    files = [path.resolve() for path in paths]
+    _show(MODULES, [str(f.relative_to(root) if f.is_relative_to(root) else f) for f in files])
 
 
 def show_runs(keys: Iterable[str]) -> None:
-    """Write the keys of the run records that a chapter asked for into the notebook (nothing outside
-    one).
-    """
+    """Write into the notebook that the chapter asked for the runs of these keys."""
+    _show(RUNS, sorted(set(keys)))
+
+
+def _show(mime: str, values: list[str]) -> None:
     from IPython.core.getipython import get_ipython
     from IPython.display import display
 
     if get_ipython() is not None:
-        display({RUNS: sorted(set(keys))}, raw=True)
+        display({mime: values}, raw=True)
 
 
 def collected(cells: Iterable[Any], mime: str) -> list[str]:
-    """All strings that the outputs of `cells` hold under `mime`, without repetition, in order."""
+    """Return all strings that the outputs of `cells` hold under `mime`, each once, in order."""
     return list(dict.fromkeys(_values(cells, mime)))
 
 
@@ -78,7 +72,7 @@ def _values(cells: Iterable[Any], mime: str) -> Iterator[str]:
 
 
 def shown(outputs: Iterable[Any]) -> list[Any]:
-    """The outputs that a reader sees: neither the trace nor what was said on stderr."""
+    """Return the outputs that a reader sees: neither the trace nor what was said on stderr."""
     return [output for output in outputs if not _is_hidden(output)]
 
 

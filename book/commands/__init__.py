@@ -1,1 +1,1 @@
-"""What `python -m book` does: publish, verify, run, status."""
+"""What `python -m book` does: publish, verify, certify, run, status."""

@@ -2,18 +2,18 @@
 
 There are four verdicts.
 
-identical History, learned parameters and diagnostics agree to the last bit. That is what the same
+identical: history, learned parameters and diagnostics agree to the last bit. That is what the same
     processor, threads, versions and training code must give in fp32: there, anything else counts as
     different.
-within tolerance Elsewhere sums are rounded in another order, and over thousands of steps that grows
-    until the run is as good as another draw. Then the final accuracies may differ by 4 binomial
-    standard errors of a difference, sqrt(2 p (1 - p) / n) with n judged examples (a chance of 1 in
-    16,000), and the final training losses by 25 % of the recorded one or by 0.02 nats, whichever is
-    more (near zero, a quarter of a loss is nothing).
-identical so far Of a run that was trained again for its first epochs only: these have the same
+within tolerance: elsewhere, sums are rounded in another order, and over thousands of steps that
+    grows until the run is as good as another draw. Then the final accuracies may differ by 4
+    binomial standard errors of a difference, sqrt(2 p (1 - p) / n) with n judged examples (a chance
+    of 1 in 16,000), and the final training losses by 25 % of the recorded one or by 0.02 nats,
+    whichever is more (near zero, a quarter of a loss is nothing).
+identical so far: of a run that was trained again for its first epochs only, these have the same
     bits, loss for loss. Thousands of steps lie in an epoch, each built on the one before, so other
     arithmetic would show.
-DIFFERS Anything else.
+DIFFERS: anything else.
 
 A range test (schedule `range-test`) ends in chaos by design; elsewhere its bounds may differ by a
 factor of 2 instead.
@@ -37,9 +37,10 @@ from models.records import Epoch, Record
 LOSS_SHARE = 0.25  # of the recorded training loss
 LOSS_FLOOR = 0.02  # nats
 TOLERANCE = (
-    "identical: same bits, a must with the same processor, threads, versions and code in fp32; elsewhere within "
-    f"tolerance: final accuracies differ by at most {STANDARD_ERRORS} binomial standard errors, final training losses "
-    f"by {LOSS_SHARE:.0%} or {LOSS_FLOOR}"
+    "identical: same bits, a must with the same processor, threads, versions and code in fp32; "
+    "elsewhere within tolerance: final accuracies differ by at most "
+    f"{STANDARD_ERRORS} binomial standard errors, "
+    f"final training losses by {LOSS_SHARE:.0%} or {LOSS_FLOOR}"
 )
 
 IDENTICAL = "identical"
@@ -50,7 +51,7 @@ AGREES = (IDENTICAL, SO_FAR, WITHIN)
 
 
 def judge(recorded: Record, retrained: Record) -> tuple[str, str]:
-    """The verdict on a run trained again, and why, if it does not agree."""
+    """Return the verdict on a run trained again, and why, if it does not agree."""
     if _outcome(recorded, recorded) == _outcome(retrained, recorded):
         return IDENTICAL, ""
     if must_be_identical(recorded, retrained):
@@ -60,7 +61,7 @@ def judge(recorded: Record, retrained: Record) -> tuple[str, str]:
 
 
 def judge_start(recorded: Record, epochs: Sequence[Epoch]) -> tuple[str, str]:
-    """The verdict on the first `epochs` of a run trained again, and why, if they do not agree."""
+    """Return the verdict on the first epochs of a run trained again, and why, if they differ."""
     for old, new in zip(recorded.history, epochs, strict=False):
         if old != new:
             return DIFFERS, f"not the same bits in epoch {old.epoch}"
@@ -68,8 +69,9 @@ def judge_start(recorded: Record, epochs: Sequence[Epoch]) -> tuple[str, str]:
 
 
 def _outcome(record: Record, like: Record) -> dict[str, Any]:
-    """What a record says of its run, as strict JSON would; of its diagnostics, those that `like`
-    has too.
+    """Return what a record says of its run, in strict JSON.
+
+    Of its diagnostics, only those that `like` has too.
     """
     content = json.loads(records.dumps(record))
     content["diagnostics"] = {
@@ -79,8 +81,7 @@ def _outcome(record: Record, like: Record) -> dict[str, Any]:
 
 
 def must_be_identical(recorded: Record, retrained: Record) -> bool:
-    """Whether both were made in one setting: processor, threads, versions and training code, in
-    fp32.
+    """Return whether one setting made both: processor, threads, versions and code, in fp32.
 
     A record that was stamped anew because it was within tolerance bears the name of a code that did
     not make it.
@@ -104,10 +105,9 @@ def _setting(record: Record) -> tuple[Any, ...]:
 
 
 def differences(recorded: Record, retrained: Record) -> list[str]:
-    """How the ends of two trainings differ by more than the tolerance, in words; two that diverged
-    end alike.
+    """Return how the ends of two trainings differ by more than the tolerance, in words.
 
-    Of a range test, how its bounds differ.
+    Two that diverged end alike. Of a range test, its bounds are compared.
     """
     if recorded.spec.schedule == "range-test" and recorded.spec.loss_every:
         return range_test.differences(recorded, retrained)
@@ -118,8 +118,9 @@ def differences(recorded: Record, retrained: Record) -> list[str]:
 
 
 def _end(record: Record) -> dict[str, Any]:
-    """Final accuracies and training losses by name, those of the last epoch and those of the
-    finished network.
+    """Return final accuracies and training losses by name.
+
+    Those of the last epoch, and those of the finished network.
     """
     names = ("test_accuracy", "validation_accuracy", "train_loss")
     epoch = {f"last epoch's {name}": getattr(record.final, name) for name in names}
@@ -127,7 +128,7 @@ def _end(record: Record) -> dict[str, Any]:
 
 
 def _difference(record: Record, name: str, old: float | None, new: float | None) -> str:
-    """One difference in words; empty when it is within tolerance."""
+    """Return one difference in words; nothing when it is within tolerance."""
     if old is None or new is None:
         return "" if old == new else f"{name}: recorded {old}, retrained {new}"
     if name.endswith("loss"):

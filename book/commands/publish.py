@@ -1,76 +1,74 @@
-"""Publishing: the records that a chapter uses, copied from the user's own to the published ones.
+"""`python -m book publish`: the records that a chapter uses, copied to the published ones.
 
 Which ones a chapter uses is known from its executed copy. Records only: weights stay in the cache.
 """
 
-from collections.abc import Iterable, Sequence
+import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from book.builder import execution
-from book.builder.chapters import BookError, Chapter
+from book import settings
+from book.builder.chapters import Chapter, find_book, named
+from book.builder.errors import BookError
+from book.commands.published import Published, used_runs
 from models import records
-from models.records import write_atomically
-from models.runs import store
+from models.files import write_atomically
+from models.runs.store import Store
 
 
 @dataclass(frozen=True)
-class Published:
-    """The runs that a chapter uses with its published defaults, and those of them that were not
-    published before.
-    """
+class Publication:
+    """The runs that a chapter uses, and those of them that were not published before."""
 
     docname: str
     used: tuple[str, ...]
     new: tuple[str, ...]
 
 
-def used_runs(chapter: Chapter) -> tuple[str, ...]:
-    """Keys of the runs that a chapter uses, executed now if its executed copy is stale.
+def main(options: argparse.Namespace) -> int:
+    """Publish, and say what was new and what no chapter uses any more."""
+    chapters = find_book(Path.cwd(), published=True).chapters()
+    if not options.chapters and not options.prune:
+        docnames = ", ".join(chapter.docname for chapter in chapters)
+        raise BookError(f"expected a CHAPTER; this book has {docnames}")
+    store = settings.store()
+    published = Published.of(store)
+    for chapter in named(chapters, options.chapters) if options.chapters else []:
+        done = publish(chapter, store)
+        print(f"{done.docname}: records used: {len(done.used)}, newly published: {len(done.new)}")
+    if options.prune:
+        print(f"pruned: {_names(prune(chapters, published))}")
+    elif unused := published.unused(chapters):
+        print(f"note: published, but used by no chapter as last executed here: {_names(unused)}")
+    return 0
 
-    Raises:
-        ChapterFailed: With the last line of the chapter's error.
-    """
-    execution.refresh(chapter)
-    stamp = chapter.stamp()
-    return tuple(stamp["runs"]) if stamp else ()
 
-
-def publish(chapter: Chapter) -> Published:
+def publish(chapter: Chapter, store: Store) -> Publication:
     """Copy the records that a chapter uses to the published ones, each whole or not at all.
 
     Raises:
         ChapterFailed: the chapter had to be executed, and failed.
         OSError: the folder of published records cannot be written.
     """
+    published = Published.of(store)
     used = used_runs(chapter)
-    published = published_records()
-    new = tuple(key for key in used if key not in published)
+    known = published.files()
+    new = tuple(key for key in used if key not in known)
     for key in new:
-        own = store.own_folder() / f"{key}.json"
+        own = store.record_file(key)
         if not own.is_file():
             raise BookError(
-                f"{chapter.docname} used the run {key}, which is gone from {own.parent}: execute it again"
+                f"{chapter.docname} used the run {key}, which is gone from {own.parent}: "
+                "execute it again"
             )
         records.read(own)  # nothing that cannot be believed is published
-        write_atomically(store.published_folder() / own.name, own.read_bytes())
-    return Published(chapter.docname, used, new)
+        write_atomically(published.folder / own.name, own.read_bytes())
+    return Publication(chapter.docname, used, new)
 
 
-def published_records() -> dict[str, Path]:
-    """The files of all published records, by their run's key."""
-    return {path.stem: path for path in sorted(store.published_folder().glob("*.json"))}
-
-
-def unused(chapters: Iterable[Chapter]) -> list[Path]:
-    """Published records that no executed copy of these chapters uses, be it fresh or not."""
-    stamps = [stamp for chapter in chapters if (stamp := chapter.stamp())]
-    used = {key for stamp in stamps for key in stamp["runs"]}
-    return [path for key, path in published_records().items() if key not in used]
-
-
-def prune(chapters: Sequence[Chapter]) -> list[Path]:
-    """Remove the published records that no chapter uses; returns what was removed.
+def prune(chapters: Sequence[Chapter], published: Published) -> list[Path]:
+    """Remove the published records that no chapter uses; return what was removed.
 
     Raises:
         BookError: some chapter's executed copy is not fresh, so that nobody knows what it uses:
@@ -81,10 +79,15 @@ def prune(chapters: Sequence[Chapter]) -> list[Path]:
     ]
     if stale:
         raise BookError(
-            "nothing pruned: which records are unused is known only when every chapter is freshly executed, "
-            f"with its published defaults; build the book first, for {', '.join(stale)}"
+            "nothing pruned: which records are unused is known only when every chapter is freshly "
+            "executed, with its published defaults; build the book first, "
+            f"for {', '.join(stale)}"
         )
-    removed = unused(chapters)
+    removed = published.unused(chapters)
     for path in removed:
         path.unlink()
     return removed
+
+
+def _names(paths: Sequence[Path]) -> str:
+    return ", ".join(path.stem for path in paths) or "nothing"

@@ -1,7 +1,6 @@
-"""Executing one chapter apart from the book, with parameters of one's own, into a notebook of one's
-own.
-"""
+"""`python -m book run`: one chapter with other parameters, into a notebook beside the book."""
 
+import argparse
 import math
 import os
 from collections.abc import Mapping
@@ -13,14 +12,35 @@ from typing import Any
 import nbformat
 import yaml
 
-from book.builder import execution
-from book.builder.chapters import BookError, Chapter, defaults
+from book.builder import engine, execution
+from book.builder.chapters import Chapter, find_book, named
+from book.builder.errors import BookError, ChapterFailed
+from book.builder.notebooks import defaults
 from book.report import parameters
 
 
+def main(options: argparse.Namespace) -> int:
+    """Execute the chapter that was asked for, and say where its notebook is.
+
+    Raises:
+        BookError: A value is none, or one that the chapter refuses.
+        ChapterFailed: It failed; its notebook ends there.
+    """
+    book = find_book(Path.cwd(), published=True)
+    chapter = named(book.chapters(), [options.chapter])[0]
+    output = (options.output or Path(f"{chapter.source.stem}.out.ipynb")).absolute()
+    given = {name: scalar(value) for name, value in options.parameters}
+    outcome = rerun(chapter, given, output)
+    if is_refusal(outcome):
+        raise BookError(outcome.error)
+    if outcome.error:
+        raise ChapterFailed(f"{outcome.error} (see {output})")
+    print(f"executed {chapter.docname} in {outcome.seconds:.0f} s: {output}")
+    return 0
+
+
 def scalar(text: str) -> Any:
-    """A parameter's value from a command line: YAML, with Python's None, and with 1e-3 for the
-    number it looks like.
+    """Return a parameter's value from a command line: YAML, with None, and 1e-3 as a number.
 
     Raises:
         BookError: the text is no YAML.
@@ -43,24 +63,21 @@ def scalar(text: str) -> Any:
 
 
 def check_names(chapter: Chapter, given: Mapping[str, Any]) -> None:
-    """Refuse parameters that the chapter does not declare; the values it checks itself, first of
-    all.
+    """Refuse parameters that the chapter does not declare; the values it checks itself.
 
     Raises:
         ParameterError: Names the parameter and those there are.
     """
     known = defaults(chapter.source)
-    parameters.validate(
-        known, {name: value for name, value in given.items() if name not in known}, {}
-    )
+    unknown = {name: value for name, value in given.items() if name not in known}
+    parameters.validate(known, unknown, {})
 
 
 def rerun(chapter: Chapter, given: Mapping[str, Any], output: Path) -> execution.Outcome:
-    """Execute the chapter with the parameters `given`; its notebook appears whole at `output`,
-    after an error too.
+    """Execute the chapter with the parameters `given`, into a notebook at `output`.
 
-    The book's own executed copies stay as they are. A parameter that the chapter refuses leaves no
-    notebook.
+    The notebook appears whole, after an error too; a parameter that the chapter refuses leaves
+    none. The book's own executed copies stay as they are.
 
     Raises:
         ParameterError: the chapter does not declare a parameter.
@@ -72,7 +89,8 @@ def rerun(chapter: Chapter, given: Mapping[str, Any], output: Path) -> execution
     if not output.parent.is_dir():
         raise BookError(f"expected a folder to write {output.name} to, but {output.parent} is none")
     with TemporaryDirectory(dir=output.parent, prefix=".") as folder:
-        apart = replace(chapter, build=Path(folder), parameters=dict(given))
+        apart = replace(chapter, book=replace(chapter.book, build=Path(folder)))
+        apart = replace(apart, parameters=dict(given))
         outcome = execution.execute(apart, threads=os.cpu_count() or 1)
         if not is_refusal(outcome):
             made = apart.failed if outcome.error else apart.executed
@@ -86,8 +104,8 @@ def is_refusal(outcome: execution.Outcome) -> bool:
 
 
 def _without_trace(path: Path) -> Path:
-    """The notebook without the cell that was appended to trace its imports."""
+    """Take the cell that traces imports out of a notebook; return the notebook's path."""
     notebook = nbformat.read(path, as_version=4)
-    notebook.cells = [cell for cell in notebook.cells if cell.id != execution.TRACE_ID]
+    notebook.cells = [cell for cell in notebook.cells if cell.id != engine.TRACE_ID]
     nbformat.write(notebook, path)
     return path

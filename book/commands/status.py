@@ -1,9 +1,9 @@
-"""What a build would do, without doing it: which chapters it would execute, why, and how long that
-took the last time.
+"""`python -m book status`: what a build would do, why, and how long it took the last time.
 
 Nothing is executed and torch is not loaded: it takes a moment.
 """
 
+import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +12,11 @@ import nbformat
 from tabulate import tabulate
 
 from book.builder import staleness
-from book.builder.chapters import Chapter
+from book.builder.chapters import Chapter, find_book, named
+from book.report.training_runs import shown_equivalent
 from models import records
 from models.progress import clock
-from models.records import CorruptRecord
-from models.runs import store
+from models.records import CorruptRecord, Record
 
 HEADERS = ("chapter", "state", "last took", "runs", "to train", "by other code")
 
@@ -26,20 +26,36 @@ class Status:
     """A chapter's state, why it would be executed, and the runs that its last good execution used.
 
     `seconds` is what that execution took (None: there was none); `missing` runs would have to be
-    trained, and `older` ones were made by other training code than today's.
+    trained; `older` ones were made by other training code than today's, or cannot be believed.
     """
 
     docname: str
     state: str
     causes: tuple[str, ...]
     seconds: float | None
-    used: int
     missing: int
-    older: int
+    records: tuple[Record | None, ...]  # of the runs that are there; None where unbelievable
+
+    @property
+    def used(self) -> int:
+        """How many runs the chapter used."""
+        return self.missing + len(self.records)
+
+    @property
+    def older(self) -> int:
+        """How many of them other training code has made."""
+        return sum(record is None or not records.is_current(record) for record in self.records)
+
+
+def main(options: argparse.Namespace) -> int:
+    """Print the table; nothing but knowledge follows from it."""
+    chosen = named(find_book(Path.cwd()).chapters(), options.chapters)
+    print(report([status(chapter) for chapter in chosen], options.why))
+    return 0
 
 
 def status(chapter: Chapter) -> Status:
-    """The state of one chapter: fresh, stale, failed, or never executed."""
+    """Return the state of one chapter: fresh, stale, failed, or never executed."""
     causes = chapter.causes()
     stamp = chapter.stamp()
     if chapter.failed.exists():
@@ -48,33 +64,32 @@ def status(chapter: Chapter) -> Status:
         state = "never executed"
     else:
         state = "stale" if causes else "fresh"
-    found = [store.locate(key) for key in stamp["runs"]] if stamp else []
+    found = [chapter.book.runs.locate(key) for key in stamp["runs"]] if stamp else []
     return Status(
         docname=chapter.docname,
         state=state,
         causes=tuple(causes),
         seconds=stamp["seconds"] if stamp else None,
-        used=len(found),
         missing=found.count(None),
-        older=sum(_is_older(path) for path in found if path),
+        records=tuple(_read(path) for path in found if path),
     )
 
 
 def _error(chapter: Chapter) -> list[str]:
-    """The last line of a failed execution's error."""
+    """Return the last line of a failed execution's error, if it has one."""
     stamp = nbformat.read(chapter.failed, as_version=4).metadata.get(staleness.STAMP, {})
     return str(stamp.get("error") or "").strip().splitlines()[-1:]
 
 
-def _is_older(path: Path) -> bool:
+def _read(path: Path) -> Record | None:
     try:
-        return not records.is_current(records.read(path))
+        return records.read(path)
     except CorruptRecord:
-        return True
+        return None
 
 
 def report(found: Sequence[Status], why: bool = False) -> str:
-    """A table of the chapters, the causes below it when asked why, and a last line that sums up."""
+    """Return a table of the chapters, the causes if asked why, and last a line that sums up."""
     rows = [
         (one.docname, one.state, _time(one.seconds), one.used, one.missing, one.older)
         for one in found
@@ -86,15 +101,22 @@ def report(found: Sequence[Status], why: bool = False) -> str:
             for one in found
             if one.causes
         ]
-    return "\n\n".join([*parts, _sum(found)])
+    return "\n\n".join([*parts, *_equivalent(found), _sum(found)])
 
 
 def _time(seconds: float | None) -> str:
     return "–" if seconds is None else clock(seconds)
 
 
+def _equivalent(found: Sequence[Status]) -> list[str]:
+    """Return a line on the runs by an earlier form of the training code, if there are any."""
+    used = {record.key: record for one in found for record in one.records if record}
+    words = shown_equivalent(list(used.values()))
+    return [f"shown equivalent: {words}"] if words else []
+
+
 def _sum(found: Sequence[Status]) -> str:
-    """How many chapters a build would execute, and how long that may take."""
+    """Return how many chapters a build would execute, and how long that may take."""
     due = [one for one in found if one.causes]
     if not due:
         return f"all {len(found)} chapters are fresh"

@@ -1,78 +1,83 @@
-"""Re-earning published numbers: runs trained again, compared with their records, and re-stamped
-where they agree.
+"""`python -m book verify`: published runs trained again, compared with their records, re-stamped.
 
-What "agree" means is said in `book.commands.agreement`. Training happens in a cache of its own:
-nothing that was trained before is used, neither a record nor a checkpoint.
+What "agree" means is said in `book.commands.agreement`; a record that agrees is stamped with
+today's training code.
 """
 
 from __future__ import annotations
 
-import itertools
-import os
+import argparse
 import random
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from tabulate import tabulate
-
-from book.builder.chapters import Chapter
-from book.commands import publish
-from book.commands.agreement import AGREES, judge, judge_start
+from book import settings
+from book.builder.chapters import find_book, named
+from book.builder.errors import BookError
+from book.commands.agreement import AGREES, TOLERANCE, judge, judge_start
+from book.commands.checks import IMPOSSIBLE, Check, report
+from book.commands.published import Published, Readable
+from book.commands.retraining import device_name, retrain, retrain_start
 from models import records
 from models.data.sources import DataError
 from models.fingerprint import code_fingerprint
-from models.folders import cache_folder
-from models.progress import Progress, clock, live, title
-from models.records import CorruptRecord, Epoch, Record
-from models.runs import store
+from models.progress import Progress, clock, live
+from models.records import CorruptRecord, Record
 from models.specs import SpecError
 
-IMPOSSIBLE = "NOT RETRAINED"  # the verdict on a run that today's code or data cannot give
+
+def main(options: argparse.Namespace) -> int:
+    """Verify the runs that were asked for; return 0 when all agree, 1 when some do not."""
+    published = Published.of(settings.store())
+    groups = candidates(options, published)
+    if options.outdated and not any(groups):
+        print("verified: none of these runs was trained by other code than today's")
+        return 0
+    keys, drawn = chosen(options, groups)
+    found = published.read(keys)
+    print(f"{plan(found)}{drawn}\n{TOLERANCE}", file=sys.stderr, flush=True)
+    load_data(found)
+    verification = Verification(published.folder, options.device, options.epochs)
+    checks: list[Check] = []
+    try:
+        checks.extend(verification.verify_all(found))
+    finally:  # what was found out until an interruption is told all the same
+        if checks:
+            print(report(checks))
+    return 0 if all(check.verdict in AGREES for check in checks) else 1
 
 
-@dataclass(frozen=True)
-class Check:
-    """A published run, what training it again gave, and what follows; `reason` says why it does not
-    agree.
-    """
-
-    key: str
-    record: Record | None
-    retrained: Record | None
-    verdict: str
-    reason: str = ""
-    restamped: bool = False
+def candidates(options: argparse.Namespace, published: Published) -> list[list[str]]:
+    """Return the published runs that may be verified: those of each chapter, then the others."""
+    chapters = named(find_book(Path.cwd(), published=True).chapters(), options.chapters)
+    groups = published.used(chapters) if options.chapters else published.all(chapters)
+    return outdated(groups, published) if options.outdated else groups
 
 
-def published_runs(chapters: Sequence[Chapter]) -> list[list[str]]:
-    """The published runs of each chapter, executed now where its executed copy is stale.
+def chosen(options: argparse.Namespace, groups: Sequence[Sequence[str]]) -> tuple[list[str], str]:
+    """Return the runs to verify, and words on how they were drawn.
 
     Raises:
-        ChapterFailed: With the last line of the chapter's error.
+        BookError: there is none.
     """
-    published = publish.published_records()
-    return [[key for key in publish.used_runs(chapter) if key in published] for chapter in chapters]
+    keys = sorted({key for group in groups for key in group})
+    if not keys:
+        raise BookError(
+            "none of these chapters uses a published run: python -m book publish CHAPTER"
+        )
+    if options.all:
+        return keys, ""
+    seed = random.randrange(10_000) if options.seed is None else options.seed
+    words = f" (of {len(keys)} published, drawn with --seed {seed})"
+    return draw(groups, seed, options.sample), words
 
 
-def all_published(chapters: Sequence[Chapter]) -> list[list[str]]:
-    """All published runs: those of each chapter's last execution here, then those that none of them
-    used.
-    """
-    published = publish.published_records()
-    stamps = [chapter.stamp() or {"runs": {}} for chapter in chapters]
-    used = [[key for key in stamp["runs"] if key in published] for stamp in stamps]
-    return [*used, [path.stem for path in publish.unused(chapters)]]
-
-
-def outdated(groups: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Of each group, the runs that were trained by other code than today's, or whose record cannot
-    be believed.
-    """
-    found = read([key for group in groups for key in group])
+def outdated(groups: Sequence[Sequence[str]], published: Published) -> list[list[str]]:
+    """Return of each group the runs of other training code, or whose record is unbelievable."""
+    found = published.read({key for group in groups for key in group})
     old = {
         key
         for key, one in found.items()
@@ -82,8 +87,7 @@ def outdated(groups: Sequence[Sequence[str]]) -> list[list[str]]:
 
 
 def draw(groups: Sequence[Sequence[str]], seed: int, sample: int | None = None) -> list[str]:
-    """Runs to verify: one of each group (of each chapter's runs), or `sample` in all; the same ones
-    for one seed.
+    """Return runs to verify: one of each group, or `sample` in all; the same ones for one seed.
 
     >>> draw([["a"], ["b"], []], seed=0)
     ['a', 'b']
@@ -97,216 +101,77 @@ def draw(groups: Sequence[Sequence[str]], seed: int, sample: int | None = None) 
     return sorted(generator.sample(keys, min(sample, len(keys))))
 
 
-def read(keys: Sequence[str]) -> dict[str, Record | CorruptRecord]:
-    """Published records by key; the error in place of one that cannot be believed, or whose spec is
-    none any more.
-    """
-    found = publish.published_records()
-    return {key: _read(found[key]) for key in keys}
-
-
-def _read(path: Path) -> Record | CorruptRecord:
-    try:
-        return records.read(path)
-    except CorruptRecord as error:
-        return error
-
-
-def plan(found: Mapping[str, Record | CorruptRecord]) -> str:
-    """What is about to be done, and how long it took when it was recorded."""
+def plan(found: Mapping[str, Readable]) -> str:
+    """Return what is about to be done, and how long it took when it was recorded."""
     seconds = [record.provenance.seconds for record in found.values() if isinstance(record, Record)]
-    runs_ = "1 run" if len(seconds) == 1 else f"{len(seconds)} runs"
-    return f"retraining {runs_}; as recorded, that takes {clock(sum(seconds))}"
+    count = "1 run" if len(seconds) == 1 else f"{len(seconds)} runs"
+    return f"retraining {count}; as recorded, that takes {clock(sum(seconds))}"
 
 
-def load_data(found: Mapping[str, Record | CorruptRecord]) -> None:
-    """Load each data set that the runs need once, so that a missing one is found before any
-    training.
+def load_data(found: Mapping[str, Readable]) -> None:
+    """Load each data set that the runs need once: a missing one is found before any training.
 
     Raises:
-        models.data.sources.DataError: A data set is missing or damaged.
+        DataError: A data set is missing or damaged.
     """
     from models.data.loading import load
 
-    for name in sorted(
-        {record.spec.dataset for record in found.values() if isinstance(record, Record)}
-    ):
+    for name in sorted({one.spec.dataset for one in found.values() if isinstance(one, Record)}):
         load(name)
 
 
-def verify_all(
-    found: Mapping[str, Record | CorruptRecord],
-    device: str | None = None,
-    epochs: int | None = None,
-) -> Iterator[Check]:
-    """Verify one run after the other, with live progress on stderr; each check comes as soon as it
-    is known.
-    """
-    for number, (key, record) in enumerate(found.items(), start=1):
-        if isinstance(record, CorruptRecord):
-            yield Check(key, None, None, IMPOSSIBLE, str(record))
-            continue
-        progress = live()
-        progress.note(
-            f"{number}/{len(found)}: run {key}, {clock(record.provenance.seconds)} as recorded"
-        )
-        yield verify(record, progress, device, epochs)
+@dataclass(frozen=True)
+class Verification:
+    """How runs are verified: on which device, for how many epochs (None: all), stamped where."""
 
+    folder: Path
+    device: str | None = None
+    epochs: int | None = None
 
-def verify(
-    record: Record, progress: Progress, device: str | None = None, epochs: int | None = None
-) -> Check:
-    """Train a published run again, compare, and re-stamp its record if it agrees and other code had
-    made it.
+    def verify_all(self, found: Mapping[str, Readable]) -> Iterator[Check]:
+        """Yield each check as soon as it is known, with live progress on stderr."""
+        for number, (key, record) in enumerate(found.items(), start=1):
+            if isinstance(record, CorruptRecord):
+                yield Check(key, None, None, IMPOSSIBLE, str(record))
+                continue
+            progress = live()
+            seconds = clock(record.provenance.seconds)
+            progress.note(f"{number}/{len(found)}: run {key}, {seconds} as recorded")
+            yield self.verify(record, progress)
 
-    With `epochs`, only so many are trained, and they must agree to the last bit.
-    """
-    retrained = None
-    try:
-        if epochs is None:
-            retrained = retrain(record, progress, device)
-            verdict, reason = judge(record, retrained)
-        else:
-            verdict, reason = judge_start(record, retrain_start(record, epochs, progress, device))
-    except (SpecError, DataError) as error:  # today's networks or data are not those of the record
-        return Check(record.key, record, None, IMPOSSIBLE, " ".join(str(error).split()))
-    outdated = verdict in AGREES and not records.is_current(record)
-    if outdated:
-        records.write(restamped(record, verdict, here(device)), store.published_folder())
-    return Check(record.key, record, retrained, verdict, reason, outdated)
+    def verify(self, record: Record, progress: Progress) -> Check:
+        """Train a run again, compare, and re-stamp its record if it agrees and is outdated.
 
-
-def here(device: str | None) -> str:
-    """The name of the processor or GPU that trains."""
-    import torch
-
-    from models.runs.making import default_device, device_name
-
-    return device_name(torch.device(device or default_device()))
-
-
-def retrain(record: Record, progress: Progress, device: str | None = None) -> Record:
-    """Train a record's run from nothing, in a cache of its own, with as many threads as then if
-    there are so many.
-    """
-    from models.runs.making import make
-
-    with _own_cache() as cache, _threads(record.provenance.threads):
-        return make(record.spec, cache / "runs", progress, device)
-
-
-def retrain_start(
-    record: Record, epochs: int, progress: Progress, device: str | None = None
-) -> list[Epoch]:
-    """The first epochs of a record's run, trained from nothing; no file is read or written but the
-    data.
-    """
-    from models.runs.making import data_of, default_device
-    from models.training.loop import Training
-    from models.training.probes import attach
-
-    with _threads(record.provenance.threads):
-        training = Training(record.spec, data_of(record.spec), device or default_device(), progress)
-        attach(training)
-        progress.start(record.spec, 0)
+        When only its first epochs are trained, they must agree to the last bit.
+        """
         try:
-            return list(itertools.islice(training.epochs(), epochs))
-        finally:
-            progress.close()
+            verdict, reason, retrained = self._judged(record, progress)
+        except (SpecError, DataError) as error:  # today's networks or data are not the record's
+            return Check(record.key, record, None, IMPOSSIBLE, " ".join(str(error).split()))
+        stamp = verdict in AGREES and not records.is_current(record)
+        if stamp:
+            records.write(restamped(record, verdict, device_name(self.device)), self.folder)
+        return Check(record.key, record, retrained, verdict, reason, stamp)
+
+    def _judged(self, record: Record, progress: Progress) -> tuple[str, str, Record | None]:
+        if self.epochs is not None:
+            start = retrain_start(record, self.epochs, progress, self.device)
+            return *judge_start(record, start), None
+        retrained = retrain(record, progress, self.device)
+        return *judge(record, retrained), retrained
 
 
-@contextmanager
-def _own_cache() -> Iterator[Path]:
-    """An empty cache folder, so that neither a record nor a checkpoint is found; but the data are
-    those of the user.
-    """
-    data = cache_folder() / "data"
-    before = os.environ.get("CONVBOOK_CACHE")
-    with TemporaryDirectory(prefix="convbook-verify-") as folder:
-        if data.is_dir():
-            Path(folder, "data").symlink_to(data, target_is_directory=True)
-        os.environ["CONVBOOK_CACHE"] = folder
-        try:
-            yield Path(folder)
-        finally:
-            if before is None:
-                del os.environ["CONVBOOK_CACHE"]
-            else:
-                os.environ["CONVBOOK_CACHE"] = before
+def restamped(record: Record, verdict: str, device: str) -> Record:
+    """Return the record under today's code fingerprint, with a note of when and where it agreed.
 
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(min(count, os.cpu_count() or 1))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def restamped(record: Record, verdict: str, device_name: str) -> Record:
-    """The record under today's code fingerprint, with a note of when and where it was verified;
-    date and machine stay.
-
-    Its fingerprint then says which training code is known to give these numbers.
+    Its date and machine stay; its fingerprint then says which training code is known to give these
+    numbers.
     """
     note = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "fingerprint": code_fingerprint(),
-        "device": device_name,
+        "device": device,
         "verdict": verdict,
     }
     changes = {"code_fingerprint": code_fingerprint(), "verified": note}
     return record.model_copy(update={"provenance": record.provenance.model_copy(update=changes)})
-
-
-HEADERS = (
-    "run",
-    "what",
-    "epochs",
-    "recorded",
-    "retrained",
-    "difference",
-    "verdict",
-    "re-stamped",
-    "time then",
-    "now",
-)
-
-
-def report(checks: Sequence[Check]) -> str:
-    """A table of all checks, with the final test accuracies, then a line for each that does not
-    agree.
-    """
-    align = ("left", "left", "right", "right", "right", "right", "left", "left", "right", "right")
-    table = tabulate(
-        [_row(check) for check in checks], HEADERS, colalign=align, disable_numparse=True
-    )
-    reasons = [f"{check.key}: {check.reason}" for check in checks if check.reason]
-    agree = sum(check.verdict in AGREES for check in checks)
-    return "\n".join([table, "", *reasons, f"verified: {agree} of {len(checks)} agree"])
-
-
-def _row(check: Check) -> list[str]:
-    old, new = (_accuracy(record) for record in (check.record, check.retrained))
-    return [
-        check.key,
-        title(check.record.spec) if check.record else "?",
-        str(check.record.spec.epochs) if check.record else "?",
-        "–" if old is None else f"{old:.4f}",
-        "–" if new is None else f"{new:.4f}",
-        "–" if old is None or new is None else f"{new - old:+.4f}",
-        check.verdict,
-        "yes" if check.restamped else "no",
-        *(
-            clock(record.provenance.seconds) if record else "–"
-            for record in (check.record, check.retrained)
-        ),
-    ]
-
-
-def _accuracy(record: Record | None) -> float | None:
-    return record.diagnostics.get("test_accuracy", record.final.test_accuracy) if record else None

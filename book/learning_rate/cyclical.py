@@ -1,33 +1,37 @@
-"""What cyclical learning rates did: how accuracy swings with the rate, and how soon an accuracy is
-reached.
-"""
+"""What cyclical learning rates did: how accuracy swings with the rate, how soon it is reached."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isnan
 
 import numpy as np
+from matplotlib.figure import Figure
 
-from book.report.experiments import Results, histories, mean
+from book.learning_rate.iterations import Stretch
+from book.report import figures
+from book.report.experiments import Results, epochs_until, histories, mean, or_nan
 from book.report.intervals import Interval, mean_interval, paired_difference, verdict
+from book.report.methods import EXP_RANGE, TRIANGULAR, TRIANGULAR2, named
 from models.records import Record
 
 #: Policies whose rate goes up and down between two bounds.
-TRIANGLES = ("exp_range", "triangular", "triangular2")
+TRIANGLES = (EXP_RANGE, TRIANGULAR, TRIANGULAR2)
+
+
+# How the accuracy swings
 
 
 def phases(record: Record) -> list[float]:
-    """Where the rate stood at each epoch's end: 0 at the lower bound, 1 at the upper one."""
+    """Return where the rate stood at each epoch's end: 0 at the lower bound, 1 at the upper one."""
     low, high = record.spec.lr, record.spec.max_lr or record.spec.lr
     return [(rate - low) / (high - low) if high > low else 0.0 for rate in record.curve("lr")]
 
 
 def swing(values: Sequence[float], places: Sequence[float]) -> float:
-    """How much a value differs when the rate is at the top rather than at the bottom, its trend
-    taken out.
+    """Return how much higher a value is with the rate at the top than with it at the bottom.
 
-    Each epoch is compared with the mean of the two beside it, which a steady rise leaves alone; the
-    differences of the values are regressed on those of the rate's `places`. Not a number where no
-    rate differs, or an epoch has no value.
+    Its trend is taken out: each epoch is compared with the mean of the two beside it, which a
+    steady rise leaves alone; the differences of the values are regressed on those of the rate's
+    `places`. Not a number where no rate differs, or an epoch has no value.
 
     >>> swing([1.0, 1.5, 3.0, 3.5, 5.0], [1, 0, 1, 0, 1])
     0.5
@@ -38,56 +42,62 @@ def swing(values: Sequence[float], places: Sequence[float]) -> float:
 
 
 def mean_swing(records: Sequence[Record], name: str, scale: float = 1.0) -> Interval:
-    """The swing of a column of the history, such as `validation_accuracy`, mean over seeds."""
-    columns = [
-        [np.nan if value is None else scale * value for value in record.curve(name)]
-        for record in records
-    ]
+    """Return the swing of a column of the history, such as `validation_accuracy`, over seeds."""
     return mean_interval(
-        [swing(values, phases(record)) for values, record in zip(columns, records, strict=True)]
+        [
+            swing([scale * or_nan(value) for value in record.curve(name)], phases(record))
+            for record in records
+        ]
     )
 
 
 def where(accuracy: Interval) -> str:
-    """In words, at which rates the accuracy is the higher one."""
+    """Tell at which rates the accuracy is the higher one."""
     if isnan(accuracy.mean):
         return "not to be told: at the epochs' ends the rate is always the same"
     return verdict(accuracy, "higher where the rate is high", "higher where the rate is low")
 
 
 def swing_rows(results: Results) -> list[list[str]]:
-    """A row a policy: the swings of validation loss (nats) and accuracy (percentage points), and
-    what they say.
+    """Return a row a policy: the swings of validation loss and accuracy, and what they say.
+
+    They are in nats and in percentage points.
     """
     rows = []
     for name, records in results.items():
         loss = mean_swing(records, "validation_loss")
         accuracy = mean_swing(records, "validation_accuracy", 100)
-        rows.append([name, _text(loss, 3), _text(accuracy, 2), where(accuracy)])
+        texts = (_swing_text(loss, 3), _swing_text(accuracy, 2), where(accuracy))
+        rows.append([name, *texts])
     return rows
 
 
-def _text(change: Interval, digits: int) -> str:
+def _swing_text(change: Interval, digits: int) -> str:
     return "–" if isnan(change.mean) else change.text(digits, sign=True)
 
 
+# How soon an accuracy is reached
+
+
 def epochs_needed(values: Sequence[float], target: float) -> float | None:
-    """Epochs until the values at the epochs' ends reach a target, on a line between two of them;
-    None if never.
+    """Return the epochs until the values at their ends reach a target; None if they never do.
+
+    Between two epochs' ends a straight line is assumed.
 
     >>> epochs_needed([0.5, 0.7, 0.8], 0.75), epochs_needed([0.5, 0.7], 0.75)
     (2.5, None)
     """
-    for epoch, value in enumerate(values, start=1):
-        if value >= target:
-            before = values[epoch - 2] if epoch > 1 else value
-            return epoch - (value - target) / (value - before) if before < value else float(epoch)
-    return None
+    epoch = epochs_until(values, target)
+    if epoch is None:
+        return None
+    value, before = values[epoch - 1], values[max(0, epoch - 2)]
+    return epoch - (value - target) / (value - before) if before < value else float(epoch)
 
 
-def race(results: Results, reference: str) -> dict[str, list[float | None]]:
-    """Epochs that each policy needs for the validation accuracy at which `reference` ends, seed by
-    seed.
+def epochs_to_match(results: Results, reference: str) -> dict[str, list[float | None]]:
+    """Return the epochs that each policy needs for the accuracy at which `reference` ends.
+
+    It is the validation accuracy, seed by seed.
     """
     curves = histories(results, "validation_accuracy")
     targets = [values[-1] for values in curves[reference]]
@@ -98,7 +108,9 @@ def race(results: Results, reference: str) -> dict[str, list[float | None]]:
 
 
 def epochs_text(needed: Sequence[float | None]) -> str:
-    """Epochs needed, mean over the seeds that got there, and how many did not; of two seeds, each.
+    """Return the epochs needed, mean over the seeds that got there, and how many did not.
+
+    Of two seeds that got there, each is shown.
 
     >>> epochs_text([4.0, 6.0, None]), epochs_text([4.0, 6.0]), epochs_text([None])
     ('5.0 (1 of 3 never)', '4.0 and 6.0', 'never')
@@ -107,7 +119,7 @@ def epochs_text(needed: Sequence[float | None]) -> str:
 
 
 def when_text(needed: Sequence[float | None]) -> str:
-    """When the target was reached, as the end of a sentence.
+    """Tell when the target was reached, as the end of a sentence.
 
     >>> when_text([4.0, 6.0, None]), when_text([4.0, 6.0]), when_text([None])
     ('after 5.0 epochs (1 of 3 never)', 'after 4.0 and 6.0 epochs', 'in no run')
@@ -117,7 +129,7 @@ def when_text(needed: Sequence[float | None]) -> str:
 
 
 def _reached(needed: Sequence[float | None]) -> tuple[str, str]:
-    """The epochs of the runs that got there, and how many did not; neither where none did."""
+    """Return the epochs of the runs that got there, and how many did not; neither if none did."""
     reached = [epochs for epochs in needed if epochs is not None]
     if not reached:
         return "", ""
@@ -128,18 +140,18 @@ def _reached(needed: Sequence[float | None]) -> tuple[str, str]:
 
 
 def saving(needed: Sequence[float | None], reference: Sequence[float | None]) -> Interval | None:
-    """How many epochs fewer than the reference, seed by seed; None where a run never gets there."""
-    reached = [epochs for epochs in needed if epochs is not None]
-    expected = [epochs for epochs in reference if epochs is not None]
-    if len(reached) < len(needed) or len(expected) < len(reference):
+    """Return how many epochs fewer than the reference; None where a run never gets there."""
+    ours = [epochs for epochs in needed if epochs is not None]
+    theirs = [epochs for epochs in reference if epochs is not None]
+    if len(ours) < len(needed) or len(theirs) < len(reference):
         return None
-    return paired_difference(expected, reached)
+    return paired_difference(theirs, ours)
 
 
 def saving_words(
     needed: Sequence[float | None], reference: Sequence[float | None]
 ) -> tuple[str, str]:
-    """Epochs saved, and what that says of the policy.
+    """Return the epochs saved, and what that says of the policy.
 
     >>> saving_words([4.0, None], [5.0, 6.0]), saving_words([4.0], [5.0])[0]
     (('–', 'not in every run'), '+1.0')
@@ -151,24 +163,55 @@ def saving_words(
 
 
 def saving_text(needed: Sequence[float | None], reference: Sequence[float | None]) -> str:
-    """What is saved, as the end of a sentence.
+    """Tell what is saved, as the end of a sentence.
 
     >>> saving_text([None], [5.0]), saving_text([4.0, None], [5.0, 6.0])
     ('nothing', 'unclear (not every run gets there)')
     """
     saved, words = saving_words(needed, reference)
-    untold = {"never": "nothing", "not in every run": "unclear (not every run gets there)"}
-    return untold.get(words) or f"{saved} epochs ({words})"
+    without = {"never": "nothing", "not in every run": "unclear (not every run gets there)"}
+    return without.get(words) or f"{saved} epochs ({words})"
 
 
-def race_rows(results: Results, reference: str) -> list[list[str]]:
-    """A row a policy: its final validation accuracy (per cent), the epochs that it needs, and those
-    that it saves.
-    """
-    needed = race(results, reference)
+def match_rows(results: Results, reference: str) -> list[list[str]]:
+    """Return a row a policy: its final validation accuracy (per cent), epochs needed and saved."""
+    needed = epochs_to_match(results, reference)
     rows = []
     for name, records in results.items():
         accuracy = mean(records, "validation_accuracy").text(2, 100)
         words = ("–", "–") if name == reference else saving_words(needed[name], needed[reference])
         rows.append([name, accuracy, epochs_text(needed[name]), *words])
     return rows
+
+
+# Figures
+
+
+def draw_schedules(rates: Mapping[str, Sequence[float]]) -> Figure:
+    """Draw the learning rate of each policy, iteration by iteration, in panels that share axes."""
+    figure, axes = figures.new(len(rates), size=(6.4, 1.9), sharey=True)
+    for ax, (policy, values) in zip(axes[0], rates.items(), strict=True):
+        ax.plot(values, color=named(policy).colour, lw=1)
+        ax.set_xlabel(policy, color=named(policy).colour, fontsize=8)
+        ax.tick_params(labelsize=7)
+    axes[0][0].set(ylabel="learning rate", ylim=(0, None))
+    return figure
+
+
+def draw_within(runs: Mapping[str, Sequence[Sequence[Stretch]]]) -> Figure:
+    """Draw the training loss inside the epochs, mean over seeds, above the rate there."""
+    figure, axes = figures.new(1, rows=2, size=(6.4, 3.6), sharex=True, height_ratios=(3, 1))
+    loss_ax, rate_ax = axes[0][0], axes[1][0]
+    ends = []
+    for policy, seeds in runs.items():
+        length, colour = min(map(len, seeds)), named(policy).colour  # one that diverged has fewer
+        middles = [(stretch.first + stretch.end) / 2 for stretch in seeds[0][:length]]
+        losses = [[stretch.loss for stretch in stretches[:length]] for stretches in seeds]
+        means = np.mean(losses, axis=0)
+        loss_ax.plot(middles, means, color=colour, lw=1)
+        rate_ax.plot(middles, [one.rate for one in seeds[0][:length]], color=colour, lw=1)
+        ends.append((float(means[-1]), policy, colour))
+    loss_ax.set(ylabel="training loss, nats")
+    rate_ax.set(xlabel="iteration", ylabel="learning rate", ylim=(0, None))
+    figures.label_ends(loss_ax, ends)
+    return figure

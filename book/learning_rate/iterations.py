@@ -1,12 +1,11 @@
-"""What a run did inside its epochs: the learning rate of every iteration, the losses over stretches
-of them.
-"""
+"""What a run did inside its epochs: every iteration's learning rate, and stretches' losses."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from math import exp, fsum, log
 
+from book.report.experiments import or_nan, training_images
 from models.records import Epoch, Record
 from models.specs import RunSpec
 
@@ -28,14 +27,14 @@ class Stretch:
 
 
 def per_epoch(spec: RunSpec, examples: int) -> int:
-    """Iterations of an epoch over so many training images, while the batch is the spec's own."""
-    from models.training.schedules import iterations_per_epoch
+    """Return the iterations of an epoch over so many images, while the batch is the spec's own."""
+    from models.training.batches import iterations_per_epoch
 
     return iterations_per_epoch(examples * spec.passes, min(spec.batch_size, examples))
 
 
 def learning_rates(spec: RunSpec, examples: int) -> list[float]:
-    """The learning rate of every iteration of a run on so many training images.
+    """Return the learning rate of every iteration of a run on so many training images.
 
     It comes from the scheduler that trains, stepped without training. A run whose batch grows has
     fewer iterations than there are rates here, which are all the same then.
@@ -55,13 +54,18 @@ def learning_rates(spec: RunSpec, examples: int) -> list[float]:
     return rates
 
 
+def kept_every(spec: RunSpec, points: int) -> int:
+    """Return how many iterations share one kept loss, so that a run keeps about so many points."""
+    return max(1, round(spec.epochs * training_images(spec) / spec.batch_size / points))
+
+
 def updates(record: Record) -> list[int]:
-    """How many iterations a run had made at the end of each epoch."""
+    """Return how many iterations a run had made at the end of each epoch."""
     return list(accumulate(record.curve("iterations")))
 
 
 def stretches(record: Record) -> list[Stretch]:
-    """The losses that a run kept between its epochs' ends, in order.
+    """Return the losses that a run kept between its epochs' ends, in order.
 
     Raises:
         ValueError: the run kept none: its spec has no `loss_every`.
@@ -88,8 +92,4 @@ def _of_epoch(epoch: Epoch, start: int, every: int, rates: list[float]) -> Itera
         first = start + number * every
         end = min(first + every, start + epoch.iterations)
         rate = exp(fsum(map(log, rates[first:end])) / (end - first))
-        yield Stretch(first, end, rate, _number(loss), _number(accuracy))
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else value
+        yield Stretch(first, end, rate, or_nan(loss), or_nan(accuracy))

@@ -1,5 +1,4 @@
-"""The runs of the chapters on learning rate and batch size: a common base, rates between bounds,
-batches that grow.
+"""The runs of the chapters on learning rate and batch size: a common base, and what varies.
 
 Each function takes specs and gives specs; only `rate_bounds` asks for runs, those of the range
 test.
@@ -8,13 +7,22 @@ test.
 from collections.abc import Collection, Mapping
 from typing import get_args
 
-from book.learning_rate import range_test
-from book.learning_rate.iterations import per_epoch
-from book.learning_rate.range_test import examples, kept_every, rounded
+from book.learning_rate.bounds import read_bounds, rounded, sweep, swept, typical
+from book.learning_rate.iterations import kept_every, per_epoch
 from book.report import experiments
-from book.report.experiments import Variants
+from book.report.experiments import Variants, training_images
+from book.report.methods import (
+    BOTH_FIXED,
+    EXP_RANGE,
+    GROWING_BATCH,
+    ONE_CYCLE,
+    SHRINKING_RATE,
+    TRIANGULAR,
+    TRIANGULAR2,
+)
 from book.report.parameters import RATE, SIZE, Kind, ParameterError, number, one_of, or_none, whole
-from models.specs import Network, RunSpec
+from models.networks.spec import NetworkName
+from models.specs import RunSpec
 
 SWEEP = (1e-5, 10.0)  # where Smith's sweep begins and ends
 LEFT = 0.1  # share of exp_range's amplitude that is left at the end
@@ -23,7 +31,7 @@ FACTORS = (1 / 10, 1 / 3, 1, 3)  # of lr_max, to find a constant rate
 
 #: What the three chapters' own parameters accept.
 KINDS: Mapping[str, Kind] = {
-    "network": one_of(get_args(Network)),
+    "network": one_of(get_args(NetworkName)),
     "batch_size": whole(2),
     "held_out": whole(2),
     "base_lr": or_none(RATE),
@@ -46,7 +54,7 @@ KINDS: Mapping[str, Kind] = {
 
 
 def seeds_text(seeds: int) -> str:
-    """How often each run was trained, and what that says of its uncertainty.
+    """Tell how often each run was trained, and what that says of its uncertainty.
 
     >>> seeds_text(1), seeds_text(3)
     ('once, with seed 0, so that there are no intervals', '3 times, with seeds 0 to 2')
@@ -61,7 +69,7 @@ def seeds_text(seeds: int) -> str:
 
 
 def origin_text(base_lr: float | None, max_lr: float | None) -> str:
-    """Where the bounds come from, as the end of a sentence.
+    """Tell where the bounds come from, as the end of a sentence.
 
     >>> origin_text(None, 0.1)
     'the upper one given, the other from the range test'
@@ -73,20 +81,19 @@ def origin_text(base_lr: float | None, max_lr: float | None) -> str:
 
 
 def edge_text(rate: float, rates: Collection[float]) -> str:
-    """What to add when the best of some rates is the lowest or the highest; nothing otherwise.
+    """Return what to add when the best of some rates is the lowest or the highest, or nothing.
 
     >>> edge_text(0.1, [0.1, 0.03])
     ' (the highest: one beyond it may be better still)'
     """
     if rate not in (min(rates), max(rates)):
         return ""
-    return (
-        f" (the {'highest' if rate == max(rates) else 'lowest'}: one beyond it may be better still)"
-    )
+    edge = "highest" if rate == max(rates) else "lowest"
+    return f" (the {edge}: one beyond it may be better still)"
 
 
 def growth_text(growth_step: int | None) -> str:
-    """When the batch doubles.
+    """Tell when the batch doubles.
 
     >>> growth_text(100)
     'after every 100 iterations'
@@ -97,8 +104,9 @@ def growth_text(growth_step: int | None) -> str:
 def check_order(
     lower: float | None, upper: float | None, names: str = "base_lr and max_lr"
 ) -> None:
-    """Refuse a range of learning rates that does not rise; where one of them is to be measured,
-    nothing is known yet.
+    """Refuse a range of learning rates that does not rise.
+
+    Where one of them is yet to be measured, nothing is known.
 
     Raises:
         ParameterError: the lower one is not the lower one.
@@ -116,25 +124,28 @@ def base(
     batch_size: int,
     epochs: int,
 ) -> RunSpec:
-    """What all runs share: batch norm, dropout 0.5, momentum 0.9, bf16; one training image in
-    `held_out` validates.
+    """Return what all runs share: batch norm, dropout 0.5, momentum 0.9, bf16.
+
+    One training image in `held_out` validates.
     """
-    fields = {
-        "network": network,
-        "dataset": dataset,
-        "train_size": train_size,
-        "norm": "batch",
-        "dropout": 0.5,
-    }
-    spec = RunSpec(**fields, momentum=0.9, precision="bf16", batch_size=batch_size, epochs=epochs)
-    return spec.with_(validation_size=examples(spec) // held_out)
+    spec = RunSpec(
+        network=network,
+        dataset=dataset,
+        train_size=train_size,
+        norm="batch",
+        dropout=0.5,
+        momentum=0.9,
+        precision="bf16",
+        batch_size=batch_size,
+        epochs=epochs,
+    )
+    return spec.with_(validation_size=training_images(spec) // held_out)
 
 
 def rate_bounds(
     spec: RunSpec, base_lr: float | None, max_lr: float | None, *, epochs: int, seeds: int
 ) -> tuple[float, float]:
-    """The lower and the upper bound of the learning rate: those given, the others as the range
-    test's rule reads them.
+    """Return the learning rate's lower and upper bound: those given, or as the range test has them.
 
     The test is the sweep of chapter `range_test`, over as many `epochs` and `seeds`; over seeds the
     geometric mean is taken, in two digits.
@@ -145,11 +156,11 @@ def rate_bounds(
     """
     if base_lr is not None and max_lr is not None:
         return base_lr, max_lr
-    test = range_test.sweep(spec.with_(epochs=epochs), *SWEEP)
-    records = experiments.ask({"range test": test}, seeds)["range test"]
-    found = [range_test.bounds(range_test.swept(record)) for record in records]
-    low = base_lr or range_test.typical([bounds.lr_min for bounds in found])
-    high = max_lr or range_test.typical([bounds.lr_max for bounds in found])
+    test = sweep(spec.with_(epochs=epochs), *SWEEP)
+    (records,) = experiments.ask({"range test": test}, seeds).values()
+    bounds = [read_bounds(swept(record)) for record in records]
+    low = base_lr or typical([one.lr_min for one in bounds])
+    high = max_lr or typical([one.lr_max for one in bounds])
     check_order(low, high, "base_lr and max_lr, one of them from the range test,")
     return low, high
 
@@ -161,7 +172,7 @@ def cyclical(
     step_size_up: int | None = None,
     gamma: float | None = None,
 ) -> Variants:
-    """The policies between two rates: `exp_range`, `triangular`, `triangular2` and `one-cycle`.
+    """Return the policies between two rates: exp_range, triangular, triangular2 and one-cycle.
 
     `step_size_up` is half a cycle in iterations, one epoch by default; `gamma` the amplitude's
     factor an iteration, by default such that a tenth of it is left at the end.
@@ -170,24 +181,26 @@ def cyclical(
     limits = {"lr": lr_min, "max_lr": lr_max, "loss_every": kept_every(spec, POINTS)}
     cycle = spec.with_(schedule="triangular", step_size_up=step, **limits)
     return {
-        "exp_range": cycle.with_(schedule="exp_range", gamma=gamma or decay(spec)),
-        "triangular": cycle,
-        "triangular2": cycle.with_(schedule="triangular2"),
-        "one-cycle": spec.with_(schedule="one-cycle", **limits),
+        EXP_RANGE: cycle.with_(schedule="exp_range", gamma=gamma or decay(spec)),
+        TRIANGULAR: cycle,
+        TRIANGULAR2: cycle.with_(schedule="triangular2"),
+        ONE_CYCLE: spec.with_(schedule="one-cycle", **limits),
     }
 
 
 def iterations(spec: RunSpec) -> int:
-    """Iterations of an epoch, as the training makes them: a small rest joins the last batch.
+    """Return the iterations of an epoch as training makes them: a small rest joins the last batch.
 
     >>> iterations(RunSpec(train_size=1300, batch_size=128))
     10
     """
-    return per_epoch(spec, examples(spec))
+    return per_epoch(spec, training_images(spec))
 
 
 def decay(spec: RunSpec, left: float = LEFT) -> float:
-    """The factor an iteration that leaves a share of the amplitude at the run's end, in six digits.
+    """Return the factor an iteration that leaves a share of the amplitude at the run's end.
+
+    It has six digits.
 
     >>> decay(RunSpec(train_size=1280, epochs=10, batch_size=128))
     0.977237
@@ -196,7 +209,7 @@ def decay(spec: RunSpec, left: float = LEFT) -> float:
 
 
 def constants(spec: RunSpec, lr_max: float) -> dict[float, RunSpec]:
-    """Runs at constant rates, by their rate: lr_max, two below it and one above."""
+    """Return runs at constant rates, by their rate: lr_max, two below it and one above."""
     kept = spec.with_(loss_every=kept_every(spec, POINTS))
     return {
         rate: kept.with_(lr=rate) for rate in (rounded(factor * lr_max, 2) for factor in FACTORS)
@@ -206,27 +219,24 @@ def constants(spec: RunSpec, lr_max: float) -> dict[float, RunSpec]:
 def batches(
     spec: RunSpec, lr: float, largest: int, growth_step: int | None, micro_batch: int
 ) -> Variants:
-    """A batch that grows from the spec's at a fixed rate, a rate that shrinks instead at a fixed
-    batch, and both fixed.
+    """Return a batch that grows at a fixed rate, a rate that shrinks instead, and both fixed.
 
-    The batch doubles up to `largest` or to what the training set holds, whichever is less;
-    gradients of more than `micro_batch` images are accumulated. The rate halves where the batch
-    doubles, counted in images.
+    The batch starts from the spec's. It doubles up to `largest` or to what the training set holds,
+    whichever is less; gradients of more than `micro_batch` images are accumulated. The rate halves
+    where the batch doubles, counted in images.
     """
-    limit = {
-        "growth_step": growth_step,
-        "max_batch_size": doubled(spec.batch_size, min(largest, examples(spec))),
-    }
+    end = doubled(spec.batch_size, min(largest, training_images(spec)))
+    growth = {"growth_step": growth_step, "max_batch_size": end}
     fixed = spec.with_(lr=lr)
     return {
-        "growing batch": fixed.with_(schedule="growing-batch", micro_batch=micro_batch, **limit),
-        "shrinking rate": fixed.with_(schedule="shrinking-rate", **limit),
-        "both fixed": fixed,
+        GROWING_BATCH: fixed.with_(schedule="growing-batch", micro_batch=micro_batch, **growth),
+        SHRINKING_RATE: fixed.with_(schedule="shrinking-rate", **growth),
+        BOTH_FIXED: fixed,
     }
 
 
 def doubled(size: int, limit: int) -> int:
-    """The largest size that doubling reaches within a limit; `size` itself where there is no room.
+    """Return the largest size that doubling reaches within a limit; `size` where there is no room.
 
     >>> doubled(32, 2500), doubled(32, 20)
     (2048, 32)

@@ -1,6 +1,4 @@
-"""What the chapter on CIFAR-10 compares: the sketch's network with each normalization, the note's
-with and without.
-"""
+"""What the chapter on CIFAR-10 compares: networks of a sketch and a note, with norms or without."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -12,27 +10,32 @@ from analysis import Derivation
 from analysis.rows import Row
 from book.report.experiments import Groups, Results, Variants, final
 from book.report.intervals import Interval, mean_interval, paired_difference
+from book.report.methods import BATCH_NORM, GROUP_NORM, INSTANCE_NORM, LAYER_NORM, NO_NORM
 from book.report.tables import quantity
 from models.networks.build import build, count_parameters
 from models.records import Record
 from models.specs import RunSpec
 
-#: The sketch's normalizations, by the names of `figures.METHOD_COLOURS`, and over what each takes
-#: mean and variance.
+#: The sketch's normalizations: a spec's name of each, and over what it takes mean and variance.
 SKETCH: Mapping[str, tuple[str, str]] = {
-    "no norm": ("none", "–"),
-    "batch norm": ("batch", "each channel, over the batch and its pixels"),
-    "layer norm": ("layer", "each example, over all its channels and pixels"),
-    "group norm": ("group", "each example, over half of its channels and their pixels"),
-    "instance norm": ("instance", "each channel of each example, over its pixels"),
+    NO_NORM: ("none", "–"),
+    BATCH_NORM: ("batch", "each channel, over the batch and its pixels"),
+    LAYER_NORM: ("layer", "each example, over all its channels and pixels"),
+    GROUP_NORM: ("group", "each example, over half of its channels and their pixels"),
+    INSTANCE_NORM: ("instance", "each channel of each example, over its pixels"),
 }
+
+#: The two that every question of the chapter needs, and the norms that may be compared with them.
+COMPARED = (NO_NORM, BATCH_NORM)
+OTHER_NORMS = tuple(norm for method, (norm, _) in SKETCH.items() if method not in COMPARED)
+
+#: Networks that the sketch's question can be asked of, its own first.
+NETWORKS = ("lenet5-norm", "lenet5", "lenet-stride1", "minigooglenet")
 
 
 @dataclass(frozen=True)
 class Note:
-    """What the note reports (source): its claim, its results, and the cells of its summary that can
-    be read.
-    """
+    """What the note reports (source): its claim, its results, and its summary's legible cells."""
 
     claimed_without: float = 0.74
     claimed_with: float = 0.79
@@ -43,38 +46,29 @@ class Note:
     cells: tuple[int, ...] = (12, 896, 128, 9248)
 
 
-#: Networks that the sketch's question can be asked of, its own first.
-NETWORKS = ("lenet5-norm", "lenet5", "lenet-stride1", "minigooglenet")
-
-#: The two that every question of the chapter needs, and what may be compared with them.
-BOTH = ("no norm", "batch norm")
-OTHER_NORMS = tuple(norm for name, (norm, _) in SKETCH.items() if name not in BOTH)
-
-
 def sketch(base: RunSpec, others: Collection[str] = OTHER_NORMS) -> Variants:
-    """`base` with no norm, with batch norm, and with each of the sketch's `others` in its hidden
-    layers.
-    """
+    """Return `base` with no norm, with batch norm, and with each of `others`, in hidden layers."""
     return {
-        name: base.with_(norm=norm)
-        for name, (norm, _) in SKETCH.items()
-        if name in BOTH or norm in others
+        method: base.with_(norm=norm)
+        for method, (norm, _) in SKETCH.items()
+        if method in COMPARED or norm in others
     }
 
 
 def note(base: RunSpec) -> Variants:
-    """The note's network as it is, batch norm on the input included, and without any batch norm."""
+    """Return the note's network without any batch norm, and as it is: on the input, too."""
     return {
-        "no norm": base.with_(input_norm="none"),
-        "batch norm": base.with_(norm="batch", input_norm="batch"),
+        NO_NORM: base.with_(input_norm="none"),
+        BATCH_NORM: base.with_(norm="batch", input_norm="batch"),
     }
 
 
 def groups(
     variants: Variants, other: RunSpec, seeds: int, note_base: RunSpec, note_seeds: int
 ) -> Groups:
-    """All of the chapter's runs: the sketch's `variants`, two of them on the other data set, and
-    the note's.
+    """Return all of the chapter's runs.
+
+    They are the sketch's `variants`, two of them on the other data set, and the note's.
     """
     return {
         "sketch": (variants, seeds),
@@ -88,8 +82,9 @@ def groups(
 
 @dataclass(frozen=True)
 class Improvement:
-    """What batch norm adds to the test accuracy, seed by seed, and which share of the errors it
-    takes away.
+    """What batch norm adds to the test accuracy, and which share of the errors it takes away.
+
+    Both are taken seed by seed.
     """
 
     points: Interval
@@ -97,34 +92,33 @@ class Improvement:
 
 
 def improvement(results: Results) -> Improvement:
-    """Batch norm against no norm."""
+    """Compare batch norm with no norm."""
     return Improvement(mean_interval(_gained(results)), mean_interval(_removed(results)))
 
 
-def _removed(results: Results) -> list[float]:
-    return [
-        1 - (1 - one) / (1 - other) if other < 1 else math.nan
-        for one, other in _accuracies(results)
-    ]
-
-
-def _gained(results: Results) -> list[float]:
-    return [one - other for one, other in _accuracies(results)]
-
-
-def _accuracies(results: Results) -> list[tuple[float, float]]:
-    """Of each seed with batch norm, and with no norm."""
-    return list(
-        zip(*(final(results[name], "test_accuracy") for name in reversed(BOTH)), strict=True)
-    )
-
-
 def more_improvement(results: Results, others: Results) -> Improvement:
-    """How much more batch norm improves the first runs than the others, seed by seed."""
+    """Return how much more batch norm improves the first runs than the others, seed by seed."""
     return Improvement(
         paired_difference(_gained(results), _gained(others)),
         paired_difference(_removed(results), _removed(others)),
     )
+
+
+def _gained(results: Results) -> list[float]:
+    return [with_norm - without for without, with_norm in _accuracies(results)]
+
+
+def _removed(results: Results) -> list[float]:
+    return [
+        1 - (1 - with_norm) / (1 - without) if without < 1 else math.nan
+        for without, with_norm in _accuracies(results)
+    ]
+
+
+def _accuracies(results: Results) -> list[tuple[float, float]]:
+    """Return the test accuracies of each seed with no norm, and with batch norm."""
+    without, with_norm = (final(results[method], "test_accuracy") for method in COMPARED)
+    return list(zip(without, with_norm, strict=True))
 
 
 # Overfitting
@@ -132,8 +126,9 @@ def more_improvement(results: Results, others: Results) -> Improvement:
 
 @dataclass(frozen=True)
 class Overfitting:
-    """Where the validation loss is lowest, and by how much it has risen when training ends (nats);
-    over seeds.
+    """Where the validation loss is lowest, and by how much it has risen when training ends.
+
+    Losses are in nats; means over seeds.
     """
 
     epoch: Interval
@@ -142,18 +137,17 @@ class Overfitting:
 
 
 def overfitting(records: Sequence[Record]) -> Overfitting:
-    """Of runs with a validation set; a loss that was lost is infinite."""
+    """Return the overfitting of runs with a validation set; a loss that is none is infinite."""
     curves = [
         [math.inf if loss is None else loss for loss in record.curve("validation_loss")]
         for record in records
     ]
-    lowest = [min(curve) for curve in curves]
+    lowest = [min(losses) for losses in curves]
+    pairs = list(zip(curves, lowest, strict=True))
     return Overfitting(
-        mean_interval(
-            [float(curve.index(low) + 1) for curve, low in zip(curves, lowest, strict=True)]
-        ),
-        mean_interval(lowest),
-        mean_interval([curve[-1] - low for curve, low in zip(curves, lowest, strict=True)]),
+        epoch=mean_interval([float(losses.index(low) + 1) for losses, low in pairs]),
+        lowest=mean_interval(lowest),
+        rise=mean_interval([losses[-1] - low for losses, low in pairs]),
     )
 
 
@@ -161,41 +155,39 @@ def overfitting(records: Sequence[Record]) -> Overfitting:
 
 
 def summary_rows(derived: Derivation, network: nn.Module) -> list[list[object]]:
-    """A row a layer: its output, its parameters as derived (Keras counts the moving statistics),
-    and in the network.
+    """Return a row a layer: its output, and its parameters as derived and in the network.
+
+    Keras counts the moving statistics as parameters, and so does this.
 
     Raises:
-        ValueError: the live network does not have as many layers with parameters as were derived.
+        ValueError: the live network has more layers with parameters than were derived.
     """
-    live = iter(live_counts(network))
-    rows: list[list[object]] = [
-        [
-            row.layer,
-            quantity(row, "output"),
-            keras_parameters(row),
-            next(live) if keras_parameters(row) else 0,
-        ]
-        for row in derived.rows
-        if row.kind != "input"
-    ]
-    if left := list(live):
+    counts = iter(live_counts(network))
+    rows: list[list[object]] = []
+    for row in derived.rows:
+        if row.kind != "input":
+            expected = keras_parameters(row)
+            output = quantity(row, "output")
+            rows.append([row.layer, output, expected, next(counts, 0) if expected else 0])
+    if left := list(counts):
         raise ValueError(
-            f"expected {len(rows)} derived layers to cover the network; it has {len(left)} more: {left}"
+            f"expected {len(rows)} derived layers to cover the network; "
+            f"it has {len(left)} more: {left}"
         )
     return rows
 
 
 def keras_parameters(row: Row) -> int:
-    """A layer's weights, biases and moving statistics."""
+    """Return a layer's weights, biases and moving statistics."""
     return int(row.parameters) + int(row.buffers)
 
 
 def live_counts(network: nn.Module) -> list[int]:
-    """The same of each layer of a live network that has any, in order."""
+    """Return the same of each layer of a live network that has any, in order."""
     leaves = (module for module in network.modules() if not list(module.children()))
     return [count for module in leaves if (count := count_parameters(module).total)]
 
 
 def live(**fields: object) -> nn.Module:
-    """A fresh network of a spec, whose weights nobody has trained."""
+    """Return a fresh network of a spec, whose weights nobody has trained."""
     return build(RunSpec(**fields))

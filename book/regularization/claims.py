@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from book.report.experiments import final, mean
+from book.report.experiments import epochs_until, final, mean, or_nan
 from book.report.intervals import NBSP, Interval, accuracy_limit, mean_interval, paired_difference
 from models.data.datasets import DATASETS
 from models.records import Record
@@ -14,7 +14,7 @@ TOO_FEW, NOISE, DIVERGED = "open (too few seeds)", "open (could be noise)", "ope
 
 
 def judge(claimed: Interval, limit: float | None = None) -> str:
-    """The verdict on a claim, from an interval that is positive where the claim is right.
+    """Return the verdict on a claim, from an interval that is positive where the claim is right.
 
     Three seeds and more decide when the interval is clear of zero, and also, against the claim,
     when all of it lies within half the `limit`. One or two decide beyond the `limit` alone.
@@ -30,8 +30,10 @@ def judge(claimed: Interval, limit: float | None = None) -> str:
 
 
 def judge_alike(difference: Interval, limit: float) -> str:
-    """The verdict on the claim that two are alike: three seeds and more bear it out when all of the
-    interval lies within half the `limit`; one seed or two can only speak against it.
+    """Return the verdict on the claim that two are alike.
+
+    Three seeds and more bear it out when all of the interval lies within half the `limit`; one seed
+    or two can only speak against it.
     """
     if math.isnan(difference.mean):
         return DIVERGED
@@ -47,9 +49,10 @@ def _within(interval: Interval, limit: float | None) -> bool:
 
 
 @dataclass(frozen=True)
-class Difference:
-    """Test accuracy of one side minus the other's, and what too few seeds must exceed to count
-    (`accuracy_limit`).
+class AccuracyDifference:
+    """Test accuracy of one side minus the other's.
+
+    Too few seeds must exceed the `limit` to count (`accuracy_limit`).
     """
 
     interval: Interval
@@ -61,9 +64,9 @@ class Difference:
         return f"{self.interval.text(2, 100, sign=True)}{NBSP}points"
 
     @property
-    def flipped(self) -> "Difference":
+    def flipped(self) -> "AccuracyDifference":
         """The second side minus the first."""
-        return Difference(self.interval.affine(-1), self.limit)
+        return AccuracyDifference(self.interval.affine(-1), self.limit)
 
     @property
     def positive(self) -> str:
@@ -71,57 +74,51 @@ class Difference:
         return judge(self.interval, self.limit)
 
 
-def difference(first: Sequence[Record], second: Sequence[Record]) -> Difference:
-    """First minus second in test accuracy, over the seeds that both have."""
+def accuracy_difference(first: Sequence[Record], second: Sequence[Record]) -> AccuracyDifference:
+    """Return first minus second in test accuracy, over the seeds that both have."""
     shared = min(len(first), len(second))
     interval = paired_difference(
         final(first[:shared], "test_accuracy"), final(second[:shared], "test_accuracy")
     )
     accuracy = (mean(first, "test_accuracy").mean + mean(second, "test_accuracy").mean) / 2
-    return Difference(interval, accuracy_limit(accuracy, DATASETS[first[0].spec.dataset].test_size))
+    limit = accuracy_limit(accuracy, DATASETS[first[0].spec.dataset].test_size)
+    return AccuracyDifference(interval, limit)
 
 
 def gaps(records: Sequence[Record]) -> list[float]:
-    """Test loss minus training loss of each finished network, in nats, both in evaluation mode."""
-    return [
-        test - train
-        for test, train in zip(
-            final(records, "test_loss"), final(records, "train_loss"), strict=True
-        )
-    ]
+    """Return test loss minus training loss of each finished network, in nats.
+
+    Both are judged in evaluation mode.
+    """
+    losses = zip(final(records, "test_loss"), final(records, "train_loss"), strict=True)
+    return [test - train for test, train in losses]
 
 
 def overfitting_row(records: Sequence[Record]) -> list[str]:
-    """Training loss, test loss, their gap, and what the test loss has risen by since its lowest
-    epoch (all nats).
+    """Return training loss, test loss, their gap, and what the test loss has risen by (all nats).
+
+    The rise is that since the epoch of the lowest test loss.
     """
-    rises = [
-        _rise([math.nan if loss is None else loss for loss in record.curve("test_loss")])
-        for record in records
-    ]
+    curves = [[or_nan(loss) for loss in record.curve("test_loss")] for record in records]
+    rises = [losses[-1] - min(losses) for losses in curves]
     losses = [mean(records, name) for name in ("train_loss", "test_loss")]
-    return [
-        interval.text(4)
-        for interval in (*losses, mean_interval(gaps(records)), mean_interval(rises))
-    ]
-
-
-def _rise(losses: Sequence[float]) -> float:
-    return losses[-1] - min(losses)
+    intervals = (*losses, mean_interval(gaps(records)), mean_interval(rises))
+    return [interval.text(4) for interval in intervals]
 
 
 def epochs_to(record: Record, accuracy: float) -> int:
-    """The first epoch after which the test accuracy was at least `accuracy`.
+    """Return the first epoch after which the test accuracy was at least `accuracy`.
 
     Raises:
         ValueError: there is none.
     """
-    reached = [epoch.epoch for epoch in record.history if (epoch.test_accuracy or 0.0) >= accuracy]
-    if not reached:
+    epoch = epochs_until(record.curve("test_accuracy"), accuracy)
+    if epoch is None:
+        count = len(record.history)
         raise ValueError(
-            f"expected a test accuracy of {accuracy} in one of {len(record.history)} epochs, got none"
+            f"expected a test accuracy of {accuracy} in one of {count} epochs, got none"
         )
-    return reached[0]
+    return epoch
 
 
 @dataclass(frozen=True)
@@ -134,12 +131,11 @@ class Race:
 
 
 def race(first: Sequence[Record], second: Sequence[Record]) -> Race:
-    """Both sides reach the lower final accuracy, so that both have a number."""
+    """Race two sides to the lower final accuracy, which both reach, seed by seed."""
     pairs = list(zip(first, second, strict=False))
-    levels = [min(final(pair, "test_accuracy")) for pair in pairs]
-    needed = [
-        [epochs_to(record, level) for record in pair]
-        for pair, level in zip(pairs, levels, strict=True)
-    ]
-    ones, others = ([float(epochs[side]) for epochs in needed] for side in (0, 1))
-    return Race(mean_interval(ones), mean_interval(others), paired_difference(ones, others))
+    goals = [min(final(pair, "test_accuracy")) for pair in pairs]
+    ours, theirs = (
+        [float(epochs_to(pair[side], goal)) for pair, goal in zip(pairs, goals, strict=True)]
+        for side in (0, 1)
+    )
+    return Race(mean_interval(ours), mean_interval(theirs), paired_difference(ours, theirs))

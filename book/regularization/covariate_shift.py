@@ -1,6 +1,4 @@
-"""Internal covariate shift: a worked example, and what runs measured of it
-(`models.training.probes`).
-"""
+"""Internal covariate shift: a worked example, and what runs measured (`models.training.probes`)."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +10,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from book.report import figures
+from book.report.colours import BLACK, BLUE, GREY, RED
 from book.report.experiments import Results
+from book.report.methods import named
 from models.records import Record
 
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(80)  # of integrals against exp(−x²/2)
@@ -29,7 +29,7 @@ class TanhInput:
     std: float
 
     def expectation(self, values: NDArray[np.float64]) -> float:
-        """Mean of a function of the inputs, given its `values` at `points`."""
+        """Return the mean of a function of the inputs, given its `values` at `points`."""
         return float(WEIGHTS @ values / WEIGHTS.sum())
 
     @property
@@ -56,15 +56,15 @@ class TanhInput:
         return self.expectation(1 - np.tanh(self.points) ** 2)
 
     def error(self, target: float) -> float:
-        """Derivative of ½ E[(tanh z − target)²] by a shift of z."""
+        """Return the derivative of ½ E[(tanh z − target)²] by a shift of z."""
         y = np.tanh(self.points)
         return self.expectation((y - target) * (1 - y**2))
 
 
 def glorot_length(inputs: int, outputs: int) -> float:
-    """Expected squared length of a unit's initial weights (Glorot and Bengio 2010, eq. 16).
+    """Return the expected squared length of a unit's weights (Glorot and Bengio 2010, eq. 16).
 
-    Each of the `inputs` weights has a variance of 2 / (inputs + outputs).
+    Each of the `inputs` initial weights has a variance of 2 / (inputs + outputs).
 
     >>> glorot_length(100, 100)
     1.0
@@ -73,12 +73,12 @@ def glorot_length(inputs: int, outputs: int) -> float:
 
 
 def one_step(squared_length: float, target: float, lr: float) -> dict[str, TanhInput]:
-    """A tanh unit z = Σ w h + b before one step, after a step of its own bias, and after a step of
-    all biases.
+    """Return a tanh unit's input before one step, after one of its own bias, and after one of all.
 
-    The units below are h = x + c with standard normal x; c and b are 0 at first, w has this
-    `squared_length`. The step is one of gradient descent on ½ E[(tanh z − target)²]: it moves b by
-    s = −lr · error, each c by s · w, and so the mean of z by s · (1 + squared length).
+    The unit is z = Σ w h + b. The units below are h = x + c with standard normal x; c and b are 0
+    at first, w has this `squared_length`. The step is one of gradient descent on
+    ½ E[(tanh z − target)²]: it moves b by s = −lr · error, each c by s · w, and so the mean of z by
+    s · (1 + squared length).
     """
     before = TanhInput(0.0, math.sqrt(squared_length))
     shift = -lr * before.error(target)
@@ -90,20 +90,15 @@ def one_step(squared_length: float, target: float, lr: float) -> dict[str, TanhI
 
 
 def draw_step(inputs: dict[str, TanhInput]) -> Figure:
-    """The densities of a tanh's input, above the slope of the tanh there."""
+    """Draw the densities of a tanh's input, above the slope of the tanh there."""
     figure, axes = figures.new()
     ax, z = axes[0][0], np.linspace(-4, 6, 400)
-    ax.fill_between(z, 1 - np.tanh(z) ** 2, color=figures.GREY, alpha=0.2, lw=0)
-    ax.annotate("slope of tanh", (0, 0.93), ha="center", color=figures.GREY, fontsize=9)
-    looks = (
-        (figures.BLACK, "right", -0.3),
-        (figures.BLUE, "center", 0.0),
-        (figures.RED, "left", 0.3),
-    )
+    ax.fill_between(z, 1 - np.tanh(z) ** 2, color=GREY, alpha=0.2, lw=0)
+    ax.annotate("slope of tanh", (0, 0.93), ha="center", color=GREY, fontsize=9)
+    looks = ((BLACK, "right", -0.3), (BLUE, "center", 0.0), (RED, "left", 0.3))
     for (label, one), (colour, align, aside) in zip(inputs.items(), looks, strict=True):
-        density = np.exp(-(((z - one.mean) / one.std) ** 2) / 2) / (
-            one.std * math.sqrt(2 * math.pi)
-        )
+        bell = np.exp(-(((z - one.mean) / one.std) ** 2) / 2)
+        density = bell / (one.std * math.sqrt(2 * math.pi))
         ax.plot(z, density, color=colour)
         place = (one.mean + aside, density.max() + 0.02 + 0.05 * (align == "center"))
         ax.annotate(label, place, ha=align, color=colour, fontsize=9)
@@ -115,59 +110,63 @@ def draw_step(inputs: dict[str, TanhInput]) -> Figure:
 
 
 def layers(results: Results) -> list[str]:
-    """The hidden layers whose inputs were measured."""
-    return list(next(iter(results.values()))[0].probed("inputs")["layers"])
+    """Return the hidden layers whose inputs were measured."""
+    return list(_first(results).probed("inputs")["layers"])
 
 
 def blocks(results: Results) -> list[str]:
-    """The layers whose gradients were measured before and after a step of those below."""
-    return list(next(iter(results.values()))[0].probed("gradients")["shift"])
+    """Return the layers whose gradients were measured before and after a step of those below."""
+    return list(_first(results).probed("gradients")["shift"])
 
 
-def points(results: Results) -> int:
-    """How often a run looked at its inputs."""
-    return len(next(iter(results.values()))[0].probed("inputs")["iteration"])
+def measured_points(results: Results) -> int:
+    """Return at how many points of its training a run measured its inputs."""
+    return len(_first(results).probed("inputs")["iteration"])
 
 
-def followed(results: Results) -> int:
-    """How many units of a layer were followed, at most."""
-    measured = next(iter(results.values()))[0].probed("inputs")["layers"]
-    return max(len(layer["unit_means"][0]) for layer in measured.values())
+def measured_units(results: Results) -> int:
+    """Return how many units of a layer were measured, at most."""
+    inputs = _first(results).probed("inputs")["layers"]
+    return max(len(layer["unit_means"][0]) for layer in inputs.values())
+
+
+def _first(results: Results) -> Record:
+    return next(iter(results.values()))[0]
 
 
 def drift(record: Record, layer: str) -> float:
-    """How far the mean input of a unit wanders while the network trains, in units of its spread.
+    """Return how far the mean input of a unit wanders in training, in units of its spread.
 
     For each measured unit the standard deviation of its mean over the points of training, over the
     root of its mean variance; the mean over units. The points stand in geometric steps, so each
     tenfold of training counts alike.
     """
-    measured = record.probed("inputs")["layers"][layer]
-    means, variances = _array(measured["unit_means"]), _array(measured["unit_variances"])  # (n, u)
+    inputs = record.probed("inputs")["layers"][layer]
+    means, variances = _array(inputs["unit_means"]), _array(inputs["unit_variances"])  # (n, u)
     return float(np.mean(means.std(axis=0) / np.sqrt(variances.mean(axis=0))))
 
 
 def rescaling(record: Record, layer: str) -> float:
-    """The same of the spread: the standard deviation over training of ln(standard deviation), mean
-    over units.
+    """Return how far the spread wanders: over training, the standard deviation of its logarithm.
+
+    Mean over units.
     """
     variances = _array(record.probed("inputs")["layers"][layer]["unit_variances"])
     return float(np.mean((np.log(variances) / 2).std(axis=0)))
 
 
 def mean_drift(record: Record) -> float:
-    """`drift`, mean over the layers."""
+    """Return the `drift`, mean over the layers."""
     return float(np.mean([drift(record, layer) for layer in record.probed("inputs")["layers"]]))
 
 
 def mean_rescaling(record: Record) -> float:
-    """`rescaling`, mean over the layers."""
+    """Return the `rescaling`, mean over the layers."""
     return float(np.mean([rescaling(record, layer) for layer in record.probed("inputs")["layers"]]))
 
 
-def turned(record: Record, block: str) -> float:
-    """What a step of the layers below changes in a layer's own gradient, in lengths of that
-    gradient.
+def gradient_shift(record: Record, block: str) -> float:
+    """Return what a step of the layers below changes in a layer's own gradient, in its lengths.
 
     Santurkar et al. 2018, definition 2.1, divided by the gradient's length; mean over the points of
     training.
@@ -176,52 +175,51 @@ def turned(record: Record, block: str) -> float:
     return float(np.mean(_array(shift["distance"]) / _array(shift["norm"])))
 
 
-def mean_turned(record: Record) -> float:
-    """`turned`, mean over the layers."""
-    return float(np.mean([turned(record, block) for block in record.probed("gradients")["shift"]]))
+def mean_gradient_shift(record: Record) -> float:
+    """Return the `gradient_shift`, mean over the layers."""
+    shifts = [gradient_shift(record, block) for block in record.probed("gradients")["shift"]]
+    return float(np.mean(shifts))
 
 
-def unpredicted(record: Record) -> NDArray[np.float64]:
-    """At each point (n,), the largest change of the gradient along a step of ½ to 4 learning rates,
-    in its lengths.
+def relative_change(record: Record) -> NDArray[np.float64]:
+    """Return the gradient's largest change along a step at each point (n,), in its lengths.
 
-    Santurkar et al. 2018, figure 4 (b), divided by the gradient's length: 0 is a gradient that
-    tells all. As a step is that many lengths of the gradient, this is also the change over the
-    distance gone, their figure 4 (c), times the rate.
+    The step is one of ½ to 4 learning rates. Santurkar et al. 2018, figure 4 (b), divided by the
+    gradient's length: 0 is a gradient that tells all. As a step is that many lengths of the
+    gradient, this is also the change over the distance gone, their figure 4 (c), times the rate.
     """
-    measured = record.probed("gradients")
-    return np.asarray(_array(measured["distances"]).max(axis=1) / _array(measured["norm"]))
+    gradients = record.probed("gradients")
+    return np.asarray(_array(gradients["distances"]).max(axis=1) / _array(gradients["norm"]))
+
+
+def mean_relative_change(record: Record) -> float:
+    """Return the `relative_change`, mean over the points of training."""
+    return float(relative_change(record).mean())
 
 
 def mean_change(record: Record) -> float:
-    """The largest change of the gradient along a step, as it is, mean over the points of training.
+    """Return the gradient's largest change along a step, as it is, mean over training's points.
 
     Santurkar et al. 2018, figure 4 (b).
     """
     return float(_array(record.probed("gradients")["distances"]).max(axis=1).mean())
 
 
-def mean_unpredicted(record: Record) -> float:
-    """`unpredicted`, mean over the points of training."""
-    return float(unpredicted(record).mean())
-
-
 def loss_range(record: Record) -> float:
-    """By how many nats the loss varies along a step of ½ to 4 learning rates, mean over the points
-    of training.
+    """Return by how many nats the loss varies along a step of ½ to 4 learning rates.
 
-    Santurkar et al. 2018, figure 4 (a).
+    Mean over the points of training. Santurkar et al. 2018, figure 4 (a).
     """
     return float(np.mean(np.ptp(_array(record.probed("gradients")["losses"]), axis=1)))
 
 
 def mean_test_loss(record: Record) -> float:
-    """The test loss (nats), mean over the epochs: low for a network that learns fast."""
+    """Return the test loss (nats), mean over the epochs: low for a network that learns fast."""
     return float(np.mean(_array(record.curve("test_loss"))))
 
 
 def _array(values: Sequence[object]) -> NDArray[np.float64]:
-    """Numbers, not a number where a record has none."""
+    """Return numbers; not a number where a record has none."""
     return np.array(values, dtype=float)
 
 
@@ -229,16 +227,16 @@ def _array(values: Sequence[object]) -> NDArray[np.float64]:
 
 
 def draw_percentiles(results: Results, variants: Sequence[str], layer: str) -> Figure:
-    """Median and 15th to 85th percentile of one unit's input over training, a panel a variant, of
-    the first seed.
+    """Draw median and 15th to 85th percentile of one unit's input over training, by variant.
+
+    The runs are those of the first seed, a panel each.
     """
     figure, axes = figures.new(len(variants), sharey=True)
     for ax, name in zip(axes[0], variants, strict=True):
-        measured = results[name][0].probed("inputs")
-        low, middle, high = _array(measured["layers"][layer]["percentiles"]).T
-        colour = figures.METHOD_COLOURS[name]
-        ax.fill_between(measured["iteration"], low, high, color=colour, alpha=0.25, lw=0)
-        ax.plot(measured["iteration"], middle, color=colour)
+        inputs, colour = results[name][0].probed("inputs"), named(name).colour
+        low, middle, high = _array(inputs["layers"][layer]["percentiles"]).T
+        ax.fill_between(inputs["iteration"], low, high, color=colour, alpha=0.25, lw=0)
+        ax.plot(inputs["iteration"], middle, color=colour)
         _log_iterations(ax)
         ax.set_title(name, color=colour)
     axes[0][0].set_ylabel("input of the tanh")
@@ -246,30 +244,41 @@ def draw_percentiles(results: Results, variants: Sequence[str], layer: str) -> F
 
 
 def draw_predictiveness(results: Results, variants: Sequence[str]) -> Figure:
-    """Along the gradient: between which losses a step ends, and how far the gradient turns; means
-    over seeds.
+    """Draw, along the gradient, between which losses a step ends, and how far the gradient turns.
+
+    Means over seeds.
     """
     figure, axes = figures.new(2, size=(6.4, 3.0))
+    losses_ax, change_ax = axes[0]
     ends = []
     for name in variants:
-        measured = [record.probed("gradients") for record in results[name]]
-        iterations, colour = measured[0]["iteration"], figures.METHOD_COLOURS[name]
-        losses = np.mean([_array(one["losses"]) for one in measured], axis=0)  # (n, s)
-        axes[0][0].fill_between(
-            iterations, losses.min(axis=1), losses.max(axis=1), color=colour, alpha=0.35, lw=0.8
-        )
-        turns = np.array([unpredicted(record) for record in results[name]])  # (seeds, n)
-        axes[0][1].plot(iterations, turns.mean(axis=0), color=colour)
-        ends.append((float(turns.mean(axis=0)[-1]), name, colour))
-        axes[0][1].fill_between(
-            iterations, turns.min(axis=0), turns.max(axis=0), color=colour, alpha=0.2, lw=0
-        )
-    axes[0][0].set(ylabel="loss after a step, nats", yscale="log")
-    axes[0][1].set(ylabel="change of gradient / its length")
+        records, colour = results[name], named(name).colour
+        _loss_band(losses_ax, records, colour)
+        ends.append((_change_line(change_ax, records, colour), name, colour))
+    losses_ax.set(ylabel="loss after a step, nats", yscale="log")
+    change_ax.set(ylabel="change of gradient / its length")
     for ax in axes[0]:
         _log_iterations(ax)
-    figures.label_ends(axes[0][1], ends)
+    figures.label_ends(change_ax, ends)
     return figure
+
+
+def _loss_band(ax: Axes, records: Sequence[Record], colour: str) -> None:
+    gradients = [record.probed("gradients") for record in records]
+    losses = np.mean([_array(one["losses"]) for one in gradients], axis=0)  # (n, s)
+    low, high = losses.min(axis=1), losses.max(axis=1)
+    ax.fill_between(gradients[0]["iteration"], low, high, color=colour, alpha=0.35, lw=0.8)
+
+
+def _change_line(ax: Axes, records: Sequence[Record], colour: str) -> float:
+    """Draw one variant's relative change with the range of its seeds, and return the last mean."""
+    iterations = records[0].probed("gradients")["iteration"]
+    changes = np.array([relative_change(record) for record in records])  # (seeds, n)
+    means = changes.mean(axis=0)
+    ax.plot(iterations, means, color=colour)
+    low, high = changes.min(axis=0), changes.max(axis=0)
+    ax.fill_between(iterations, low, high, color=colour, alpha=0.2, lw=0)
+    return float(means[-1])
 
 
 def _log_iterations(ax: Axes) -> None:

@@ -1,6 +1,4 @@
-"""What the exercises' runs say: every variant beside a reference, layer by layer, and the paper's
-claims.
-"""
+"""What the exercises' runs say: effects layer by layer, speed, and the paper's claims."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,13 +8,14 @@ from itertools import combinations
 import numpy as np
 from matplotlib.figure import Figure
 
-from book.regularization.exercises import METHODS
+from book.regularization.exercises import COMPARED
 from book.regularization.trainable_range import Range
 from book.report import figures
-from book.report.comparisons import compare
-from book.report.experiments import Results, final, mean
-from book.report.figures import BLACK, METHOD_COLOURS
+from book.report.colours import BLACK
+from book.report.comparisons import Comparison, compare, leader
+from book.report.experiments import Results, epochs_until, final
 from book.report.intervals import Interval, mean_interval, paired_difference
+from book.report.methods import BATCH_NORM, BOTH, DROPOUT, NEITHER
 from models.networks.architectures import layer_names
 from models.records import Record
 
@@ -25,16 +24,19 @@ Ranges = Mapping[str, Mapping[str, Range]]
 Runs = Mapping[str, Results]
 
 
-def layer_effects(results: Results, network: str = "lenet5") -> dict[str, Interval]:
-    """What a batch norm in one layer adds to the test accuracy, averaged over all subsets of the
-    other layers.
+# Effects
 
-    `results` are those of `exercises.subsets`; an interval is over seeds.
+
+def layer_effects(results: Results, network: str = "lenet5") -> dict[str, Interval]:
+    """Return what a batch norm in one layer adds to the test accuracy, by layer.
+
+    It is averaged over all subsets of the other layers. `results` are those of `exercises.subsets`;
+    an interval is over seeds.
     """
     layers = layer_names(network)
     accuracies = {
-        _named(name): np.asarray(final(records, "test_accuracy"))
-        for name, records in results.items()
+        _layers_of(subset): np.asarray(final(records, "test_accuracy"))
+        for subset, records in results.items()
     }
     effects = {}
     for layer in layers:
@@ -47,80 +49,85 @@ def layer_effects(results: Results, network: str = "lenet5") -> dict[str, Interv
     return effects
 
 
-def _named(subset: str) -> frozenset[str]:
+def _layers_of(subset: str) -> frozenset[str]:
     return frozenset() if subset == "none" else frozenset(subset.split(" + "))
 
 
-def speed_up(slow: Sequence[Record], fast: Sequence[Record]) -> Interval:
-    """How many times fewer steps `fast` needs to the test accuracy that `slow` ends with, seed by
-    seed.
+def effects(panels: Mapping[str, Mapping[str, Interval]]) -> Figure:
+    """Draw what a batch norm in each layer adds to the test accuracy, a panel an activation.
 
-    Judged after each epoch, so it is at most the number of epochs; not a number where a run of
-    `fast` never gets there.
+    The effects are in percentage points.
+    """
+    figure, axes = figures.new(len(panels), size=(6.4, 2.2), sharey=True)
+    for ax, (activation, layers) in zip(axes[0], panels.items(), strict=True):
+        for row, effect in enumerate(layers.values()):
+            figures.mean_dot(ax, row, effect.affine(100), BATCH_NORM.colour)
+        ax.axvline(0, color=BLACK, lw=0.8, ls=":")
+        ax.set_yticks(range(len(layers)), list(layers))
+        ax.set_xlabel(f"percentage points ({activation})")
+    axes[0][0].invert_yaxis()
+    return figure
+
+
+# Speed
+
+
+def speed_up(slow: Sequence[Record], fast: Sequence[Record]) -> Interval:
+    """Return how many times fewer steps `fast` needs to the test accuracy that `slow` ends with.
+
+    Taken seed by seed and judged after each epoch, so it is at most the number of epochs; not a
+    number where a run of `fast` never gets there.
     """
     return mean_interval([_times_fewer(one, other) for one, other in zip(slow, fast, strict=True)])
 
 
 def _times_fewer(slow: Record, fast: Record) -> float:
-    goal = slow.final.test_accuracy or 0.0
-    steps = 0
-    for epoch in fast.history:
-        steps += epoch.iterations
-        if (epoch.test_accuracy or 0.0) >= goal:
-            return sum(one.iterations for one in slow.history) / steps
-    return math.nan
+    epoch = epochs_until(fast.curve("test_accuracy"), slow.final.test_accuracy or 0.0)
+    if epoch is None:
+        return math.nan
+    return float(sum(slow.curve("iterations")) / sum(fast.curve("iterations")[:epoch]))
 
 
 def speed_up_text(interval: Interval) -> str:
-    """A speed-up in words."""
+    """Return a speed-up in words."""
     if math.isnan(interval.mean):
         return "not every run with batch norm gets there"
     return f"{interval.text(1)} times fewer steps"
 
 
-def gain_text(without: Range, with_norm: Range) -> str:
-    """How the largest usable value changes with batch norm, in words."""
-    words = f"{without.largest_text} without and {with_norm.largest_text} with batch norm"
-    return (
-        words
-        if math.isnan(gain(without, with_norm))
-        else f"{words}, {gain(without, with_norm):.3g} times"
+def relative_speed(results: Results, name: str, reference: str) -> float:
+    """Return a variant's training images a second over the reference's, by their runs' medians."""
+    ours, theirs = (
+        float(np.median([record.provenance.examples_per_second for record in results[one]]))
+        for one in (name, reference)
     )
+    return ours / theirs
+
+
+def running_accuracy(records: Sequence[Record]) -> Interval:
+    """Return the last epoch's training accuracy, in training mode, while the weights changed."""
+    return mean_interval([record.final.train_accuracy for record in records])
+
+
+# What is usable
+
+
+def gain_text(without: Range, with_norm: Range) -> str:
+    """Return how the largest usable value changes with batch norm, in words."""
+    words = f"{without.largest_text} without and {with_norm.largest_text} with batch norm"
+    times = gain(without, with_norm)
+    return words if math.isnan(times) else f"{words}, {times:.3g} times"
 
 
 def gain(without: Range, with_norm: Range) -> float:
-    """The largest usable value with batch norm over the one without; not a number where there is
-    none.
+    """Return the largest usable value with batch norm over the one without.
+
+    Not a number where there is none.
     """
     return with_norm.largest / without.largest
 
 
-def seen_in(found: Mapping[str, bool]) -> str:
-    """Whether a claim can be seen: everywhere, nowhere, or with which activations.
-
-    >>> seen_in({"sigmoid": True, "tanh": False})
-    'seen with sigmoid only'
-    """
-    where = [name for name, seen in found.items() if seen]
-    if len(where) == len(found):
-        return "seen"
-    return f"seen with {', '.join(where)} only" if where else "not seen"
-
-
-def running_accuracy(records: Sequence[Record]) -> Interval:
-    """The training accuracy over the last epoch, in training mode, while the weights changed."""
-    return mean_interval([record.final.train_accuracy for record in records])
-
-
-def relative_speed(results: Results, name: str, reference: str) -> float:
-    """Training images a second of a variant over those of the reference, by the medians of their
-    runs.
-    """
-    speeds = [
-        float(np.median([record.provenance.examples_per_second for record in results[one]]))
-        for one in (name, reference)
-    ]
-    return speeds[0] / speeds[1]
+# The paper's claims
 
 
 @dataclass(frozen=True)
@@ -134,7 +141,7 @@ class Claim:
 
 
 def claims(rates: Ranges, scales: Ranges, regularized: Runs, textbooks: Runs) -> list[Claim]:
-    """The paper's claims judged by the exercises' runs."""
+    """Judge the paper's claims by the exercises' runs."""
     return [
         _higher_rates(rates),
         _any_start(scales),
@@ -144,109 +151,112 @@ def claims(rates: Ranges, scales: Ranges, regularized: Runs, textbooks: Runs) ->
     ]
 
 
+def seen_in(seen: Mapping[str, bool]) -> str:
+    """Return whether a claim can be seen: everywhere, nowhere, or with which activations.
+
+    >>> seen_in({"sigmoid": True, "tanh": False})
+    'seen with sigmoid only'
+    """
+    where = [name for name, is_seen in seen.items() if is_seen]
+    if len(where) == len(seen):
+        return "seen"
+    return f"seen with {', '.join(where)} only" if where else "not seen"
+
+
 def _higher_rates(rates: Ranges) -> Claim:
-    pairs = {name: (found["neither"], found["batch norm"]) for name, found in rates.items()}
-    told = [
+    pairs = {name: (ranges[NEITHER], ranges[BATCH_NORM]) for name, ranges in rates.items()}
+    largest = [
         f"{name}: {one.largest_text} → {other.largest_text}" for name, (one, other) in pairs.items()
     ]
-    seen = {name: gain(*pair) > 1 for name, pair in pairs.items()}
     return Claim(
-        "higher rates",
-        "much higher learning rates",
-        f"largest usable, {'; '.join(told)}",
-        seen_in(seen),
+        name="higher rates",
+        claim="much higher learning rates",
+        evidence=f"largest usable, {'; '.join(largest)}",
+        verdict=seen_in({name: gain(*pair) > 1 for name, pair in pairs.items()}),
     )
 
 
 def _any_start(scales: Ranges) -> Claim:
     counts = {
-        name: [len(found[method].usable) for method in METHODS] for name, found in scales.items()
+        name: [len(ranges[method].usable) for method in COMPARED] for name, ranges in scales.items()
     }
     total = len(next(iter(next(iter(scales.values())).values())).trials)
-    told = [f"{name}: {one} → {other}" for name, (one, other) in counts.items()]
-    evidence = f"usable factors of {total}, {'; '.join(told)}"
-    seen = {name: other > one for name, (one, other) in counts.items()}
-    return Claim("initialization", "less careful about initialization", evidence, seen_in(seen))
+    usable = [f"{name}: {one} → {other}" for name, (one, other) in counts.items()]
+    return Claim(
+        name="initialization",
+        claim="less careful about initialization",
+        evidence=f"usable factors of {total}, {'; '.join(usable)}",
+        verdict=seen_in({name: other > one for name, (one, other) in counts.items()}),
+    )
 
 
 def _no_dropout(regularized: Runs) -> Claim:
-    """Whether batch norm does without dropout, which can only be told where dropout is of use."""
-    told, helps, seen = [], {}, {}
+    """Judge whether batch norm does without dropout: only to be told where dropout is of use."""
+    evidence, useful, seen = [], {}, {}
     for name, results in regularized.items():
-        alone, instead, beside = (
-            compare(results, *pair)
-            for pair in (("dropout", "neither"), ("batch norm", "dropout"), ("both", "batch norm"))
+        alone = compare(results, DROPOUT, NEITHER)
+        instead = compare(results, BATCH_NORM, DROPOUT)
+        beside = compare(results, BOTH, BATCH_NORM)
+        evidence.append(
+            f"{name}: dropout alone {alone.text}, instead of it {instead.text}, "
+            f"beside it {beside.text}"
         )
-        told.append(
-            f"{name}: dropout alone {alone.text}, instead of it {instead.text}, beside it {beside.text}"
-        )
-        helps[name] = alone.is_clear and alone.difference.mean > 0
-        worse_instead = instead.is_clear and instead.difference.mean < 0
-        seen[name] = (
-            helps[name]
-            and not worse_instead
-            and not (beside.is_clear and beside.difference.mean > 0)
-        )
-    words = seen_in(seen) if any(helps.values()) else "no telling: dropout is of no use here"
-    return Claim("dropout", "sometimes no need of dropout", f"points, {'; '.join(told)}", words)
+        useful[name] = _is_better(alone)
+        seen[name] = useful[name] and not _is_worse(instead) and not _is_better(beside)
+    nothing_to_replace = "no telling: dropout is of no use here"
+    return Claim(
+        name="dropout",
+        claim="sometimes no need of dropout",
+        evidence=f"points, {'; '.join(evidence)}",
+        verdict=seen_in(seen) if any(useful.values()) else nothing_to_replace,
+    )
+
+
+def _is_better(comparison: Comparison) -> bool:
+    return comparison.is_clear and comparison.difference.mean > 0
+
+
+def _is_worse(comparison: Comparison) -> bool:
+    return comparison.is_clear and comparison.difference.mean < 0
 
 
 def _fewer_steps(textbooks: Runs) -> Claim:
-    told, seen = [], {}
+    evidence, seen = [], {}
     for name, results in textbooks.items():
-        factor = speed_up(results[without_norm(results)], results["batch norm"])
-        told.append(f"{name}: {speed_up_text(factor)}")
+        factor = speed_up(results[without_norm(results)], results[BATCH_NORM])
+        evidence.append(f"{name}: {speed_up_text(factor)}")
         seen[name] = (factor.mean if factor.half_width is None else factor.low) > 1
     return Claim(
-        "fewer steps",
-        "fewer steps to the same accuracy (14 times fewer, in the paper)",
-        "; ".join(told),
-        seen_in(seen),
+        name="fewer steps",
+        claim="fewer steps to the same accuracy (14 times fewer, in the paper)",
+        evidence="; ".join(evidence),
+        verdict=seen_in(seen),
     )
 
 
 def without_norm(results: Results) -> str:
-    """The more accurate of the textbook's two networks without batch norm."""
-    others = [name for name in results if name != "batch norm"]
-    return max(others, key=lambda name: mean(results[name], "test_accuracy").mean)
+    """Return the more accurate of the textbook's two networks without batch norm."""
+    return leader({name: records for name, records in results.items() if name != BATCH_NORM})
 
 
 def _saturation(textbooks: Runs) -> Claim:
-    """How far the sigmoid is behind tanh, without and with batch norm, and what that takes away,
-    seed by seed.
-    """
-    behind = {}
-    for method in METHODS:
-        names = [
-            without_norm(found) if method == "neither" else method for found in textbooks.values()
-        ]
-        ends = [
-            final(found[name], "test_accuracy")
-            for found, name in zip(textbooks.values(), names, strict=True)
-        ]
-        behind[method] = [tanh - sigmoid for sigmoid, tanh in zip(*ends, strict=True)]
-    told = " → ".join(mean_interval(points).text(1, 100) for points in behind.values())
-    change = paired_difference(behind["batch norm"], behind["neither"])
-    evidence = f"points that sigmoid is behind tanh: {told} ({change.text(1, 100, sign=True)} by batch norm)"
-    seen = mean_interval(behind["neither"]).mean > 0 > change.mean and not change.could_be_noise
+    """Judge how far the sigmoid is behind tanh, and what batch norm takes away of that."""
+    without = _tanh_ahead([results[without_norm(results)] for results in textbooks.values()])
+    with_norm = _tanh_ahead([results[BATCH_NORM] for results in textbooks.values()])
+    behind = mean_interval(without)
+    change = paired_difference(with_norm, without)
+    shown = f"{behind.text(1, 100)} → {mean_interval(with_norm).text(1, 100)}"
+    seen = behind.mean > 0 > change.mean and not change.could_be_noise
     return Claim(
-        "saturation", "saturating nonlinearities usable", evidence, "seen" if seen else "not seen"
+        name="saturation",
+        claim="saturating nonlinearities usable",
+        evidence=f"points that sigmoid is behind tanh: {shown} "
+        f"({change.text(1, 100, sign=True)} by batch norm)",
+        verdict="seen" if seen else "not seen",
     )
 
 
-def effects(panels: Mapping[str, Mapping[str, Interval]]) -> Figure:
-    """What a batch norm in each layer adds to the test accuracy, in percentage points: a panel an
-    activation.
-    """
-    figure, axes = figures.new(len(panels), size=(6.4, 2.2), sharey=True)
-    for ax, (activation, layers) in zip(axes[0], panels.items(), strict=True):
-        for row, interval in enumerate(effect.affine(100) for effect in layers.values()):
-            colour = METHOD_COLOURS["batch norm"]
-            ax.errorbar(
-                interval.mean, row, xerr=interval.half_width, fmt="o", color=colour, ms=5, capsize=3
-            )
-        ax.axvline(0, color=BLACK, lw=0.8, ls=":")
-        ax.set_yticks(range(len(layers)), list(layers))
-        ax.set_xlabel(f"percentage points ({activation})")
-    axes[0][0].invert_yaxis()
-    return figure
+def _tanh_ahead(runs: Sequence[Sequence[Record]]) -> list[float]:
+    """Return by how much tanh is more accurate on the test set than the sigmoid, seed by seed."""
+    sigmoid, tanh = (final(records, "test_accuracy") for records in runs)
+    return [ahead - behind for behind, ahead in zip(sigmoid, tanh, strict=True)]

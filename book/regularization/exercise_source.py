@@ -1,10 +1,9 @@
-"""What the forum thread behind the exercises reports (source), beside ours, and which accuracy it
-can have meant.
-"""
+"""What the forum thread behind the exercises reports (source), beside ours."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from book.report.experiments import or_nan
 from book.report.intervals import Interval, mean_interval
 from models.records import Record
 
@@ -35,7 +34,7 @@ ROWS: Sequence[tuple[str, str, float, int]] = (
 
 
 def printed_rows(records: Sequence[Record]) -> list[list[str]]:
-    """A row a number: the textbook's (source), and ours as mean over seeds with its interval.
+    """Return a row a number: the textbook's (source), and ours as mean over seeds.
 
     Loss and accuracy of the training set are the running ones of the last epoch, as the textbook
     prints them.
@@ -47,7 +46,7 @@ def printed_rows(records: Sequence[Record]) -> list[list[str]]:
 
 
 def minutes(records: Sequence[Record]) -> Interval:
-    """How long a training took, without judging."""
+    """Return how long a training took, without judging."""
     return mean_interval([record.provenance.seconds / 60 for record in records])
 
 
@@ -55,24 +54,21 @@ def _ours(records: Sequence[Record], name: str) -> Interval:
     ends = [
         record.provenance if name == "examples_per_second" else record.final for record in records
     ]
-    return mean_interval([_number(getattr(end, name)) for end in ends])
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else value
+    return mean_interval([or_nan(getattr(end, name)) for end in ends])
 
 
 @dataclass(frozen=True)
 class Highest:
-    """The highest accuracies that any run reached after any of its epochs: running on training
-    images, and on test.
+    """The highest accuracies that any run reached after any of its epochs.
+
+    `train` is a running one, on training images.
     """
 
     train: float
     test: float
 
     def reading(self, accuracy: float) -> str:
-        """Which accuracy a number can be, if these runs are like the thread's.
+        """Return which accuracy a number can be, if these runs are like the thread's.
 
         >>> Highest(train=0.97, test=0.91).reading(0.95)
         'a training accuracy: beyond every test accuracy here'
@@ -85,7 +81,7 @@ class Highest:
 
 
 def highest(records: Iterable[Record]) -> Highest:
-    """The highest accuracies of some runs.
+    """Return the highest accuracies of some runs.
 
     Raises:
         ValueError: there are no runs.

@@ -12,7 +12,7 @@ from models.records import Record
 
 
 def learned_rows(records: Sequence[Record]) -> Iterator[list[object]]:
-    """A row a layer: channels, then mean and range of γ and of β over all channels and seeds."""
+    """Return a row a layer: channels, then mean and range of γ and of β over channels and seeds."""
     gammas, betas = learned(records, "gamma"), learned(records, "beta")
     for layer, values in gammas.items():
         yield [layer, len(values) // len(records), *_summary(values), *_summary(betas[layer])]
@@ -26,8 +26,9 @@ def _summary(values: Sequence[float]) -> tuple[str, str]:
 
 
 def moving_rows(records: Sequence[Record]) -> Iterator[list[object]]:
-    """A row a layer: mean and range of the moving mean and of the moving standard deviation,
-    channels and seeds.
+    """Return a row a layer: mean and range of its moving mean and moving standard deviation.
+
+    They are over all channels and seeds.
     """
     means, variances = learned(records, "running_mean"), learned(records, "running_var")
     for layer, values in means.items():
@@ -36,11 +37,10 @@ def moving_rows(records: Sequence[Record]) -> Iterator[list[object]]:
 
 @dataclass(frozen=True)
 class InputLayer:
-    """What a batch norm on the input learned, mean over channels and seeds, beside the training
-    set's own statistics.
+    """What a batch norm on the input learned, beside the training set's own statistics.
 
-    Means and standard deviations are those of pixels on the scale 0..1; the squared length is γ² +
-    β².
+    All are means over channels and seeds. Means and standard deviations are those of pixels on the
+    scale 0..1; the squared length is γ² + β².
     """
 
     gamma: Interval
@@ -53,7 +53,7 @@ class InputLayer:
 
 
 def input_layer(records: Sequence[Record]) -> InputLayer:
-    """The input's batch norm of runs that have one; an interval is over seeds."""
+    """Summarize the input's batch norm of runs that have one; an interval is over seeds."""
 
     def over_seeds(name: str, power: float = 1.0) -> Interval:
         layers: list[Mapping[str, Sequence[float]]] = [
@@ -74,5 +74,5 @@ def input_layer(records: Sequence[Record]) -> InputLayer:
 
 
 def _squared_length(layer: Mapping[str, Sequence[float]]) -> float:
-    """γ² + β², averaged over the channels: what small steps leave at 1 when a batch norm follows."""
+    """Return γ² + β², mean over channels: small steps leave it at 1 when a batch norm follows."""
     return float(np.mean(np.square(layer["gamma"]) + np.square(layer["beta"])))

@@ -11,7 +11,7 @@ from models.records import Record
 
 @dataclass(frozen=True)
 class Measure:
-    """A number of one record: how a table heads it, how many digits it shows there, and times what."""
+    """A number of one record, and how a table shows it: its label, its digits, times what scale."""
 
     label: str
     of: Callable[[Record], float]
@@ -19,25 +19,22 @@ class Measure:
     scale: float = 1.0
 
     def mean(self, records: Sequence[Record]) -> Interval:
-        """Mean over seeds."""
+        """Return the mean over seeds."""
         return mean_interval([self.of(record) for record in records])
 
     def difference(self, results: Results, first: str, second: str) -> Interval:
-        """Mean of `first` − `second`, seed by seed."""
-        return paired_difference(
-            [self.of(record) for record in results[first]], [self.of(r) for r in results[second]]
-        )
+        """Return the mean of `first` − `second`, seed by seed."""
+        ours, theirs = ([self.of(record) for record in results[name]] for name in (first, second))
+        return paired_difference(ours, theirs)
 
     def text(self, interval: Interval, *, sign: bool = False) -> str:
-        """An interval of this measure as tables and sentences show it."""
+        """Return an interval of this measure as tables and sentences show it."""
         return interval.text(self.digits, self.scale, sign=sign)
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """A measure of two variants, and what a positive and a negative difference `first` − `second`
-    would mean.
-    """
+    """A measure of two variants, and what `more` and `less` of it in `first` than `second` mean."""
 
     measure: Measure
     first: str
@@ -46,25 +43,25 @@ class Contrast:
     less: str
 
     def difference(self, results: Results) -> Interval:
-        """Mean of `first` − `second`, seed by seed."""
+        """Return the mean of `first` − `second`, seed by seed."""
         return self.measure.difference(results, self.first, self.second)
 
     def text(self, results: Results) -> str:
-        """The difference with its interval."""
+        """Return the difference with its interval."""
         return self.measure.text(self.difference(results), sign=True)
 
     def words(self, results: Results) -> str:
-        """The verdict."""
+        """Return the verdict."""
         return verdict(self.difference(results), self.more, self.less)
 
     def row(self, results: Results) -> list[str]:
-        """What was compared, the difference, and the verdict."""
+        """Return what was compared, the difference, and the verdict."""
         compared = f"{self.measure.label}: {self.first} − {self.second}"
         return [compared, self.text(results), self.words(results)]
 
 
 def require_finished(results: Results) -> None:
-    """Refuses runs that diverged: of a network that has lost its way there is nothing to measure.
+    """Refuse runs that diverged: of a network that has lost its way there is nothing to measure.
 
     Raises:
         ParameterError: Names the variants.
@@ -77,18 +74,19 @@ def require_finished(results: Results) -> None:
         )
 
 
-def variant_rows(
+def mean_rows(
     results: Results, variants: Sequence[str], measures: Sequence[Measure]
 ) -> list[list[str]]:
-    """A row a variant: its mean of each measure with its interval."""
+    """Return a row a variant: its mean of each measure with its interval."""
     return [[name, *(one.text(one.mean(results[name])) for one in measures)] for name in variants]
 
 
-def gap_rows(
+def difference_rows(
     results: Results, pairs: Sequence[tuple[str, str]], measures: Sequence[Measure]
 ) -> list[list[str]]:
-    """A row a pair of variants: the difference in each measure, in bold where its interval excludes
-    zero.
+    """Return a row a pair of variants: the difference in each measure, bold where it is clear.
+
+    It is clear where its interval excludes zero.
     """
     return [
         [f"{a} − {b}", *(_marked(one, one.difference(results, a, b)) for one in measures)]
@@ -96,15 +94,15 @@ def gap_rows(
     ]
 
 
-def _marked(measure: Measure, gap: Interval) -> str:
-    text = measure.text(gap, sign=True)
-    return text if gap.could_be_noise else f"**{text}**"
+def _marked(measure: Measure, difference: Interval) -> str:
+    text = measure.text(difference, sign=True)
+    return text if difference.could_be_noise else f"**{text}**"
 
 
 def place_rows(
     results: Results, variants: Sequence[str], measures: Mapping[str, Measure]
 ) -> list[list[str]]:
-    """A row a measure, such as one a layer: its name, then each variant's mean with its interval."""
+    """Return a row a measure, such as one a layer: its name, then each variant's mean."""
     return [
         [name, *(one.text(one.mean(results[variant])) for variant in variants)]
         for name, one in measures.items()

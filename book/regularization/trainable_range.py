@@ -7,9 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from book.report import figures
+from book.report.colours import BLACK
 from book.report.experiments import mean
-from book.report.figures import BLACK, METHOD_COLOURS
 from book.report.intervals import Interval
+from book.report.methods import named
 from models.data.datasets import DATASETS
 from models.records import Record
 
@@ -19,7 +20,7 @@ LEARNT = 2.0  # a network below so many times the accuracy of guessing has learn
 
 @dataclass(frozen=True)
 class Trial:
-    """One value of the setting: the mean test accuracy of its runs, and how many of them diverged."""
+    """One value of the setting: its runs' mean test accuracy, and how many of them diverged."""
 
     value: float
     accuracy: Interval
@@ -39,13 +40,9 @@ class Range:
 
     @property
     def best(self) -> float:
-        """The highest mean accuracy of any value without a diverged run; that of guessing where
-        there is none.
-        """
-        return max(
-            (trial.accuracy.mean for trial in self.trials if not trial.diverged),
-            default=self.chance,
-        )
+        """The highest mean accuracy of a value without diverged runs, or else that of guessing."""
+        means = (trial.accuracy.mean for trial in self.trials if not trial.diverged)
+        return max(means, default=self.chance)
 
     @property
     def usable(self) -> list[float]:
@@ -69,9 +66,7 @@ class Range:
 
     @property
     def largest_text(self) -> str:
-        """The largest usable value in words; at the end of the trials, a larger one may be usable,
-        too.
-        """
+        """The largest usable value in words; beyond the end of the trials a larger one may be."""
         if not self.usable:
             return "none"
         at_the_end = self.largest == self.trials[-1].value
@@ -79,55 +74,50 @@ class Range:
 
 
 def usable_range(results: Mapping[str, Sequence[Record]]) -> Range:
-    """The range of a setting from runs named by its values, such as `{"0.1": records, "1":
-    records}`.
+    """Return the range of a setting from runs named by its values, such as `{"0.1": records}`.
 
     Raises:
         ValueError: there are no runs, or a name is no number.
     """
     if not results:
         raise ValueError("a range needs at least one value of the setting; got none")
-    trials = [
-        Trial(
-            float(name), mean(records, "test_accuracy"), sum(record.diverged for record in records)
-        )
-        for name, records in results.items()
-    ]
+    trials = [_trial(float(name), records) for name, records in results.items()]
     dataset = next(iter(results.values()))[0].spec.dataset
-    return Range(
-        tuple(sorted(trials, key=lambda trial: trial.value)), 1 / len(DATASETS[dataset].classes)
-    )
+    ascending = sorted(trials, key=lambda trial: trial.value)
+    return Range(tuple(ascending), 1 / len(DATASETS[dataset].classes))
+
+
+def _trial(value: float, records: Sequence[Record]) -> Trial:
+    diverged = sum(record.diverged for record in records)
+    return Trial(value, mean(records, "test_accuracy"), diverged)
 
 
 def ranges(panels: Mapping[str, Mapping[str, Range]], *, xlabel: str) -> Figure:
-    """Test accuracy against a setting on a logarithmic axis: a panel an activation, a line a
-    method.
+    """Draw test accuracy against a setting, a panel an activation, a line a method.
 
-    A cross stands where a run diverged, a dotted line at each method's largest usable value.
+    The setting's axis is logarithmic. A cross stands where a run diverged, a dotted line at each
+    method's largest usable value.
     """
     figure, axes = figures.new(len(panels), size=(6.4, 2.9), sharey=True)
-    for ax, (activation, found) in zip(axes[0], panels.items(), strict=True):
-        ends = _lines(ax, found)
+    for ax, (activation, methods) in zip(axes[0], panels.items(), strict=True):
+        ends = _lines(ax, methods)
         ax.set(xscale="log", xlabel=f"{xlabel} ({activation})", ylim=(0, 100))
     figures.label_ends(axes[0][-1], ends)
     axes[0][0].set_ylabel("test accuracy, %")
     return figure
 
 
-def _lines(ax: Axes, found: Mapping[str, Range]) -> list[tuple[float, str, str]]:
-    values = [trial.value for trial in next(iter(found.values())).trials]
-    ends = figures.sweep(
-        ax,
-        values,
-        {
-            method: [trial.accuracy.affine(100) for trial in one.trials]
-            for method, one in found.items()
-        },
-    )
-    for method, one in found.items():
-        lost = [(trial.value, 100 * trial.accuracy.mean) for trial in one.trials if trial.diverged]
-        for point in lost:
-            ax.plot(*point, "x", color=BLACK, ms=7, zorder=3)
+def _lines(ax: Axes, methods: Mapping[str, Range]) -> list[figures.End]:
+    values = [trial.value for trial in next(iter(methods.values())).trials]
+    accuracies = {
+        method: [trial.accuracy.affine(100) for trial in one.trials]
+        for method, one in methods.items()
+    }
+    ends = figures.sweep(ax, values, accuracies)
+    for method, one in methods.items():
+        for trial in one.trials:
+            if trial.diverged:
+                ax.plot(trial.value, 100 * trial.accuracy.mean, "x", color=BLACK, ms=7, zorder=3)
         if one.usable:
-            ax.axvline(one.largest, color=METHOD_COLOURS.get(method), ls=":", lw=1)
+            ax.axvline(one.largest, color=named(method).colour, ls=":", lw=1)
     return ends

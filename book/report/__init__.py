@@ -1,3 +1,1 @@
-"""What the chapters of more than one part use: experiments, statistics, figures, tables and numbers
-for the prose.
-"""
+"""What the chapters of all parts share: experiments, comparisons, figures, tables, prose."""

@@ -5,22 +5,8 @@ from dataclasses import dataclass
 
 from book.report.experiments import Results, after, difference, final, mean
 from book.report.intervals import Interval, mean_interval, paired_difference, too_few, verdict
+from book.report.methods import spoken
 from models.records import Record
-
-#: What a sentence calls a variant.
-CALLED: Mapping[str, str] = {
-    "neither": "neither of the two",
-    "batch norm": "batch norm alone",
-    "batch norm, input too": "batch norm on the input too",
-    "dropout": "dropout alone",
-    "both": "their combination",
-    "constant": "the constant rate",
-    "exp_range": "the policy exp_range",
-    "one-cycle": "the policy one-cycle",
-    "growing batch": "the growing batch",
-    "shrinking rate": "the shrinking rate",
-    "both fixed": "keeping both fixed",
-}
 
 WORDS = ("better", "worse")
 PAIR_HEADERS = ("test accuracy", "difference, points", "in words")
@@ -28,7 +14,7 @@ PAIR_HEADERS = ("test accuracy", "difference, points", "in words")
 
 @dataclass(frozen=True)
 class Comparison:
-    """The accuracy of `first` less that of `second`, seed by seed, as a share of the images judged."""
+    """The accuracy of `first` less that of `second`, seed by seed, from 0 to 1."""
 
     first: str
     second: str
@@ -54,7 +40,7 @@ class Comparison:
     @property
     def sentence(self) -> str:
         """The comparison as a sentence without its full stop, which begins with `first`."""
-        first, second = (CALLED.get(name, name) for name in (self.first, self.second))
+        first, second = spoken(self.first), spoken(self.second)
         if self.is_clear:
             size = self.difference.text(2, 100).removeprefix("−")
             return f"{first} is {size} percentage points {self.words} than {second}"
@@ -65,87 +51,90 @@ class Comparison:
 
 
 def compare(results: Results, first: str, second: str, name: str = "test_accuracy") -> Comparison:
-    """Two variants with the same seeds, by an accuracy at the end of their runs."""
+    """Compare two variants with the same seeds by an accuracy at the end of their runs."""
     return Comparison(first, second, difference(results, first, second, name))
 
 
 def at_epoch(results: Results, first: str, second: str, epoch: int) -> Comparison:
-    """Two variants with the same seeds, by their test accuracy after so many epochs."""
+    """Compare two variants with the same seeds by their test accuracy after so many epochs."""
     ours, theirs = (after(results[name], "test_accuracy", epoch) for name in (first, second))
     return Comparison(first, second, paired_difference(ours, theirs))
 
 
-def sentences(compared: Iterable[Comparison]) -> str:
-    """Comparisons in prose, each a sentence of its own.
+def sentences(comparisons: Iterable[Comparison]) -> str:
+    """Tell comparisons in prose, each in a sentence of its own.
 
-    >>> sentences([Comparison("both", "dropout", Interval(0.012, 0.002, 5))]).replace("\\N{NO-BREAK SPACE}", " ")
+    >>> from book.report.intervals import NBSP
+    >>> better = Comparison("both", "dropout", Interval(0.012, 0.002, 5))
+    >>> sentences([better]).replace(NBSP, " ")
     'Their combination is 1.20 ± 0.20 percentage points better than dropout alone.'
     """
-    return " ".join(f"{one.sentence[0].upper()}{one.sentence[1:]}." for one in compared)
+    return " ".join(f"{one.sentence[0].upper()}{one.sentence[1:]}." for one in comparisons)
 
 
-def pair_rows(compared: Iterable[Comparison]) -> list[list[str]]:
-    """A row a comparison, as `PAIR_HEADERS` names it."""
-    return [[f"{one.first} − {one.second}", one.text, one.words] for one in compared]
+def pair_rows(comparisons: Iterable[Comparison]) -> list[list[str]]:
+    """Return a row a comparison, as `PAIR_HEADERS` names it."""
+    return [[f"{one.first} − {one.second}", one.text, one.words] for one in comparisons]
 
 
 def settings_rows(
     settings: Mapping[str, Results], pairs: Collection[tuple[str, str]]
 ) -> list[list[str]]:
-    """A row a setting, with each pair's difference, in bold where its interval excludes zero."""
+    """Return a row a setting: each pair's difference, in bold where its interval excludes zero."""
     rows = []
     for setting, results in settings.items():
-        compared = [compare(results, *pair) for pair in pairs]
-        texts = [f"**{one.text}**" if one.is_clear else one.text for one in compared]
+        comparisons = [compare(results, *pair) for pair in pairs]
+        texts = [f"**{one.text}**" if one.is_clear else one.text for one in comparisons]
         rows.append([setting, *texts])
     return rows
 
 
 def intervals_in(settings: Mapping[str, Results], pairs: Collection[tuple[str, str]]) -> int:
-    """How many of these differences have an interval: those of three seeds or more."""
-    compared = [compare(results, *pair) for results in settings.values() for pair in pairs]
-    return sum(one.difference.half_width is not None for one in compared)
+    """Count how many of these differences have an interval: those of three seeds or more."""
+    comparisons = [compare(results, *pair) for results in settings.values() for pair in pairs]
+    return sum(one.difference.half_width is not None for one in comparisons)
 
 
-def tally(settings: Mapping[str, Results], first: str, second: str) -> str:
-    """In which settings `first` is clearly better or worse than `second`, and in which that stays
-    open, in prose.
+def where_clear(settings: Mapping[str, Results], first: str, second: str) -> str:
+    """Tell in which settings `first` is clearly better or worse than `second`, in prose.
+
+    The settings in which neither is clear come last.
     """
-    compared = {setting: compare(results, first, second) for setting, results in settings.items()}
+    comparisons = {name: compare(results, first, second) for name, results in settings.items()}
     groups = {
-        words: [name for name, one in compared.items() if one.is_clear and one.words == words]
+        words: [name for name, one in comparisons.items() if one.is_clear and one.words == words]
         for words in WORDS
     }
-    groups["not to be told apart from it"] = [
-        name for name, one in compared.items() if not one.is_clear
-    ]
-    found = [
+    unclear = [name for name, one in comparisons.items() if not one.is_clear]
+    groups["not to be told apart from it"] = unclear
+    counts = [
         f"{words} in {len(names)} ({'; '.join(names)})" for words, names in groups.items() if names
     ]
-    subject, other = (CALLED.get(name, name) for name in (first, second))
-    return f"Against {other}, of {len(settings)} settings, {subject} is {', '.join(found)}."
+    opening = f"Against {spoken(second)}, of {len(settings)} settings, {spoken(first)} is"
+    return f"{opening} {', '.join(counts)}."
 
 
 def leader(results: Results, name: str = "test_accuracy") -> str:
-    """The variant with the highest mean; of equals the first."""
+    """Return the variant with the highest mean; of equals the first."""
     return max(results, key=lambda variant: mean(results[variant], name).mean)
 
 
 def leader_sentence(results: Results, reference: str, called: str = "{}") -> str:
-    """Which variant has the highest mean test accuracy, and how it compares with `reference`.
+    """Tell which variant has the highest mean test accuracy, and how it differs from `reference`.
 
     `called` is how the sentence calls a variant, such as `the rate {}`.
     """
     best = leader(results)
-    told = f"The highest mean test accuracy belongs to {called.format(best)}"
+    opening = f"The highest mean test accuracy belongs to {called.format(best)}"
     if best == reference:
-        return f"{told}."
-    against = compare(results, best, reference)
-    return f"{told}; against {called.format(reference)} it changes by {against.text} points: {against.words}."
+        return f"{opening}."
+    gap = compare(results, best, reference)
+    other = called.format(reference)
+    return f"{opening}; against {other} it changes by {gap.text} points: {gap.words}."
 
 
 def series(results: Results, names: Mapping[str, str]) -> dict[str, list[Interval]]:
-    """For each of some accuracies, by its label, the means over seeds of all variants, per cent."""
+    """Return for each of some accuracies, by its label, all variants' means, per cent."""
     return {
         label: [mean_interval(final(records, name, scale=100)) for records in results.values()]
         for label, name in names.items()
@@ -153,7 +142,7 @@ def series(results: Results, names: Mapping[str, str]) -> dict[str, list[Interva
 
 
 def by_setting(settings: Iterable[Results], variants: Iterable[str]) -> dict[str, list[Interval]]:
-    """For each variant, its mean test accuracy over seeds in each setting, per cent."""
+    """Return for each variant its mean test accuracy in each setting, per cent."""
     settings = list(settings)
     return {
         name: [
@@ -164,7 +153,10 @@ def by_setting(settings: Iterable[Results], variants: Iterable[str]) -> dict[str
 
 
 def generalization_gap(records: Sequence[Record]) -> list[float]:
-    """Training less test accuracy at the end of each run, both in evaluation mode, as a share."""
+    """Return training less test accuracy at the end of each run, from 0 to 1.
+
+    Both are judged in evaluation mode.
+    """
     return [
         record.diagnostics["train_accuracy"] - record.diagnostics["test_accuracy"]
         for record in records

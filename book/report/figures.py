@@ -14,49 +14,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from book.builder import trace
+from book.report.colours import BLACK
 from book.report.intervals import Interval, mean_interval
+from book.report.methods import Method, named
 
 STYLE = Path(__file__).with_name("report.mplstyle")
 
-BLUE, ORANGE, GREEN, PINK, RED, SKY, BLACK, GREY = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#CC79A7",
-    "#D55E00",
-    "#56B4E9",
-    "#000000",
-    "#777777",
-)
+#: Histories by method: each has one a seed, each a sequence over epochs.
+Series = Mapping[str, Sequence[Sequence[float]]]
 
-#: A method keeps its colour through the whole book.
-METHOD_COLOURS: Mapping[str, str] = {
-    "neither": GREY,
-    "batch norm": BLUE,
-    "batch norm, input too": GREEN,
-    "dropout": ORANGE,
-    "both": PINK,
-    "noisy batch norm": SKY,
-    "neither, lower rate": BLACK,
-    "no norm": GREY,
-    "layer norm": ORANGE,
-    "group norm": GREEN,
-    "instance norm": PINK,
-    "before tanh": BLUE,
-    "after tanh": RED,
-    "constant": GREY,
-    "exp_range": BLUE,
-    "triangular": SKY,
-    "triangular2": GREEN,
-    "one-cycle": ORANGE,
-    "growing batch": PINK,
-    "shrinking rate": RED,
-    "both fixed": GREY,
-}
-
-
-#: Methods whose lines may lie on another's are dashed, so that both are seen.
-METHOD_LINES: Mapping[str, str] = {"batch norm, input too": "--", "both": "--"}
+#: A line's last value, label and colour, for `label_ends`.
+End = tuple[float, str, str]
 
 
 def use_style() -> None:
@@ -64,29 +33,26 @@ def use_style() -> None:
     from matplotlib_inline.backend_inline import set_matplotlib_formats
 
     plt.style.use(STYLE)
+    trace.show_files(STYLE)
     set_matplotlib_formats("svg", "pdf")
 
 
 def new(
     columns: int = 1, *, rows: int = 1, size: tuple[float, float] = (6.4, 3.2), **options: Any
 ) -> tuple[Figure, Any]:
-    """A figure and its axes (rows, columns), for a cell to return: unlike pyplot's own it is not
-    shown a second time.
+    """Return a figure and its axes (rows, columns), for a cell to return.
 
-    `size` is in inches.
+    Unlike pyplot's own it is not shown a second time. `size` is in inches.
     """
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, **options)
     plt.close(figure)
     return figure, axes
 
 
-#: Histories of several methods: each has one a seed, each a sequence over epochs.
-Series = Mapping[str, Sequence[Sequence[float]]]
-
-
 def panels(quantities: Mapping[str, Series]) -> Figure:
-    """Curves of several quantities side by side, labelled in the last; `quantities` maps axis
-    labels to series.
+    """Draw curves of several quantities side by side, labelled in the last panel.
+
+    `quantities` maps axis labels to series.
     """
     figure, axes = new(len(quantities), size=(6.4, 2.9))
     for ax, (label, series) in zip(axes[0], quantities.items(), strict=True):
@@ -96,114 +62,100 @@ def panels(quantities: Mapping[str, Series]) -> Figure:
     return figure
 
 
-def curves(ax: Axes, series: Series) -> list[tuple[float, str, str]]:
-    """Draw each method's mean over seeds as a line, its 95 % interval as a band; of one or two
-    seeds, each as a line.
+def curves(ax: Axes, series: Series) -> list[End]:
+    """Draw each method's mean over seeds as a line, and its 95 % interval as a band.
 
-    Returns the lines' last value, label and colour, for `label_ends`.
+    Of one or two seeds, each is a line. The ends returned are those of the means.
     """
-    ends = []
-    for method, histories in series.items():
-        epochs = np.arange(1, len(histories[0]) + 1)
-        intervals = [mean_interval(values) for values in zip(*histories, strict=True)]
-        means, low, high = (
-            [getattr(i, name) for i in intervals] for name in ("mean", "low", "high")
-        )
-        look: dict[str, Any] = {"color": METHOD_COLOURS.get(method), "ls": METHOD_LINES.get(method)}
-        look["marker"] = "." if len(epochs) < 4 else None
-        if len(histories) > 2:
-            (line,) = ax.plot(epochs, means, **look)
-            ax.fill_between(epochs, low, high, color=line.get_color(), alpha=0.2, lw=0)
-        else:
-            line, *_ = ax.plot(epochs, np.transpose(histories), **look)
-        ends.append((means[-1], method, str(line.get_color())))
+    ends = [_curve(ax, named(name), histories) for name, histories in series.items()]
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     return ends
 
 
-def label_ends(ax: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
-    """Write each line's label beside its end, moved apart where they would overlap; at the bottom
-    where it has none.
+def _curve(ax: Axes, method: Method, histories: Sequence[Sequence[float]]) -> End:
+    epochs = np.arange(1, len(histories[0]) + 1)
+    intervals = [mean_interval(values) for values in zip(*histories, strict=True)]
+    means = [interval.mean for interval in intervals]
+    look: dict[str, Any] = {"color": method.colour, "ls": method.dash}
+    look["marker"] = "." if len(epochs) < 4 else None
+    if len(histories) > 2:
+        ax.plot(epochs, means, **look)
+        band(ax, epochs, intervals, method.colour)
+    else:
+        ax.plot(epochs, np.transpose(histories), **look)
+    return means[-1], method, method.colour
+
+
+def band(ax: Axes, positions: Any, intervals: Sequence[Interval], colour: str) -> None:
+    """Draw intervals as a band around their means' line."""
+    low, high = [one.low for one in intervals], [one.high for one in intervals]
+    ax.fill_between(positions, low, high, color=colour, alpha=0.2, lw=0)
+
+
+def label_ends(ax: Axes, ends: Sequence[End]) -> None:
+    """Write each line's label beside its end, moved apart where two would overlap.
+
+    A line that ends in no number has its label at the bottom.
     """
     ax.autoscale_view()  # else the limits are not known yet
     to_axes = ax.transAxes.inverted()
     places = [to_axes.transform(ax.transData.transform((0, value)))[1] for value, _, _ in ends]
     places = np.nan_to_num(places)
-    order = np.argsort(places)
     height, last = 0.07, -np.inf
-    for index in order:
-        place = max(places[index], last + height)
-        last = place
+    for index in np.argsort(places):
+        last = max(places[index], last + height)
         _, label, colour = ends[index]
-        ax.annotate(
-            label,
-            (1.01, place),
-            xycoords="axes fraction",
-            color=colour,
-            va="center",
-            fontsize=9,
-            annotation_clip=False,
-        )
+        at: dict[str, Any] = {"xycoords": "axes fraction", "va": "center", "annotation_clip": False}
+        ax.annotate(label, (1.01, last), color=colour, fontsize=9, **at)
 
 
 def sweep(
     ax: Axes,
     positions: Sequence[float],
     series: Mapping[str, Sequence[Interval]],
-    colours: Mapping[str, str] = METHOD_COLOURS,
-) -> list[tuple[float, str, str]]:
-    """Draw means over seeds against a setting that was varied, with their 95 % intervals as bars;
-    two seeds as dots.
+    colours: Mapping[str, str] | None = None,
+) -> list[End]:
+    """Draw means over seeds against a setting that was varied, with their 95 % intervals as bars.
 
-    Returns the lines' last value, label and colour, for `label_ends`.
+    Two seeds are dots. A series is a method, unless `colours` has the colour of each.
     """
     ends = []
     for label, intervals in series.items():
-        means, errors = (
-            [one.mean for one in intervals],
-            [one.half_width or 0.0 for one in intervals],
-        )
-        line, *_ = ax.errorbar(
-            positions,
-            means,
-            errors,
-            color=colours.get(label),
-            ls=METHOD_LINES.get(label, "-"),
-            marker="o",
-            ms=3.5,
-            capsize=2,
-            elinewidth=0.9,
-        )
+        colour = colours[label] if colours else named(label).colour
+        dash = "-" if colours else named(label).dash
+        means = [one.mean for one in intervals]
+        errors = [one.half_width or 0.0 for one in intervals]
+        look: dict[str, Any] = {"marker": "o", "ms": 3.5, "capsize": 2, "elinewidth": 0.9}
+        ax.errorbar(positions, means, errors, color=colour, ls=dash, **look)
         for position, one in zip(positions, intervals, strict=True):
-            ax.plot(
-                [position] * len(one.points),
-                one.points,
-                ".",
-                color=line.get_color(),
-                ms=4,
-                alpha=0.7,
-            )
-        ends.append((means[-1], label, str(line.get_color())))
+            xs = [position] * len(one.points)
+            ax.plot(xs, one.points, ".", color=colour, ms=4, alpha=0.7)
+        ends.append((means[-1], label, colour))
     return ends
 
 
 def dots(groups: Mapping[str, Mapping[str, Sequence[float]]], *, xlabel: str) -> Figure:
-    """A row a method and a panel a group: every seed a small dot, the mean a large one with its 95
-    % interval.
+    """Draw a row a method and a panel a group.
+
+    Every seed is a small dot, the mean a large one with its 95 % interval.
     """
     figure, axes = new(len(groups), sharey=True, size=(6.4, 2.6))
     for ax, (group, methods) in zip(axes[0], groups.items(), strict=True):
         for row, (method, values) in enumerate(methods.items()):
-            colour, interval = METHOD_COLOURS.get(method, BLUE), mean_interval(values)
+            colour = named(method).colour
             ax.plot(values, [row + 0.22] * len(values), ".", color=colour, ms=4, alpha=0.7)
-            ax.errorbar(
-                interval.mean, row, xerr=interval.half_width, fmt="o", color=colour, ms=5, capsize=3
-            )
+            mean_dot(ax, row, mean_interval(values), colour)
         ax.set(xlabel=f"{xlabel}\n{group}".strip())
         ax.set_yticks(range(len(methods)), list(methods))
         ax.grid(visible=False, axis="y")
         ax.set_ylim(len(methods) - 0.5, -0.5)
     return figure
+
+
+def mean_dot(ax: Axes, row: float, interval: Interval, colour: str) -> None:
+    """Draw a mean as a large dot in a row, with its interval as a bar."""
+    look: dict[str, Any] = {"fmt": "o", "ms": 5, "capsize": 3}
+    ax.errorbar(interval.mean, row, xerr=interval.half_width, color=colour, **look)
 
 
 def violins(
@@ -212,15 +164,14 @@ def violins(
     ylabel: str,
     reference: float | None = None,
 ) -> Figure:
-    """The distribution of a quantity by layer, one panel a method, every channel of every seed a
-    point.
+    """Draw the distribution of a quantity by layer, a panel a method, every channel a point.
 
-    `groups` maps a method to its layers, each with its values; `reference` is drawn as a thin line
-    (the initial value).
+    `groups` maps a method to its layers, each with the values of all seeds; `reference` is drawn
+    as a thin line (the initial value).
     """
     figure, axes = new(len(groups), sharey=True)
     for ax, (method, layers) in zip(axes[0], groups.items(), strict=True):
-        colour = METHOD_COLOURS.get(method, BLUE)
+        colour = named(method).colour
         if reference is not None:
             ax.axhline(reference, color=BLACK, lw=0.8, ls=":")
         for position, values in enumerate(layers.values()):
@@ -232,8 +183,9 @@ def violins(
 
 
 def _violin(ax: Axes, position: int, values: np.ndarray, colour: str) -> None:
-    """One violin with its points; a handful of values is shown as points alone, for a density would
-    be made up.
+    """Draw one violin with its points.
+
+    A handful of values is shown as points alone: a density would be made up.
     """
     if values.size >= 10 and np.ptp(values) > 0:
         body: dict[str, Any] = ax.violinplot(values, [position], widths=0.8, showmedians=True)

@@ -17,7 +17,7 @@ def glue(**values: Any) -> None:
 
 
 def plain(value: Any) -> Any:
-    """A number as Python's own int or float, a text as it is.
+    """Return a number as Python's own int or float, and a text as it is.
 
     >>> plain(np.float64(0.91)), plain(np.int64(3))
     (0.91, 3)

@@ -1,6 +1,4 @@
-"""Means over seeds with their uncertainty, differences that may be noise, and what chance may do to
-an accuracy.
-"""
+"""Means over seeds with their uncertainty, and which differences may be noise."""
 
 from __future__ import annotations
 
@@ -11,9 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-STANDARD_ERRORS = 4
-
-LEVEL = 0.95
+STANDARD_ERRORS = 4  # by which two runs' accuracies may differ by chance
+LEVEL = 0.95  # of a confidence interval
 NBSP = "\N{NO-BREAK SPACE}"
 
 
@@ -32,10 +29,12 @@ class Interval:
 
     @property
     def low(self) -> float:
+        """The lower end; the mean where there is no interval."""
         return self.mean - (self.half_width or 0.0)
 
     @property
     def high(self) -> float:
+        """The upper end; the mean where there is no interval."""
         return self.mean + (self.half_width or 0.0)
 
     @property
@@ -44,7 +43,7 @@ class Interval:
         return self.half_width is None or self.low <= 0 <= self.high
 
     def affine(self, scale: float = 1.0, offset: float = 0.0) -> Interval:
-        """The interval of `scale * value + offset`, seed by seed.
+        """Return the interval of `scale * value + offset`, seed by seed.
 
         >>> mean_interval([1.0, 2.0]).affine(-1).text(0)
         '−1 and −2'
@@ -54,8 +53,9 @@ class Interval:
         return Interval(scale * self.mean + offset, half_width, self.count, points)
 
     def text(self, digits: int = 2, scale: float = 1.0, *, sign: bool = False) -> str:
-        """The mean and the half width, such as `99.12 ± 0.05`, or each point; `scale` 100 gives per
-        cent.
+        """Return the mean and the half width, such as `99.12 ± 0.05`, or each point.
+
+        `scale` 100 gives per cent.
 
         >>> Interval(0.9912, 0.0005, 5).text(scale=100).replace(NBSP, " ")
         '99.12 ± 0.05'
@@ -63,21 +63,18 @@ class Interval:
         '99.12 and 99.22'
         """
         plus = "+" if sign else ""
-        told = " and ".join(
-            f"{one * scale:{plus}.{digits}f}" for one in self.points or [self.mean]
-        ).replace("-", "−")
-        return (
-            told
-            if self.half_width is None
-            else f"{told}{NBSP}±{NBSP}{self.half_width * scale:.{digits}f}"
-        )
+        numbers = [f"{one * scale:{plus}.{digits}f}" for one in self.points or [self.mean]]
+        text = " and ".join(numbers).replace("-", "−")
+        if self.half_width is None:
+            return text
+        return f"{text}{NBSP}±{NBSP}{self.half_width * scale:.{digits}f}"
 
 
 def mean_interval(values: Sequence[float], level: float = LEVEL) -> Interval:
-    """Mean of independent `values`, one a seed, with Student's t interval from three on.
+    """Return the mean of independent `values`, one a seed, with its interval.
 
-    The interval of two would be 12.7 standard errors wide on either side, and hide that there are
-    only two.
+    From three values on it is Student's t interval. That of two would be 12.7 standard errors wide
+    on either side, and hide that there are only two.
 
     Raises:
         ValueError: there are no values.
@@ -88,18 +85,16 @@ def mean_interval(values: Sequence[float], level: float = LEVEL) -> Interval:
     if sample.size < 3:
         return Interval(float(sample.mean()), None, sample.size, tuple(sample.tolist()))
     error = sample.std(ddof=1) / np.sqrt(sample.size)
-    return Interval(
-        float(sample.mean()),
-        float(stats.t.ppf((1 + level) / 2, sample.size - 1) * error),
-        sample.size,
-    )
+    half_width = float(stats.t.ppf((1 + level) / 2, sample.size - 1) * error)
+    return Interval(float(sample.mean()), half_width, sample.size)
 
 
 def paired_difference(
     first: Sequence[float], second: Sequence[float], level: float = LEVEL
 ) -> Interval:
-    """Mean of `first` − `second`, seed by seed: the same seed has the same weights and the same
-    order of examples.
+    """Return the mean of `first` − `second`, seed by seed.
+
+    The same seed has the same initial weights and the same order of examples.
 
     Raises:
         ValueError: the two do not have the same number of seeds.
@@ -112,13 +107,14 @@ def paired_difference(
 
 
 def too_few(interval: Interval) -> str:
-    """The seeds that are too few for an interval, as a subject."""
+    """Return the seeds that are too few for an interval, as a subject."""
     return "a single seed" if interval.count == 1 else "two seeds"
 
 
 def verdict(difference: Interval, better: str, worse: str, *, higher_is_better: bool = True) -> str:
-    """A difference in words; `better` and `worse` say what a positive and a negative one mean to
-    the reader.
+    """Return a difference in words.
+
+    `better` and `worse` say what one in the right and one in the wrong direction mean.
     """
     if difference.half_width is None:
         return f"{too_few(difference)} can't tell a difference from noise"
@@ -128,13 +124,13 @@ def verdict(difference: Interval, better: str, worse: str, *, higher_is_better: 
 
 
 def accuracy_limit(accuracy: float, examples: int) -> float:
-    """How much two accuracies around `accuracy`, each judged on so many examples, may differ by
-    chance.
+    """Return by how much two accuracies around `accuracy` may differ by chance.
+
+    Each is judged on so many `examples`; the limit is `STANDARD_ERRORS` binomial ones.
 
     >>> round(accuracy_limit(0.99, 10_000), 4)
     0.0056
     """
-    p = min(
-        max(accuracy, 1 / examples), 1 - 1 / examples
-    )  # even at 0 or 1, one example more or less is chance
+    one = 1 / examples  # even at 0 or 1, one example more or less is chance
+    p = min(max(accuracy, one), 1 - one)
     return STANDARD_ERRORS * math.sqrt(2 * p * (1 - p) / examples)

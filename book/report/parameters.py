@@ -27,7 +27,7 @@ class Kind:
 
 
 def whole(minimum: int) -> Kind:
-    """Whole numbers from `minimum` on."""
+    """Accept whole numbers from `minimum` on."""
 
     def accepts(value: Any) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and value >= minimum
@@ -36,33 +36,28 @@ def whole(minimum: int) -> Kind:
 
 
 def number(minimum: float, below: float = math.inf, *, inclusive: bool = True) -> Kind:
-    """Finite numbers from `minimum` (itself included or not) up to but not including `below`."""
-    bounds = f"{'at least' if inclusive else 'above'} {minimum:g}" + (
-        f" and below {below:g}" if below < math.inf else ""
-    )
+    """Accept finite numbers from `minimum` (itself included or not) up to, without, `below`."""
+    bounds = f"{'at least' if inclusive else 'above'} {minimum:g}"
+    if below < math.inf:
+        bounds += f" and below {below:g}"
 
     def accepts(value: Any) -> bool:
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not math.isfinite(value)
-        ):
+        if isinstance(value, bool) or not isinstance(value, int | float):
             return False
-        return (value >= minimum if inclusive else value > minimum) and value < below
+        enough = value >= minimum if inclusive else value > minimum
+        return enough and value < below and math.isfinite(value)
 
     return Kind(f"a number {bounds}", accepts)
 
 
 def one_of(names: Iterable[str]) -> Kind:
-    """One of some names."""
+    """Accept one of some names."""
     known = tuple(names)
-    return Kind(f"one of {', '.join(known)}", lambda v: v in known)
+    return Kind(f"one of {', '.join(known)}", lambda value: value in known)
 
 
 def some_of(names: Iterable[str]) -> Kind:
-    """Some of several names, each at most once, with commas between them; `listed` takes them
-    apart.
-    """
+    """Accept some of several names, each at most once, with commas between them: see `listed`."""
     known = tuple(names)
 
     def accepts(value: Any) -> bool:
@@ -73,7 +68,7 @@ def some_of(names: Iterable[str]) -> Kind:
 
 
 def listed(text: str) -> list[str]:
-    """The names of a list with commas.
+    """Return the names of a list with commas.
 
     >>> listed("layer, group"), listed("")
     (['layer', 'group'], [])
@@ -82,8 +77,8 @@ def listed(text: str) -> list[str]:
 
 
 def or_none(kind: Kind) -> Kind:
-    """What `kind` accepts, or None."""
-    return Kind(f"{kind.expected}, or None", lambda v: v is None or kind.accepts(v))
+    """Accept what `kind` accepts, or None."""
+    return Kind(f"{kind.expected}, or None", lambda value: value is None or kind.accepts(value))
 
 
 INJECTED = "# Parameters\n"  # what papermill's own cell begins with

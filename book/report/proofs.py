@@ -8,9 +8,7 @@ from analysis.proof import Proof, Step
 
 
 def show(proof: Proof) -> None:
-    """Display a proof as numbered steps, each equation rendered from the sympy object that was
-    checked.
-    """
+    """Display a proof step by step, each equation rendered from the sympy object checked."""
     from IPython.display import display
 
     text = markdown(proof)
@@ -26,7 +24,9 @@ def show_steps(steps: Iterable[Step]) -> None:
 
 
 def markdown(proof: Proof) -> str:
-    """A proof as Markdown: the recurrence, every step with its reason, and what sympy found.
+    """Return a proof as Markdown: its recurrence, every step with its reason, its statement.
+
+    Beside each reason stands what sympy found.
 
     >>> import analysis
     >>> print(markdown(analysis.prove_stacked()).splitlines()[0])

@@ -10,8 +10,9 @@ HEADERS = ("experiment", "runs", "seeds", "epochs", "images", "minutes")
 
 
 def rows(groups: Mapping[str, Results]) -> Iterator[list[object]]:
-    """A row an experiment, and their sum: `HEADERS`. Minutes are those of training, whatever ran
-    beside it.
+    """Return a row an experiment, as `HEADERS` names it, and their sum.
+
+    Minutes are those of training, whatever ran beside it.
     """
     kept = {name: records for name, results in groups.items() if (records := _records(results))}
     for name, records in kept.items():
@@ -40,7 +41,7 @@ def _records(results: Results) -> list[Record]:
 
 
 def _sizes(records: Iterable[Record]) -> tuple[str, str]:
-    """Epochs and images a run; both ends where they differ."""
+    """Return epochs and images of a run; both ends where they differ."""
     kept = list(records)
     epochs = [record.spec.epochs for record in kept]
     images = [record.diagnostics["train_examples"] for record in kept]

@@ -1,4 +1,4 @@
-"""How runs end: accuracies and losses as rows of a table, and variants counted by how they compare."""
+"""How runs end: accuracies and losses as rows of tables, variants sorted by how they compare."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -23,44 +23,43 @@ SCORES: Sequence[tuple[str, float, int]] = (
 
 
 def scores(records: Sequence[Record]) -> list[str]:
-    """Accuracies (per cent) and losses (nats) at the end, on the training and the test set, in
-    evaluation mode.
+    """Return accuracies (per cent) and losses (nats) at the end, of training and test set.
 
-    A mean that a diverged run is part of is no number: it is said to have diverged.
+    They are judged in evaluation mode. A mean that a diverged run is part of is no number: it is
+    said to have diverged.
     """
-    return [_text(mean(records, name), digits, scale) for name, scale, digits in SCORES]
+    return [_score_text(mean(records, name), digits, scale) for name, scale, digits in SCORES]
 
 
 def score_differences(results: Results, first: str, second: str) -> list[str]:
-    """The same columns: `first` − `second`, seed by seed."""
+    """Return the same columns of `first` − `second`, seed by seed."""
     gaps = [
         (difference(results, first, second, name), digits, scale) for name, scale, digits in SCORES
     ]
-    return [_text(*gap, sign=True) for gap in gaps]
+    return [_score_text(*gap, sign=True) for gap in gaps]
 
 
-def _text(interval: Interval, digits: int, scale: float, *, sign: bool = False) -> str:
+def _score_text(interval: Interval, digits: int, scale: float, *, sign: bool = False) -> str:
     return "diverged" if math.isnan(interval.mean) else interval.text(digits, scale, sign=sign)
 
 
 def score_rows(results: Results, variants: Iterable[str] | None = None) -> list[list[str]]:
-    """A row a variant, of all or of some: accuracies and losses at the end, as `SCORE_HEADERS`
-    names them.
-    """
+    """Return a row a variant, of all or of some: its `scores`, as `SCORE_HEADERS` names them."""
     return [[name, *scores(results[name])] for name in variants or results]
 
 
 def variant_rows(results: Results, reference: str) -> list[list[str]]:
-    """A row a variant, as `VARIANT_HEADERS` names it; the differences in test accuracy are those
-    from `reference`.
+    """Return a row a variant, as `VARIANT_HEADERS` names it.
+
+    The differences in test accuracy are those from `reference`.
     """
     rows = []
     for name, records in results.items():
         accuracies = [
             mean(records, part).text(2, 100) for part in ("train_accuracy", "test_accuracy")
         ]
-        compared = compare(results, name, reference)
-        words = ["–", "the reference"] if name == reference else [compared.text, compared.words]
+        gap = compare(results, name, reference)
+        words = ["–", "the reference"] if name == reference else [gap.text, gap.words]
         rows.append([f"{name}{_diverged(records)}", *accuracies, *words])
     return rows
 
@@ -82,16 +81,16 @@ class Tally:
     def text(self) -> str:
         """The counts in words, such as `1 better, 9 worse, 5 not to be told apart`."""
         numbers = (len(self.better), len(self.worse), len(self.undecided))
-        return ", ".join(
-            f"{n} {words}"
-            for n, words in zip(numbers, ("better", "worse", "not to be told apart"), strict=True)
-        )
+        words = ("better", "worse", "not to be told apart")
+        return ", ".join(f"{n} {word}" for n, word in zip(numbers, words, strict=True))
 
 
 def tally(results: Results, reference: str) -> Tally:
-    """All other variants, sorted by whether they are clearly better or worse than the reference."""
-    compared = [compare(results, name, reference) for name in results if name != reference]
-    undecided = [one.first for one in compared if not one.is_clear]
-    better = [one.first for one in compared if one.is_clear and one.difference.mean > 0]
-    worse = [one.first for one in compared if one.is_clear and one.difference.mean < 0]
-    return Tally(better, worse, undecided)
+    """Sort all other variants by whether they are clearly better or worse than the reference."""
+    comparisons = [compare(results, name, reference) for name in results if name != reference]
+    clear = [one for one in comparisons if one.is_clear]
+    return Tally(
+        better=[one.first for one in clear if one.difference.mean > 0],
+        worse=[one.first for one in clear if one.difference.mean < 0],
+        undecided=[one.first for one in comparisons if not one.is_clear],
+    )

@@ -37,7 +37,7 @@ def show(
 def markdown(
     rows: Iterable[Sequence[Any]], headers: Sequence[str], *, align: str | None = None
 ) -> str:
-    """A GitHub pipe table.
+    """Return a GitHub pipe table.
 
     >>> print(markdown([["conv1", 34848]], ["layer", "weights"]))
     | layer   |   weights |
@@ -53,7 +53,7 @@ def markdown(
 
 
 def cell(value: Any) -> str:
-    """A value as a table shows it.
+    """Return a value as a table shows it.
 
     >>> cell(16777216), cell(None), cell((55, 55, 96))
     ('16,777,216', '–', '55 × 55 × 96')
@@ -102,7 +102,7 @@ def layers(
 
 
 def quantity(row: Row, column: str, *, calculated: bool = False) -> str:
-    """A number of a derived row, by itself or at the end of its calculation, on one line.
+    """Return a number of a derived row, by itself or at the end of its calculation, on one line.
 
     >>> from analysis import alexnet
     >>> quantity(alexnet().row("conv1"), "weights", calculated=True).split()
@@ -115,16 +115,16 @@ def quantity(row: Row, column: str, *, calculated: bool = False) -> str:
 
 
 def unbroken(words: str) -> str:
-    """Words that stay on one line, however narrow their column.
+    r"""Return words that stay on one line, however narrow their column.
 
     >>> unbroken("34,848 ✓")
-    '34,848\\xa0✓'
+    '34,848\xa0✓'
     """
     return words.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def abbreviated(number: int) -> str:
-    """A count in two significant digits, as lecture notes write it.
+    """Return a count in two significant digits, as lecture notes write it.
 
     >>> abbreviated(3_211_264), abbreviated(802_816), abbreviated(1000)
     ('3.2M', '800K', '1K')

@@ -1,5 +1,4 @@
-"""Choosing each variant's learning rate on a validation split, so that none is judged at another's
-rate.
+"""Each variant's learning rate, chosen on a validation split: none is judged at another's rate.
 
 The candidates are trained on five sixths of the training set and judged on the rest; the test set
 has no part in the choice. One seed: the choice decides between rates a factor of three apart.
@@ -10,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from book.report import experiments, tables
-from book.report.experiments import Variants, training_size
+from book.report.experiments import Variants, available_images
 from models.data.datasets import DATASETS
 from models.records import Record
 from models.specs import RunSpec
@@ -40,8 +39,9 @@ class Tuned:
 
     @property
     def at_the_edge(self) -> list[str]:
-        """Variants whose best candidate was the lowest or the highest: a rate beyond it may be
-        better still.
+        """Variants whose best candidate was the lowest or the highest of all.
+
+        A rate beyond it may be better still.
         """
         return [
             name
@@ -57,18 +57,17 @@ def tune(
     lr: float | None = None,
     rates: Sequence[float] = RATES,
 ) -> Tuned:
-    """Every variant with the rate of the highest validation accuracy after `epochs`, or all with
-    `lr` if it is given.
+    """Give every variant the rate of the highest validation accuracy, or all `lr` if it is given.
 
-    A diverged trial loses to every other; of equals the lower rate is taken. Variants that are
-    `alike` share the rate that is best for them on average.
+    Trials take so many `epochs`. A diverged trial loses to every other; of equals the lower rate is
+    taken. Variants that are `alike` share the rate that is best for them on average.
     """
     if lr is not None:
         return Tuned({name: spec.with_(lr=lr) for name, spec in variants.items()}, {})
-    asked = candidates(variants, epochs, rates)
+    runs = candidates(variants, epochs, rates)
     names = {_label(name, rate): (name, rate) for name in variants for rate in rates}
     trials: dict[str, dict[float, Record]] = {name: {} for name in variants}
-    for label, (record,) in experiments.ask(asked, seeds=1).items():
+    for label, (record,) in experiments.ask(runs, seeds=1).items():
         name, rate = names[label]
         trials[name][rate] = record
     chosen = {name: best(*(trials[other] for other in alike(variants, name))) for name in variants}
@@ -76,8 +75,9 @@ def tune(
 
 
 def alike(variants: Mapping[str, RunSpec], name: str) -> list[str]:
-    """The variants that differ from one in how their input is normalised alone: they share a rate,
-    to be paired.
+    """Return the variants that differ from one in how their input is normalised alone.
+
+    They share a rate, to be paired.
     """
     plain = {other: spec.with_(input_norm="standard").key for other, spec in variants.items()}
     return [other for other in variants if plain[other] == plain[name]]
@@ -86,8 +86,9 @@ def alike(variants: Mapping[str, RunSpec], name: str) -> list[str]:
 def candidates(
     variants: Mapping[str, RunSpec], epochs: int = 5, rates: Sequence[float] = RATES
 ) -> Variants:
-    """The trials: every variant at every rate, for `epochs`, a sixth of its training set held out
-    to judge it.
+    """Return the trials: every variant at every rate, for so many epochs.
+
+    A sixth of the training set is held out to judge them.
     """
     return {
         _label(name, rate): spec.with_(
@@ -99,21 +100,21 @@ def candidates(
 
 
 def best(*trials: Mapping[float, Record]) -> float:
-    """The rate of the highest validation accuracy, averaged over the variants given; the lower one
-    of equals.
+    """Return the rate of the highest validation accuracy; of equals the lower one.
+
+    Accuracies are averaged over the variants whose trials are given.
 
     Raises:
         ValueError: there are no trials.
     """
     if not all(trials) or not trials:
         raise ValueError("a rate is chosen among trials; got none")
-    return max(
-        sorted(trials[0]), key=lambda rate: sum(accuracy(one[rate]) for one in trials)
-    )  # the first of equals
+    ascending = sorted(trials[0])  # max takes the first of equals
+    return max(ascending, key=lambda rate: sum(accuracy(one[rate]) for one in trials))
 
 
 def accuracy(trial: Record) -> float:
-    """A trial's validation accuracy after its last epoch; less than any other's if it diverged."""
+    """Return a trial's validation accuracy after its last epoch; −∞ if it diverged."""
     final = trial.final.validation_accuracy
     return -math.inf if trial.diverged or final is None else final
 
@@ -121,28 +122,23 @@ def accuracy(trial: Record) -> float:
 def show(tuned: Tuned, *, name: str) -> None:
     """Display the trials as a table: a row a variant, a column a rate, the chosen one in bold."""
     if not tuned.trials:
-        rows: list[list[str]] = [[variant, f"{rate:g}"] for variant, rate in tuned.rates.items()]
-        tables.show(
-            rows,
-            ["variant", "rate"],
-            name=name,
-            caption="One learning rate was given for all variants",
-        )
+        rows = [[variant, f"{rate:g}"] for variant, rate in tuned.rates.items()]
+        caption = "One learning rate was given for all variants"
+        tables.show(rows, ["variant", "rate"], name=name, caption=caption)
         return
     trials = next(iter(tuned.trials.values()))
     spec = next(iter(trials.values())).spec
     caption = (
-        "Validation accuracy, per cent, by learning rate: the last of "
-        f"{spec.epochs} epochs, judged on {spec.validation_size:,} held-out training images, one seed. "
+        f"Validation accuracy, per cent, by learning rate: the last of {spec.epochs} epochs, "
+        f"judged on {spec.validation_size:,} held-out training images, one seed. "
         "Bold: the rate that the variant is trained with"
     )
-    tables.show(
-        rate_rows(tuned), ["variant", *(f"{rate:g}" for rate in trials)], name=name, caption=caption
-    )
+    headers = ["variant", *(f"{rate:g}" for rate in trials)]
+    tables.show(rate_rows(tuned), headers, name=name, caption=caption)
 
 
 def rate_rows(tuned: Tuned) -> list[list[str]]:
-    """A row a variant: the validation accuracy at each candidate rate, per cent."""
+    """Return a row a variant: the validation accuracy at each candidate rate, per cent."""
     return [
         [name, *(_cell(trial, chosen=rate == tuned.rates[name]) for rate, trial in trials.items())]
         for name, trials in tuned.trials.items()
@@ -155,7 +151,7 @@ def _cell(trial: Record, *, chosen: bool) -> str:
 
 
 def rates_text(tuned: Tuned) -> str:
-    """The learning rates in prose, variants of one rate together.
+    """Return the learning rates in prose, variants of one rate together.
 
     >>> rates_text(tune({"dropout": RunSpec(), "both": RunSpec()}, lr=0.3))
     '0.3 (“dropout”, “both”)'
@@ -168,29 +164,29 @@ def rates_text(tuned: Tuned) -> str:
 
 
 def remarks(tuned: Tuned) -> str:
-    """What to keep in mind of the choice, in prose: whether a rate lies at an edge, and how exact a
-    trial is.
-    """
+    """Tell in prose whether a chosen rate lies at an edge, and how exact a trial is."""
     if not tuned.trials:
         return "One rate was given for all, so none was chosen."
     chosen = [trials[tuned.rates[name]] for name, trials in tuned.trials.items()]
-    exactness = 100 * max(standard_error(trial) for trial in chosen)
+    error = 100 * max(standard_error(trial) for trial in chosen)
+    exactness = f"The standard error of these accuracies is up to {error:.2f} points."
     names = ", ".join(f"“{name}”" for name in tuned.at_the_edge)
     edge = f"At an edge of the candidates, where a rate beyond may be better still: {names}."
     inside = "None of the chosen rates is the lowest or the highest candidate."
-    return f"{edge if names else inside} The standard error of these accuracies is up to {exactness:.2f} points."
+    return f"{edge if names else inside} {exactness}"
 
 
 def standard_error(trial: Record) -> float:
-    """The binomial standard error of a trial's validation accuracy: sqrt(p (1 − p) / n) with n
-    held-out images.
+    """Return the binomial standard error of a trial's validation accuracy.
+
+    It is sqrt(p (1 − p) / n) with n held-out images.
     """
     share = max(accuracy(trial), 0.0)
     return math.sqrt(share * (1 - share) / trial.spec.validation_size)
 
 
 def _validation_size(spec: RunSpec) -> int:
-    return max(len(DATASETS[spec.dataset].classes), training_size(spec) // HELD_OUT)
+    return max(len(DATASETS[spec.dataset].classes), available_images(spec) // HELD_OUT)
 
 
 def _label(name: str, rate: float) -> str:

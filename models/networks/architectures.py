@@ -1,5 +1,6 @@
-"""The networks as data: which layers, how wide, what follows each of them. No torch here, so that a
-spec stays light.
+"""The networks as data: which layers, how wide, what follows each of them.
+
+No torch here, so that a spec stays light.
 
 A stage is a layer with learned weights, or a pooling that stands alone, and what follows it. The
 steps *norm*, *activation* and *dropout* follow in the order that a run's spec says (by default the
@@ -42,8 +43,9 @@ class Pool:
 
 @dataclass(frozen=True)
 class Stage:
-    """One layer and what follows it; `flatten` turns (C, H, W) into features already here, before
-    the next norm.
+    """One layer and what follows it.
+
+    `flatten` turns (C, H, W) into features already here, before the next norm.
     """
 
     name: str
@@ -55,7 +57,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Inception:
-    """Zhang et al.'s module: a 1×1 and a 3×3 convolution side by side, their channels concatenated."""
+    """Zhang et al.'s module: a 1×1 and a 3×3 convolution side by side, channels concatenated."""
 
     name: str
     one: int
@@ -65,9 +67,7 @@ class Inception:
 
 @dataclass(frozen=True)
 class Downsample:
-    """A 3×3 convolution of stride 2 beside a 3×3 max pooling of stride 2, concatenated: halves the
-    side.
-    """
+    """A 3×3 convolution of stride 2 beside a 3×3 max pooling of stride 2: halves the side."""
 
     name: str
     channels: int
@@ -93,7 +93,7 @@ class Architecture:
 
 
 def layer_names(network: str) -> tuple[str, ...]:
-    """The places of a network where a norm may stand: what `norm_layers` chooses from.
+    """Return the places of a network where a norm may stand: what `norm_layers` chooses from.
 
     >>> layer_names("lenet5")
     ('conv1', 'conv2', 'fc1', 'fc2')
@@ -101,11 +101,30 @@ def layer_names(network: str) -> tuple[str, ...]:
     return tuple(block.name for block in ARCHITECTURES[network].blocks if "norm" in block.steps)
 
 
-def parse_order(order: str) -> tuple[str, ...]:
-    """The steps of an order written with hyphens.
+def layers_to_normalize(network: str, chosen: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return the layers of a network that are normalized: the chosen ones, all of them for None.
 
     Raises:
-        ValueError: it is no permutation of norm, activation and dropout.
+        ValueError: The network has no such layer.
+
+    >>> layers_to_normalize("lenet5", None)
+    ('conv1', 'conv2', 'fc1', 'fc2')
+    """
+    known = layer_names(network)
+    unknown = sorted(set(chosen or ()) - set(known))
+    if unknown:
+        raise ValueError(
+            f"norm_layers: expected some of {network}'s {', '.join(known)}, "
+            f"got {', '.join(unknown)}"
+        )
+    return known if chosen is None else chosen
+
+
+def parse_order(order: str) -> tuple[str, ...]:
+    """Return the steps of an order written with hyphens.
+
+    Raises:
+        ValueError: It is no permutation of `STEPS`.
 
     >>> parse_order("activation-norm-dropout")
     ('activation', 'norm', 'dropout')
@@ -117,8 +136,9 @@ def parse_order(order: str) -> tuple[str, ...]:
 
 
 def _lenet5() -> Architecture:
-    """LeNet-5 with today's softmax output: average pooling, full connections (LeCun et al. 1998,
-    fig. 2).
+    """Return LeNet-5 (LeCun et al. 1998, fig. 2) with today's softmax output.
+
+    Average pooling, full connections.
     """
     pool = Pool("average")
     blocks = (
@@ -131,8 +151,7 @@ def _lenet5() -> Architecture:
 
 
 def _lenet_stride1() -> Architecture:
-    """The worked solution's network: its first pooling has stride 1, and norms follow the poolings
-    too.
+    """Return the worked solution's network: a first pooling of stride 1, norms after poolings too.
 
     Its dropout comes right before convolutions 2 and 3 and both dense layers: none between
     activation and pooling.
@@ -149,7 +168,7 @@ def _lenet_stride1() -> Architecture:
 
 
 def _lenet5_norm() -> Architecture:
-    """The CIFAR-10 sketch's `LeNet5_Norm`: same-sized convolutions, max pooling, ReLU."""
+    """Return the CIFAR-10 sketch's `LeNet5_Norm`: same-sized convolutions, max pooling, ReLU."""
     pool = Pool("max")
     blocks = (
         Stage("conv1", Conv(6, 5, padding=2), pool),
@@ -161,8 +180,9 @@ def _lenet5_norm() -> Architecture:
 
 
 def _cifar_note() -> Architecture:
-    """The CIFAR-10 note's network: each norm stands before the next layer, the third one after
-    flattening.
+    """Return the CIFAR-10 note's network: each norm stands before the next layer.
+
+    The third one comes after flattening.
     """
     pool = Pool("max")
     blocks = (
@@ -175,7 +195,7 @@ def _cifar_note() -> Architecture:
 
 
 def _minigooglenet(padding: int, side: int | None = None) -> Architecture:
-    """MiniGoogLeNet (Zhang et al. 2017, fig. 3), its only dropout before the classifier.
+    """Return MiniGoogLeNet (Zhang et al. 2017, fig. 3), its only dropout before the classifier.
 
     `padding` is that of the two downsampling modules: 1 in the paper (28 → 14 → 7), 0 in the lab's
     linked tutorial, which resizes its images to 32 × 32 (→ 15 → 7).

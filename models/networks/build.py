@@ -1,18 +1,18 @@
-"""Networks from specs: each an `nn.Sequential` of named stages, from float images on the scale 0..1
-to logits.
+"""Networks from specs: each an `nn.Sequential` of named stages.
 
-The modules bear the names of `models.networks.architectures`: `network.conv1.conv` is a layer,
-`network.conv1.norm` its norm, `network.input` the input's normalization, `network.output` the
-classifier.
+They take float images on the scale 0..1 and give logits. The modules bear the names of
+`models.networks.architectures`: `network.conv1.conv` is a layer, `network.conv1.norm` its norm,
+`network.input` the input's normalization, `network.output` the classifier.
 """
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from models.data.datasets import DATASETS
+from models.fields import expect_one_of
 from models.networks.architectures import (
     ARCHITECTURES,
     Architecture,
@@ -23,7 +23,7 @@ from models.networks.architectures import (
     Inception,
     Pool,
     Stage,
-    layer_names,
+    layers_to_normalize,
     parse_order,
 )
 from models.networks.kernels import AveragePool2x2, Dropout
@@ -36,68 +36,33 @@ from models.networks.layers import (
     initialise,
     make_norm,
 )
-
-
-class NetworkSpec(Protocol):
-    """What a network depends on: these fields of `models.specs.RunSpec`, which explains them."""
-
-    @property
-    def network(self) -> str: ...
-    @property
-    def dataset(self) -> str: ...
-    @property
-    def width(self) -> int: ...
-    @property
-    def activation(self) -> str | None: ...
-    @property
-    def norm(self) -> str: ...
-    @property
-    def norm_layers(self) -> tuple[str, ...] | None: ...
-    @property
-    def norm_momentum(self) -> float | None: ...
-    @property
-    def order(self) -> str | None: ...
-    @property
-    def input_norm(self) -> str: ...
-    @property
-    def dropout(self) -> float: ...
-    @property
-    def input_dropout(self) -> float: ...
-    @property
-    def bias_before_norm(self) -> bool: ...
-    @property
-    def initial_scale(self) -> float: ...
+from models.networks.spec import NetworkSpec
 
 
 class ParameterCount(NamedTuple):
-    """Keras' two numbers: `total` counts γ, β and both moving statistics, `trainable` only what
-    learns.
-    """
+    """Keras' two numbers: `trainable` is what learns, `total` has the moving statistics too."""
 
     total: int
     trainable: int
 
 
 def build(spec: NetworkSpec) -> nn.Sequential:
-    """The network of a spec, in training mode: images float (B, C, H, W) in 0..1 → logits (B,
-    classes).
+    """Return the network of a spec, in training mode.
 
-    Initial weights are the only random choice, drawn from torch's global generator
-    (`torch.manual_seed` first): with one seed, networks that differ in norms, dropout or biases
-    start from the same weights.
+    It takes float images (B, C, H, W) in 0..1 to logits (B, classes). Initial weights are the only
+    random choice, drawn from torch's global generator (`torch.manual_seed` first): with one seed,
+    networks that differ in norms, dropout or biases start from the same weights.
 
     Raises:
-        ValueError: a name is unknown, or `order` is no permutation; the message names the field.
+        ValueError: A name is unknown, or `order` is no permutation; the message names the field.
 
-    >>> from models.specs import RunSpec
-    >>> build(RunSpec(network="lenet5", dataset="mnist"))(torch.zeros(2, 1, 28, 28)).shape
+    >>> build(NetworkSpec(network="lenet5", dataset="mnist"))(torch.zeros(2, 1, 28, 28)).shape
     torch.Size([2, 10])
     """
-    architecture, style = _look_up(spec.network), _style(spec)
-    with (
-        torch.random.fork_rng(devices=[]),
-        torch.no_grad(),
-    ):  # torch's own initial weights are thrown away
+    expect_one_of(ARCHITECTURES, "network", spec.network)
+    architecture = ARCHITECTURES[spec.network]
+    style = _style(spec, architecture)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():  # torch's initial weights are not used
         network = _assemble(architecture, style, spec)
     for name, block in network.named_children():
         if name == "output":
@@ -108,11 +73,10 @@ def build(spec: NetworkSpec) -> nn.Sequential:
 
 
 def learned_normalization(network: nn.Module) -> dict[str, dict[str, list[float] | None]]:
-    """The learned γ and β of every norm, and its moving statistics where it keeps any, as plain
-    lists (C,).
+    """Return the learned γ and β of every norm, and its moving statistics, as plain lists (C,).
 
-    The keys are the layers' names, `input` for the input's; a block of several convolutions has one
-    each (`inception1.conv1x1`).
+    None stands for those that a norm does not keep. The keys are the layers' names, `input` for the
+    input's; a block of several convolutions has one each (`inception1.conv1x1`).
     """
     norms = {
         name.removesuffix(".norm"): norm
@@ -131,7 +95,7 @@ def learned_normalization(network: nn.Module) -> dict[str, dict[str, list[float]
 
 
 def count_parameters(network: nn.Module) -> ParameterCount:
-    """How many numbers a network holds, and how many of them it learns."""
+    """Return how many numbers a network holds, and how many of them it learns."""
     state = network.state_dict()
     total = sum(
         value.numel() for name, value in state.items() if not name.endswith("num_batches_tracked")
@@ -140,7 +104,10 @@ def count_parameters(network: nn.Module) -> ParameterCount:
 
 
 def _plain(values: Tensor | None) -> list[float] | None:
-    return None if values is None else values.detach().cpu().tolist()
+    if values is None:
+        return None
+    numbers: list[float] = values.detach().cpu().tolist()
+    return numbers
 
 
 # What a spec asks for
@@ -158,12 +125,10 @@ class _Style:
     order: tuple[str, ...]
     dropout: float
     bias_before_norm: bool
-    affine: nn.BatchNorm2d | None = (
-        None  # of the input: its γ and β are applied by the next convolution
-    )
+    affine: nn.BatchNorm2d | None = None  # of the input: the next convolution applies its γ and β
 
     def steps(self, stage: Block) -> list[str]:
-        """What really follows a layer, in order."""
+        """Return what really follows a layer, in order."""
         absent = set()
         if self.norm == "none" or stage.name not in self.norm_layers:
             absent.add("norm")
@@ -172,34 +137,19 @@ class _Style:
         return [step for step in self.order if step in stage.steps and step not in absent]
 
 
-def _style(spec: NetworkSpec) -> _Style:
-    architecture, known = _look_up(spec.network), layer_names(spec.network)
+def _style(spec: NetworkSpec, architecture: Architecture) -> _Style:
     activation = spec.activation or architecture.activation
-    if activation not in ACTIVATIONS:
-        raise ValueError(
-            f"activation: expected one of {', '.join(ACTIVATIONS)}, got {activation!r}"
-        )
-    unknown = set(spec.norm_layers or ()) - set(known)
-    if unknown:
-        raise ValueError(
-            f"norm_layers: {spec.network} has {', '.join(known)}, got {', '.join(sorted(unknown))}"
-        )
+    expect_one_of(ACTIVATIONS, "activation", activation)
     return _Style(
         width=spec.width,
         activation=activation,
         norm=spec.norm,
-        norm_layers=known if spec.norm_layers is None else spec.norm_layers,
+        norm_layers=layers_to_normalize(spec.network, spec.norm_layers),
         norm_momentum=spec.norm_momentum,
         order=architecture.order if spec.order is None else parse_order(spec.order),
         dropout=spec.dropout,
         bias_before_norm=spec.bias_before_norm,
     )
-
-
-def _look_up(network: str) -> Architecture:
-    if network not in ARCHITECTURES:
-        raise ValueError(f"network: expected one of {', '.join(ARCHITECTURES)}, got {network!r}")
-    return ARCHITECTURES[network]
 
 
 # Building: x is a small batch that goes along, so that each module is made to fit what comes in
@@ -210,18 +160,13 @@ def _assemble(architecture: Architecture, style: _Style, spec: NetworkSpec) -> n
     network = nn.Sequential()
     x = torch.zeros(2, info.channels, info.side, info.side)  # (B, C, H, W)
     if architecture.side is not None and architecture.side != info.side:
-        x = _append(
-            network, "resize", nn.Upsample(size=(architecture.side,) * 2, mode="bilinear"), x
-        )
+        resize = nn.Upsample(size=(architecture.side,) * 2, mode="bilinear")
+        x = _append(network, "resize", resize, x)
     input_norm = InputNorm(spec.input_norm, info.mean, info.std)
     x = _append(network, "input", input_norm, x)
     if spec.input_dropout:
-        x = _append(
-            network,
-            "input_dropout",
-            Dropout(spec.input_dropout, copies=x.shape[1] // info.channels),
-            x,
-        )
+        dropout = Dropout(spec.input_dropout, copies=x.shape[1] // info.channels)
+        x = _append(network, "input_dropout", dropout, x)
     affine = input_norm.norm if spec.input_norm == "batch" else None
     for block in architecture.blocks:
         x = _append(network, block.name, _make(block, x, replace(style, affine=affine)), x)
@@ -233,7 +178,8 @@ def _assemble(architecture: Architecture, style: _Style, spec: NetworkSpec) -> n
 
 def _append(sequence: nn.Sequential, name: str, module: nn.Module, x: Tensor) -> Tensor:
     sequence.add_module(name, module)
-    return module.eval()(x)
+    y: Tensor = module.eval()(x)
+    return y
 
 
 def _make(block: Block, x: Tensor, style: _Style) -> nn.Module:
@@ -255,8 +201,9 @@ def _conv_of(block: Inception | Downsample, conv: Conv, x: Tensor, style: _Style
 
 
 def _make_stage(stage: Stage, x: Tensor, style: _Style) -> nn.Sequential:
-    """A layer, then its steps in order; pooling and flattening right after the activation, or first
-    without one.
+    """Return a layer, then its steps in order.
+
+    Pooling and flattening come right after the activation, or first where there is none.
     """
     sequence, steps = nn.Sequential(), style.steps(stage)
     norm_follows = (

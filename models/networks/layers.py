@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.fields import expect_one_of
 from models.networks.kernels import Tanh
 from models.networks.normalizations import (
     FormulaBatchNorm,
@@ -22,13 +23,13 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": Tanh, "sigmoid": nn.Sigmoid, 
 NORM_TYPES = (nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm, nn.InstanceNorm2d, Normalization)
 MOVING_TYPES = (nn.BatchNorm1d, nn.BatchNorm2d, Normalization)  # those with moving statistics
 
-NOISE_MEAN, NOISE_SCALE, NOISE_WIDTH = 0.5, 1.25, 0.1  # of noisy batch norm: see `shaken`
+NOISE_MEAN, NOISE_SCALE, NOISE_WIDTH = 0.5, 1.25, 0.1  # of noisy batch norm: see `add_noise`
 
 
 def make_norm(
     kind: str, channels: int, spatial: bool, momentum: float | None = None
 ) -> nn.Module | None:
-    """A normalization with γ and β for each channel, or None where it is none or undefined.
+    """Return a normalization with γ and β for each channel; None where it is none or undefined.
 
     `spatial` says whether (B, C, H, W) comes in, or (B, C). `momentum` is the share of the new
     batch in a step of the moving statistics, of those norms that have one (torch's 0.1 by default).
@@ -47,14 +48,13 @@ def make_norm(
       `models.networks.normalizations`
 
     Raises:
-        ValueError: an unknown kind, an odd number of channels for group norm, too many for
+        ValueError: The kind is unknown, the number of channels odd for group norm or too large for
             whitening.
 
     >>> make_norm("group", 6, spatial=True).weight.shape
     torch.Size([6])
     """
-    if kind not in NORMS:
-        raise ValueError(f"norm: expected one of {', '.join(NORMS)}, got {kind!r}")
+    expect_one_of(NORMS, "norm", kind)
     norm = NORMS[kind](channels, spatial)
     if isinstance(norm, MOVING_TYPES) and momentum is not None:
         norm.momentum = momentum
@@ -115,8 +115,8 @@ NORMS: dict[str, Callable[[int, bool], nn.Module | None]] = {
 }
 
 
-def shaken(x: Tensor) -> Tensor:
-    """x (B, C, …) in other units: each number times one random number, plus another.
+def add_noise(x: Tensor) -> Tensor:
+    """Return x (B, C, …) in other units: each number times one random number, plus another.
 
     At each call every channel draws a mean m from U(−0.5, 0.5) and a scale s from U(1, 1.25); then
     every number of every example its own shift from U(m − 0.1, m + 0.1) and its own factor from
@@ -132,26 +132,28 @@ def shaken(x: Tensor) -> Tensor:
 
 
 class NoisyBatchNorm1d(nn.BatchNorm1d):
-    """Batch norm of (B, C), `shaken` in training; in eval mode times the factor's mean, as dropout
-    keeps its mean.
+    """Batch norm of (B, C), then `add_noise` in training.
+
+    In eval mode it is times the factor's mean instead, as dropout keeps its mean.
     """
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return x (B, C) normalised and noisy."""
         x = super().forward(x)
-        return shaken(x) if self.training else x * ((1 + NOISE_SCALE) / 2)
+        return add_noise(x) if self.training else x * ((1 + NOISE_SCALE) / 2)
 
 
 class NoisyBatchNorm2d(nn.BatchNorm2d):
     """The same of (B, C, H, W)."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return x (B, C, H, W) normalised and noisy."""
         x = super().forward(x)
-        return shaken(x) if self.training else x * ((1 + NOISE_SCALE) / 2)
+        return add_noise(x) if self.training else x * ((1 + NOISE_SCALE) / 2)
 
 
 class InputNorm(nn.Module):
-    """What happens to pixels, already on the scale 0..1, before the first layer: (B, C, H, W) → the
-    same shape.
+    """What happens to pixels, already on the scale 0..1, before the first layer.
 
     - *none*: nothing
     - *standard*: minus `mean`, over `std`, fixed numbers, one a channel. They come from the spec,
@@ -161,7 +163,7 @@ class InputNorm(nn.Module):
       homogeneous coordinates that γ and β act on.
 
     Raises:
-        ValueError: an unknown kind.
+        ValueError: The kind is unknown.
     """
 
     KINDS = ("none", "standard", "batch")
@@ -170,8 +172,7 @@ class InputNorm(nn.Module):
 
     def __init__(self, kind: str, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
-        if kind not in self.KINDS:
-            raise ValueError(f"input_norm: expected one of {', '.join(self.KINDS)}, got {kind!r}")
+        expect_one_of(self.KINDS, "input_norm", kind)
         self.kind = kind
         if kind == "standard":
             self.register_buffer("mean", torch.tensor(mean).reshape(1, -1, 1, 1), persistent=False)
@@ -180,6 +181,7 @@ class InputNorm(nn.Module):
             self.norm = nn.BatchNorm2d(len(mean))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return images (B, C, H, W) in the same shape; those of *batch* as (B, 2C, H, W)."""
         if self.kind == "standard":
             return (x - self.mean) / self.std
         if self.kind == "batch":
@@ -190,11 +192,12 @@ class InputNorm(nn.Module):
         return x
 
     def extra_repr(self) -> str:
+        """Return what torch prints between the parentheses."""
         return self.kind
 
 
 class AffineConv2d(nn.Conv2d):
-    """A convolution of γ·x + β, channel by channel: (B, 2C, H, W), x and ones, → (B, K, H', W').
+    """A convolution of γ·x + β, channel by channel, where x comes with as many channels of ones.
 
     γ and β are those of a batch norm on the input. Applied to the kernel instead of the image, they
     get their gradients from the kernel's: the image's own, most of the work of LeNet's backward
@@ -215,6 +218,7 @@ class AffineConv2d(nn.Conv2d):
         self.affine = (norm,)  # in a tuple, so that γ and β are not registered here as well
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return (B, K, H', W') of the channels and the ones, x (B, 2C, H, W)."""
         scale, shift = (
             values.view(1, -1, 1, 1) for values in (self.affine[0].weight, self.affine[0].bias)
         )
@@ -223,9 +227,7 @@ class AffineConv2d(nn.Conv2d):
 
 
 class Branches(nn.Module):
-    """Modules side by side on the same input (B, C, H, W); their channels are concatenated, (B, ΣC,
-    H', W').
-    """
+    """Modules side by side on the same input; their channels are concatenated."""
 
     def __init__(self, **branches: nn.Module) -> None:
         super().__init__()
@@ -233,15 +235,15 @@ class Branches(nn.Module):
             self.add_module(name, branch)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return (B, ΣC, H', W') of x (B, C, H, W)."""
         return torch.cat([branch(x) for branch in self.children()], dim=1)
 
 
 def initialise(module: nn.Module, activation: str | None, scale: float = 1.0) -> None:
-    """Fresh weights, times `scale`, for every convolution and dense layer inside, zero biases;
-    norms start at γ = 1, β = 0.
+    """Draw fresh weights, times `scale`, for every convolution and dense layer inside.
 
-    He et al. 2015 (eq. 10, normal) where ReLU follows; Glorot and Bengio 2010 (eq. 16, uniform) for
-    the others, which is also what Keras does.
+    They follow He et al. 2015 (eq. 10, normal) where ReLU follows, Glorot and Bengio 2010 (eq. 16,
+    uniform) elsewhere, which is also what Keras does. Biases are zero; norms start at γ = 1, β = 0.
     """
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):

@@ -1,5 +1,4 @@
-"""Normalizations that torch does not have: batch norm from its formula, frozen statistics, PIT,
-whitening.
+"""Normalizations that torch lacks: batch norm by formula, frozen statistics, PIT, whitening.
 
 Each is γ · f(x) + β, channel by channel, for (B, C) or (B, C, H, W); f looks at the N values that
 every channel takes over a batch and all its pixels, kept as rows (C, N). In training f uses the
@@ -25,10 +24,10 @@ MOST_CHANNELS = 512  # that whitening takes: its work grows with their cube
 
 
 class Normalization(nn.Module):
-    """What the modules below share: γ and β, moving statistics, and the way from (B, C, …) to rows
-    and back.
+    """What the modules below share.
 
-    It computes in fp32 (fp64 where fp64 comes in), under autocast too.
+    That is γ and β, moving statistics, and the way from (B, C, …) to rows and back. It computes in
+    fp32 (fp64 where fp64 comes in), under autocast too.
     """
 
     running_mean: Tensor
@@ -36,26 +35,27 @@ class Normalization(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.channels, self.momentum = channels, MOMENTUM
-        self.weight, self.bias = (
-            nn.Parameter(torch.ones(channels)),
-            nn.Parameter(torch.zeros(channels)),
-        )
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
         self.register_buffer("running_mean", torch.zeros(channels))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return x (B, C, …) normalised, in its own shape."""
         with torch.autocast(x.device.type, enabled=False):
             columns = (x if x.dtype == torch.float64 else x.float()).transpose(0, 1)  # (C, B, …)
             rows = self.normalise(columns.flatten(1))  # (C, N)
             return rows.view(columns.shape).transpose(0, 1)
 
     def normalise(self, rows: Tensor) -> Tensor:
-        """γ · f + β of rows (C, N)."""
+        """Return γ · f + β of rows (C, N)."""
         raise NotImplementedError
 
     def affine(self, rows: Tensor) -> Tensor:
+        """Return γ · rows + β of rows (C, N)."""
         return rows * self.weight[:, None] + self.bias[:, None]
 
     def extra_repr(self) -> str:
+        """Return what torch prints between the parentheses."""
         return f"{self.channels}, momentum={self.momentum}"
 
 
@@ -69,8 +69,9 @@ class _WithVariance(Normalization):
         self.register_buffer("running_var", torch.ones(channels))
 
     def moments(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance (C, 1): in training the batch's, which also move the averages; else the
-        averages.
+        """Return mean and variance (C, 1): in training the batch's, else the averages.
+
+        The batch's also move the averages.
         """
         if not self.training:
             return self.running_mean[:, None], self.running_var[:, None]
@@ -81,17 +82,17 @@ class _WithVariance(Normalization):
 
     @torch.no_grad()
     def move(self, mean: Tensor, variance: Tensor, count: int) -> None:
-        """One step of the averages; of the variance, the unbiased one, as torch does."""
+        """Move the averages by one step; that of the variance is unbiased, as torch's."""
         self.running_mean.lerp_(mean.flatten(), self.momentum)
         self.running_var.lerp_(variance.flatten() * (count / (count - 1)), self.momentum)
 
 
 class _BatchNorm(torch.autograd.Function):
-    """γ x̂ + β with x̂ = (x − μ)/√(σ² + ε), and its derivatives (Ioffe and Szegedy 2015, algorithm
-    1 and section 3).
+    """γ x̂ + β with x̂ = (x − μ)/√(σ² + ε), and its derivatives.
 
     With g the loss's derivative by the output and ⟨·⟩ a mean over the N values of a channel:
-    dγ = Σ g x̂, dβ = Σ g, dx = γ/√(σ² + ε) · (g − ⟨g⟩ − x̂ ⟨g x̂⟩).
+    dγ = Σ g x̂, dβ = Σ g, dx = γ/√(σ² + ε) · (g − ⟨g⟩ − x̂ ⟨g x̂⟩) (Ioffe and Szegedy 2015,
+    algorithm 1 and section 3).
     """
 
     @staticmethod
@@ -117,8 +118,9 @@ class _BatchNorm(torch.autograd.Function):
 
 
 class FormulaBatchNorm(_WithVariance):
-    """Batch norm written from its formula, forward and backward: equal to `nn.BatchNorm2d` and
-    `nn.BatchNorm1d`.
+    """Batch norm written from its formula, forward and backward.
+
+    Equal to `nn.BatchNorm2d` and `nn.BatchNorm1d`.
     """
 
     @property
@@ -127,7 +129,9 @@ class FormulaBatchNorm(_WithVariance):
         return self.training
 
     def normalise(self, rows: Tensor) -> Tensor:
+        """Return γ x̂ + β of rows (C, N), x̂ by the batch or by the averages."""
         if self.by_batch:
+            y: Tensor
             y, mean, variance = _BatchNorm.apply(rows, self.weight, self.bias)
             self.move(mean, variance, rows.shape[1])
             return y
@@ -136,8 +140,7 @@ class FormulaBatchNorm(_WithVariance):
 
 
 class FrozenBatchNorm(FormulaBatchNorm):
-    """Batch norm for its first `WARM_UP` steps; from then on it normalises by the plain averages of
-    their statistics.
+    """Batch norm for its first `WARM_UP` steps, then by the plain averages of their statistics.
 
     Those never move again, in training and in eval mode alike, and no gradient flows through them.
     """
@@ -150,23 +153,24 @@ class FrozenBatchNorm(FormulaBatchNorm):
 
     @property
     def by_batch(self) -> bool:
+        """Whether the next batch is normalised by its own statistics."""
         return self.training and self.num_batches_tracked.item() < WARM_UP
 
     def move(self, mean: Tensor, variance: Tensor, count: int) -> None:
+        """Move the averages by one step, so that they are plain ones over all steps so far."""
         self.num_batches_tracked += 1
-        self.momentum = 1 / self.num_batches_tracked.item()  # so that the average is a plain one
+        self.momentum = 1 / self.num_batches_tracked.item()
         super().move(mean, variance, count)
 
 
 class ProbabilityIntegralTransform(_WithVariance):
-    """Each value's place in its channel's own distribution: √12 (F(x) − ½), uniform, of mean 0 and
-    variance 1.
+    """Each value's place in its channel's distribution: √12 (F(x) − ½), of mean 0 and variance 1.
 
-    F is the integral of a histogram of `BINS` equal bins, `REACH` standard deviations to either
-    side of the mean. A value is shared linearly between the two edges nearest to it, and F is
-    interpolated linearly, so that gradients flow through both, and the mean of F over a batch is
-    exactly ½. In eval mode the averages of mean, variance and histogram give F. The transform
-    itself is Rosenblatt's (1952) in one dimension; an exercise proposed it as a norm.
+    It is uniform. F is the integral of a histogram of `BINS` equal bins, `REACH` standard
+    deviations to either side of the mean. A value is shared linearly between the two edges nearest
+    to it, and F is interpolated linearly, so that gradients flow through both, and the mean of F
+    over a batch is exactly ½. In eval mode the averages of mean, variance and histogram give F. The
+    transform itself is Rosenblatt's (1952) in one dimension; an exercise proposed it as a norm.
     """
 
     running_mass: Tensor
@@ -176,15 +180,14 @@ class ProbabilityIntegralTransform(_WithVariance):
         super().__init__(channels)
         edges = torch.linspace(-REACH, REACH, BINS + 1)
         normal = torch.exp(-edges.square() / 2)
-        self.register_buffer(
-            "running_mass", (normal / normal.sum()).expand(channels, -1).clone()
-        )  # (C, E), E edges
-        triangle = torch.tril(torch.ones(BINS + 1, BINS + 1), -1) + torch.eye(BINS + 1) / 2
-        self.register_buffer(
-            "below", triangle, persistent=False
-        )  # (E, E): all edges to the left, and half of itself
+        mass = (normal / normal.sum()).expand(channels, -1).clone()  # (C, E), E edges
+        self.register_buffer("running_mass", mass)
+        # (E, E): all edges to the left, and half of itself
+        below = torch.tril(torch.ones(BINS + 1, BINS + 1), -1) + torch.eye(BINS + 1) / 2
+        self.register_buffer("below", below, persistent=False)
 
     def normalise(self, rows: Tensor) -> Tensor:
+        """Return γ √12 (F − ½) + β of rows (C, N)."""
         mean, variance = self.moments(rows)
         z = (rows - mean) * (variance + EPS).rsqrt()
         place = (z.clamp(-REACH, REACH) + REACH) * (BINS / (2 * REACH))  # (C, N) from 0 to BINS
@@ -196,7 +199,7 @@ class ProbabilityIntegralTransform(_WithVariance):
         return self.affine((f - 0.5) * math.sqrt(12))
 
     def _mass(self, left: Tensor, part: Tensor) -> Tensor:
-        """The batch's histogram (C, E), which also moves the average one."""
+        """Return the batch's histogram (C, E), which also moves the average one."""
         counts = part.new_zeros(self.channels, BINS + 1)
         mass = counts.scatter_add(1, left, 1 - part).scatter_add(1, left + 1, part) / left.shape[1]
         with torch.no_grad():
@@ -205,8 +208,7 @@ class ProbabilityIntegralTransform(_WithVariance):
 
 
 class _InverseRoot(torch.autograd.Function):
-    """S^(−1/2) of a symmetric positive definite S (C, C), with a derivative that equal eigenvalues
-    do not disturb.
+    """S^(−1/2) of a symmetric positive definite S (C, C), differentiable at equal eigenvalues too.
 
     With S = U Λ Uᵀ, the derivative multiplies entry (i, j) of Uᵀ dS U by the divided difference of
     λ^(−1/2), which is −1 / (√λᵢ √λⱼ (√λᵢ + √λⱼ)) (Daleckii and Krein's theorem).
@@ -220,7 +222,8 @@ class _InverseRoot(torch.autograd.Function):
             values, vectors = matrix.diagonal() * math.nan, matrix * math.nan
         roots = values.clamp(min=EPS).sqrt()  # (C,); only rounding takes one of Σ + ε below ε
         context.save_for_backward(roots, vectors)
-        return (vectors / roots) @ vectors.T
+        root: Tensor = (vectors / roots) @ vectors.T
+        return root
 
     @staticmethod
     @once_differentiable
@@ -228,7 +231,8 @@ class _InverseRoot(torch.autograd.Function):
         roots, vectors = context.saved_tensors
         slopes = -1 / (roots[:, None] * roots * (roots[:, None] + roots))  # (C, C)
         inner = vectors.T @ ((gradients[0] + gradients[0].T) / 2) @ vectors
-        return vectors @ (slopes * inner) @ vectors.T
+        gradient: Tensor = vectors @ (slopes * inner) @ vectors.T
+        return gradient
 
 
 class Whitening(Normalization):
@@ -241,7 +245,7 @@ class Whitening(Normalization):
     few odd batches decide).
 
     Raises:
-        ValueError: more than `MOST_CHANNELS` channels.
+        ValueError: More than `MOST_CHANNELS` channels.
     """
 
     running_covariance: Tensor
@@ -249,7 +253,8 @@ class Whitening(Normalization):
     def __init__(self, channels: int) -> None:
         if channels > MOST_CHANNELS:
             raise ValueError(
-                f"norm: expected at most {MOST_CHANNELS} channels to whiten together, got {channels}"
+                f"norm: expected at most {MOST_CHANNELS} channels to whiten together, "
+                f"got {channels}"
             )
         super().__init__(channels)
         self.register_buffer("running_covariance", torch.eye(channels))
@@ -260,14 +265,16 @@ class Whitening(Normalization):
         return self.running_covariance.diagonal()
 
     def normalise(self, rows: Tensor) -> Tensor:
+        """Return γ Σ^(−1/2) (x − μ) + β of rows (C, N)."""
         mean, covariance = (
             self._moments(rows) if self.training else (self.running_mean, self.running_covariance)
         )
         noise = torch.diag_embed(torch.full_like(self.weight, EPS))
-        return self.affine(_InverseRoot.apply(covariance + noise) @ (rows - mean[:, None]))
+        root: Tensor = _InverseRoot.apply(covariance + noise)
+        return self.affine(root @ (rows - mean[:, None]))
 
     def _moments(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """The batch's mean (C,) and shrunk covariance (C, C), which also move the averages."""
+        """Return the batch's mean (C,) and shrunk covariance (C, C), which move the averages."""
         count = rows.shape[1]
         mean = rows.mean(1)
         centred = rows - mean[:, None]

@@ -1,9 +1,9 @@
-"""A training's state after each epoch, and every minute inside longer ones, from which a killed run
-goes on.
+"""A training's state, written down so that a killed run goes on from it.
 
-A checkpoint is one safetensors file: the tensors, and in its header the rest as strict JSON with a
-checksum over both. Nothing is pickled. Random states are in it only inside an epoch: each epoch
-draws its own (see `models.training.loop`).
+It is written after each epoch, and every minute inside longer ones. A checkpoint is one safetensors
+file: the tensors, and in its header the rest as strict JSON with a checksum over both. Nothing is
+pickled. Random states are in it only inside an epoch: each epoch draws its own (see
+`models.training.loop`).
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from models.equivalence import current_fingerprints
+from models.files import set_aside, write_atomically
 from models.fingerprint import code_fingerprint
 from models.progress import Progress
-from models.records import Epoch, set_aside, write_atomically
-from models.runs.store import checkpoint_files, checkpoint_folder
+from models.records import Epoch
+from models.runs.store import Store
 from models.training.loop import Midway, Training
 
 SNAPSHOT_SECONDS = 60.0  # between two checkpoints inside an epoch
@@ -33,9 +35,10 @@ class CorruptCheckpoint(Exception):  # noqa: N818 - what it is, rather than that
     """A checkpoint that cannot be believed: torn, or not what was written."""
 
 
-def store(training: Training) -> Path:
-    """Writes the state as it is now, whole or not at all; drops the checkpoints before the last
-    two.
+def write(training: Training, store: Store) -> Path:
+    """Write the state as it is now, whole or not at all; drop the checkpoints before the last two.
+
+    Return the new checkpoint's file.
     """
     tensors = {
         name: tensor.detach().cpu().contiguous() for name, tensor in _tensors(training).items()
@@ -44,29 +47,28 @@ def store(training: Training) -> Path:
     content = save(tensors, metadata={"state": state, "sha256": _checksum(state, tensors)})
     inside = f"-{training.midway.done:09}" if training.midway else ""
     path = (
-        checkpoint_folder(training.spec.key)
+        store.checkpoint_folder(training.spec.key)
         / f"epoch-{len(training.history):06}{inside}.safetensors"
     )
     write_atomically(path, content)
-    for old in checkpoint_files(training.spec.key)[KEEP:]:
+    for old in store.checkpoint_files(training.spec.key)[KEEP:]:
         old.unlink(missing_ok=True)
     return path
 
 
-def resume(training: Training, progress: Progress) -> int | None:
-    """Puts a new training where its run's newest good checkpoint left off; returns the last
-    finished epoch.
+def resume(training: Training, store: Store, progress: Progress) -> int | None:
+    """Put a new training where its run's newest good checkpoint left off.
 
-    Corrupt checkpoints are named, set aside and passed over; those of other training code are
-    passed over. None: there is nothing to go on from.
+    Return the last finished epoch; None when there is nothing to go on from. Corrupt checkpoints
+    are named, set aside and passed over; those of other training code are passed over.
     """
-    for path in checkpoint_files(training.spec.key):
+    for path in store.checkpoint_files(training.spec.key):
         try:
             tensors, state = _read(path)
         except CorruptCheckpoint as error:
             progress.note(f"set aside a corrupt checkpoint: {error} (now {set_aside(path).name})")
             continue
-        if state["code_fingerprint"] != code_fingerprint():
+        if state["code_fingerprint"] not in current_fingerprints():
             progress.note(f"passed over {path.name}: it was made by other training code")
             continue
         _restore(training, tensors, state)
@@ -74,14 +76,15 @@ def resume(training: Training, progress: Progress) -> int | None:
     return None
 
 
-def drop(key: str) -> None:
-    """Removes a run's checkpoints."""
-    shutil.rmtree(checkpoint_folder(key), ignore_errors=True)
+def drop(key: str, store: Store) -> None:
+    """Remove a run's checkpoints."""
+    shutil.rmtree(store.checkpoint_folder(key), ignore_errors=True)
 
 
 def _tensors(training: Training) -> dict[str, Tensor]:
-    """Weights and buffers, the optimizer's tensors by the number of their parameter, and what an
-    open epoch has.
+    """Return weights and buffers, the optimizer's tensors, and those of an epoch that is open.
+
+    The optimizer's are named by the number of their parameter.
     """
     tensors = {f"network.{name}": tensor for name, tensor in training.network.state_dict().items()}
     for number, slots in training.optimizer.state_dict()["state"].items():
@@ -125,7 +128,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def _checksum(state: str, tensors: dict[str, Tensor]) -> str:
-    """sha256 (hexadecimal) over the state and every tensor's name, type, shape and bytes."""
+    """Return the sha256 (hexadecimal) of the state and each tensor's name, type, shape, bytes."""
     whole = hashlib.sha256(state.encode())
     for name in sorted(tensors):
         tensor = tensors[name]
@@ -135,12 +138,7 @@ def _checksum(state: str, tensors: dict[str, Tensor]) -> str:
 
 
 def _restore(training: Training, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
-    weights = {
-        name.removeprefix("network."): t
-        for name, t in tensors.items()
-        if name.startswith("network.")
-    }
-    training.network.load_state_dict(weights)
+    training.network.load_state_dict(_below("network", tensors))
     training.optimizer.load_state_dict(_optimizer_state(training, tensors))
     for group, lr in zip(training.optimizer.param_groups, state["lr"], strict=True):
         group["lr"] = lr
@@ -149,29 +147,34 @@ def _restore(training: Training, tensors: dict[str, Tensor], state: dict[str, An
     training.history = [Epoch(**epoch) for epoch in state["history"]]
     training.epoch_seconds = state["epoch_seconds"]
     if state["midway"]:
-        random = {
-            name.removeprefix("random."): t
-            for name, t in tensors.items()
-            if name.startswith("random.")
-        }
+        random = _below("random", tensors)
         totals, marks = tensors["midway.totals"], tensors["midway.marks"]
         training.midway = Midway(**state["midway"], totals=totals, random=random, marks=marks)
 
 
+def _below(kind: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors called `kind.NAME`, by their NAME."""
+    prefix = f"{kind}."
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
+
+
 def _optimizer_state(training: Training, tensors: dict[str, Tensor]) -> dict[str, Any]:
-    """What the optimizer's `load_state_dict` takes; each tensor laid out in memory as its
-    parameter.
+    """Return what the optimizer's `load_state_dict` takes.
+
+    Each tensor is laid out in memory as its parameter.
     """
     parameters = [
         parameter for group in training.optimizer.param_groups for parameter in group["params"]
     ]
     slots: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        kind, _, rest = name.partition(".")
-        if kind == "optimizer":
-            number, slot = rest.split(".", 1)
-            like = parameters[int(number)]
-            if tensor.shape == like.shape:
-                tensor = torch.empty_like(like, requires_grad=False).copy_(tensor)
-            slots.setdefault(int(number), {})[slot] = tensor
+    for name, tensor in _below("optimizer", tensors).items():
+        number, slot = name.split(".", 1)
+        like = parameters[int(number)]
+        if tensor.shape == like.shape:
+            tensor = torch.empty_like(like, requires_grad=False).copy_(tensor)
+        slots.setdefault(int(number), {})[slot] = tensor
     return {**training.optimizer.state_dict(), "state": slots}

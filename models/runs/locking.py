@@ -35,8 +35,7 @@ POLL = 0.2  # seconds between two tries
 
 @contextmanager
 def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Holds the lock file at `path`; calls `waiting` once when another process (or thread) holds
-    it.
+    """Hold the lock file at `path`; call `waiting` once when another process (or thread) has it.
 
     The empty file stays behind: removing it would let two holders in.
     """

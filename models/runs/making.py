@@ -15,26 +15,31 @@ from safetensors.torch import save
 
 from models import records
 from models.data.loading import DataError, Dataset, load
+from models.files import write_atomically
 from models.fingerprint import code_fingerprint
 from models.networks.build import count_parameters, learned_normalization
 from models.progress import Progress
 from models.records import Provenance, Record
 from models.runs import checkpoints
+from models.runs.store import Store
 from models.specs import RunSpec, SpecError
 from models.training import probes
 from models.training.loop import Training
 from models.training.schedules import batch_size_at
 
 PACKAGES = ("convbook", "torch", "torchvision", "numpy", "safetensors")
+# Sizes in bytes by the parameters of malloc.h: M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, M_TOP_PAD
+MALLOC_SIZES = {-3: 32 << 20, -1: 1 << 30, -2: 128 << 20}
 
 
-def make(spec: RunSpec, folder: Path, progress: Progress, device: str | None = None) -> Record:
-    """Trains the run and writes `<key>.safetensors` (its weights) and `<key>.json` (its record)
-    into `folder`.
+def make(spec: RunSpec, store: Store, progress: Progress, device: str | None = None) -> Record:
+    """Train a run and write its weights and its record into the store's folder of runs.
 
-    The caller holds the run's lock. Raises `models.data.loading.DataError` when the data are
-    missing or damaged, `models.specs.SpecError` when the device is not there or the network cannot
-    be built so.
+    The caller holds the run's lock.
+
+    Raises:
+        DataError: the data are missing or damaged.
+        SpecError: the device is not there, or the network cannot be built so.
     """
     device = device or default_device()
     if device == "cuda" and not torch.cuda.is_available():
@@ -42,35 +47,40 @@ def make(spec: RunSpec, folder: Path, progress: Progress, device: str | None = N
     keep_freed_memory()
     dataset = data_of(spec)
     training = Training(spec, dataset, device, progress)
-    resumed = checkpoints.resume(training, progress)
+    resumed = checkpoints.resume(training, store, progress)
     if spec.batch_size > len(training.train):
         progress.note(clipped(spec.batch_size, len(training.train)))
-    if not probes.attach(
-        training
-    ):  # a probe's state is in no snapshot: such a run goes on from a whole epoch
-        training.snapshot, training.snapshot_seconds = (
-            lambda: checkpoints.store(training),
-            checkpoints.SNAPSHOT_SECONDS,
-        )
     progress.start(spec, resumed or 0)
     try:
-        for _ in training.epochs():
-            if not training.diverged:
-                checkpoints.store(training)
+        _train(training, store)
     finally:
         progress.close()
     record = to_record(training, dataset, resumed)
-    weights = {
-        name: tensor.cpu().contiguous() for name, tensor in training.network.state_dict().items()
-    }
-    records.write_atomically(folder / f"{spec.key}.safetensors", save(weights))
-    records.write(record, folder)
-    checkpoints.drop(spec.key)
+    _keep(record, training, store)
     return record
 
 
+def _train(training: Training, store: Store) -> None:
+    """Train to the end, with a checkpoint after each epoch and inside long ones."""
+    if not probes.attach(training):  # a probe's state is in no snapshot: only whole epochs are kept
+        training.snapshot = lambda: checkpoints.write(training, store)
+        training.snapshot_seconds = checkpoints.SNAPSHOT_SECONDS
+    for _ in training.epochs():
+        if not training.diverged:
+            checkpoints.write(training, store)
+
+
+def _keep(record: Record, training: Training, store: Store) -> None:
+    """Write the weights, then the record: whoever sees the record has the weights too."""
+    tensors = training.network.state_dict().items()
+    weights = save({name: tensor.cpu().contiguous() for name, tensor in tensors})
+    write_atomically(store.weights_file(record.key), weights)
+    records.write(record, store.runs)
+    checkpoints.drop(record.key, store)
+
+
 def data_of(spec: RunSpec) -> Dataset:
-    """The data set that a spec names, with the content that it names.
+    """Return the data set that a spec names, with the content that it names.
 
     Raises:
         DataError: it is missing or damaged, or its content is another.
@@ -84,40 +94,29 @@ def data_of(spec: RunSpec) -> Dataset:
 
 
 def keep_freed_memory() -> None:
-    """Ask the C library not to hand freed memory back to the system after every layer, only to
-    fetch it again.
+    """Ask the C library not to hand freed memory back after every layer, only to fetch it again.
 
     Page faults were a tenth of a small network's training time. Elsewhere than with glibc, nothing
     happens.
     """
-    if platform.libc_ver()[0] != "glibc":
-        return
-    trim_threshold, top_pad, mmap_threshold = (
-        -1,
-        -2,
-        -3,
-    )  # M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD of malloc.h
-    library = ctypes.CDLL(None)
-    for parameter, size in (
-        (mmap_threshold, 32 << 20),
-        (trim_threshold, 1 << 30),
-        (top_pad, 128 << 20),
-    ):
-        library.mallopt(parameter, size)
+    if platform.libc_ver()[0] == "glibc":
+        library = ctypes.CDLL(None)
+        for parameter, size in MALLOC_SIZES.items():
+            library.mallopt(parameter, size)
 
 
 def default_device() -> str:
-    """`cuda` when there is one, else `cpu`."""
+    """Return `cuda` when there is one, else `cpu`."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def clipped(asked: int, examples: int) -> str:
-    """What is said of a batch larger than the training set."""
-    return f"batch size {asked} clipped to the {examples} training examples"
+def clipped(batch_size: int, examples: int) -> str:
+    """Return what is said of a batch larger than the training set."""
+    return f"batch size {batch_size} clipped to the {examples} training examples"
 
 
 def to_record(training: Training, dataset: Dataset, resumed: int | None = None) -> Record:
-    """The record of a training that has ended."""
+    """Return the record of a training that has ended."""
     spec = training.spec
     return Record(
         key=spec.key,
@@ -131,17 +130,16 @@ def to_record(training: Training, dataset: Dataset, resumed: int | None = None) 
 
 
 def diagnostics(training: Training) -> dict[str, Any]:
-    """The finished network in eval mode: losses, accuracies, confusion[truth][answer] on test,
-    sizes; notes.
+    """Return what the finished network gives in eval mode, its sizes, and notes.
 
-    The training set is judged on as many images as the test set has, drawn at random: all would
-    cost a small network a quarter of an epoch, to learn what a tenth of the time tells as exactly
-    as the test set does.
+    `confusion[truth][answer]` is on the test set. The training set is judged on as many images as
+    the test set has, drawn at random: all would cost a small network a quarter of an epoch, to
+    learn what a tenth of the time tells as exactly as the test set does.
     """
     sample = training.train.sample(len(training.test))
     train, test = training.evaluate(sample), training.tested or training.evaluate(training.test)
     counted = count_parameters(training.network)
-    asked = batch_size_at(training.spec, len(training.history), training.iteration - 1)
+    batch_size = batch_size_at(training.spec, len(training.history), training.iteration - 1)
     examples = len(training.train)
     return {
         "train_loss": train.loss,
@@ -153,12 +151,12 @@ def diagnostics(training: Training) -> dict[str, Any]:
         "confusion": test.confusion,
         "parameter_count": counted.total,
         "trainable_parameter_count": counted.trainable,
-        "notes": [clipped(asked, examples)] if asked > examples else [],
+        "notes": [clipped(batch_size, examples)] if batch_size > examples else [],
     }
 
 
 def provenance(training: Training, data_source: str, resumed: int | None) -> Provenance:
-    """Where, when and with what the training was done."""
+    """Return where, when and with what the training was done."""
     spec, seconds = training.spec, sum(training.epoch_seconds)
     versions: dict[str, str | None] = {name: version(name) for name in PACKAGES}
     return Provenance(
@@ -178,9 +176,7 @@ def provenance(training: Training, data_source: str, resumed: int | None) -> Pro
 
 
 def version(package: str) -> str | None:
-    """An installed package's version; None when it is not installed (as convbook in a bare
-    checkout).
-    """
+    """Return a package's version; None when it is not installed (convbook in a bare checkout)."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -188,7 +184,7 @@ def version(package: str) -> str | None:
 
 
 def device_name(device: torch.device) -> str:
-    """The processor's or the GPU's marketing name."""
+    """Return the processor's or the GPU's marketing name."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     try:

@@ -5,19 +5,19 @@ Looking a run up imports no torch.
 
 from __future__ import annotations
 
-import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 from models import records
-from models.folders import absolute, cache_folder
+from models.files import set_aside
 from models.records import CorruptRecord, Record
+from models.settings import Settings
 from models.specs import RunSpec
 
 
 @dataclass(frozen=True)
-class Found:
+class StoredRun:
     """A record, the file it is in, and whether it was there before it was asked for."""
 
     record: Record
@@ -25,62 +25,85 @@ class Found:
     cached: bool
 
 
-def published_folder() -> Path:
-    """Folder of the published records: `CONVBOOK_RUNS`, else `book/runs` beside this package."""
-    chosen = os.environ.get("CONVBOOK_RUNS")
-    return absolute(chosen) if chosen else Path(__file__).resolve().parents[2] / "book" / "runs"
+@dataclass(frozen=True)
+class Store:
+    """The user's own runs and checkpoints in the folder `own`, and records that are published."""
+
+    own: Path
+    published: Path | None = None
+
+    @classmethod
+    def default(cls) -> Store:
+        """Return the store that the environment chooses (see `models.settings`)."""
+        settings = Settings.from_environment()
+        return cls(settings.cache, settings.published)
+
+    @property
+    def runs(self) -> Path:
+        """Folder of the user's own records and weights."""
+        return self.own / "runs"
+
+    def record_file(self, key: str) -> Path:
+        """Return the file of a run's record among the user's own, perhaps not there yet."""
+        return self.runs / f"{key}.json"
+
+    def weights_file(self, key: str) -> Path:
+        """Return the file of a run's weights, beside its record."""
+        return self.runs / f"{key}.safetensors"
+
+    def find(self, spec: RunSpec) -> StoredRun | None:
+        """Return a finished run, published or the user's own, without training anything.
+
+        A corrupt record is named in a warning, set aside, and counts as absent.
+        """
+        for path in self._record_files(spec.key):
+            try:
+                return StoredRun(records.read(path), path, cached=True)
+            except FileNotFoundError:
+                continue
+            except CorruptRecord as error:
+                aside = _set_aside(path)
+                warnings.warn(f"set aside a corrupt record: {error} (now {aside})", stacklevel=2)
+        return None
+
+    def locate(self, key: str) -> Path | None:
+        """Return the file in which `find` would find a run, changing nothing; None without one."""
+        return next((path for path in self._record_files(key) if _is_record(path)), None)
+
+    def _record_files(self, key: str) -> list[Path]:
+        """Return the files that may hold a run's record, the published one first."""
+        published = [self.published / f"{key}.json"] if self.published else []
+        return [*published, self.record_file(key)]
+
+    def checkpoint_folder(self, key: str) -> Path:
+        """Return the folder of a run's checkpoints while it has not ended."""
+        return self.own / "checkpoints" / key
+
+    def checkpoint_files(self, key: str) -> list[Path]:
+        """Return a run's checkpoints, newest first.
+
+        They are called `epoch-000003`, or `epoch-000003-000006400` inside the next epoch.
+        """
+        files = self.checkpoint_folder(key).glob("epoch-*.safetensors")
+        return sorted(files, key=lambda path: path.stem.split("-"), reverse=True)
+
+    def last_epoch(self, key: str) -> int:
+        """Return the last finished epoch that a run left a checkpoint of; 0 without one."""
+        files = self.checkpoint_files(key)
+        return int(files[0].stem.split("-")[1]) if files else 0
 
 
-def locate(key: str) -> Path | None:
-    """The file of a finished run, published or the user's own; None when there is none."""
-    paths = (folder / f"{key}.json" for folder in (published_folder(), own_folder()))
-    return next((path for path in paths if path.is_file()), None)
-
-
-def own_folder() -> Path:
-    """Folder of the user's own records and weights, in the cache folder."""
-    return cache_folder() / "runs"
-
-
-def checkpoint_folder(key: str) -> Path:
-    """Folder of a run's checkpoints while it has not ended."""
-    return cache_folder() / "checkpoints" / key
-
-
-def checkpoint_files(key: str) -> list[Path]:
-    """A run's checkpoints, newest first: `epoch-000003`, or `epoch-000003-000006400` inside the
-    next epoch.
-    """
-    files = checkpoint_folder(key).glob("epoch-*.safetensors")
-    return sorted(files, key=lambda path: path.stem.split("-"), reverse=True)
-
-
-def last_epoch(key: str) -> int:
-    """The number of the last finished epoch that a run left a checkpoint of; 0 without one."""
-    files = checkpoint_files(key)
-    return int(files[0].stem.split("-")[1]) if files else 0
-
-
-def find(spec: RunSpec) -> Found | None:
-    """The spec's finished run, published or the user's own, without training anything.
-
-    A corrupt record is named in a warning, set aside, and counts as absent.
-    """
-    for folder in (published_folder(), own_folder()):
-        path = folder / f"{spec.key}.json"
-        try:
-            return Found(records.read(path), path, cached=True)
-        except FileNotFoundError:
-            continue
-        except CorruptRecord as error:
-            warnings.warn(
-                f"set aside a corrupt record: {error} (now {_set_aside(path)})", stacklevel=2
-            )
-    return None
+def _is_record(path: Path) -> bool:
+    try:
+        records.read(path)
+    except (CorruptRecord, FileNotFoundError):
+        return False
+    return True
 
 
 def _set_aside(path: Path) -> str:
+    """Set a corrupt record aside; return where it is now, for a message."""
     try:
-        return records.set_aside(path).name
+        return set_aside(path).name
     except OSError as error:  # such as a read-only installation
         return f"still there: {error.strerror}"

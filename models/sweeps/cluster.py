@@ -32,13 +32,13 @@ class ClusterError(Exception):
 
 @contextmanager
 def connected(address: str) -> Iterator[Client]:
-    """A client of the scheduler at an address such as `tcp://10.0.0.1:8786`.
+    """Connect a client to the scheduler at an address such as `tcp://10.0.0.1:8786`.
 
     Raises:
         ClusterError: that is no address, or no scheduler answers there.
     """
     from distributed import Client
-    from distributed.comm import get_address_host_port
+    from distributed.comm.addressing import get_address_host_port
 
     try:
         get_address_host_port(address, strict=True)
@@ -60,11 +60,10 @@ def connected(address: str) -> Iterator[Client]:
 
 @contextmanager
 def local_cluster(workers: int, threads: int) -> Iterator[str]:
-    """The scheduler's address of so many worker processes on this machine, with so many threads
-    each.
+    """Start worker processes of so many threads each, and give their scheduler's address.
 
-    Nothing is left of it afterwards: it is killed, for all that it could lose is written down
-    already.
+    Nothing is left of them afterwards: they are killed, for all that they could lose is written
+    down already.
 
     Raises:
         ClusterError: it did not start.
@@ -103,7 +102,7 @@ def _start(workers: int, threads: int, folder: str, log: IO[bytes]) -> subproces
 
 
 def _kill(process: int) -> None:
-    """Ends a local cluster's process and all below it, which share its process group."""
+    """End a local cluster's process and all below it, which share its process group."""
     if sys.platform == "win32":
         os.kill(process, signal.SIGTERM)  # its workers end when they see it gone
     else:
@@ -118,8 +117,9 @@ def _last_line(log: IO[bytes]) -> str:
 
 
 def serve(workers: int, threads: int, folder: str) -> None:
-    """Runs a local cluster and says its address on stdout; when stdin ends, the asker is dead, and
-    so it dies too.
+    """Run a local cluster and say its address on stdout.
+
+    When stdin ends, the asker is dead, and so it dies too.
     """
     from distributed import LocalCluster
 

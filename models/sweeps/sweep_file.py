@@ -35,7 +35,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def read(path: Path) -> list[RunSpec]:
-    """The runs that a file asks for, in its order.
+    """Return the runs that a file asks for, in its order.
 
     Raises:
         SpecError: the file is not there, no YAML, or asks for what cannot be; the message says what
@@ -62,7 +62,7 @@ def read(path: Path) -> list[RunSpec]:
 
 
 def _specs(block: Any, place: str) -> list[RunSpec]:
-    """The runs of one block."""
+    """Return the runs of one block."""
     if not isinstance(block, dict) or not block:
         raise SpecError(f"{place}expected base and grid, got {_shown(block)}")
     for part in block:
@@ -91,7 +91,7 @@ def _spec(base: dict[str, Any], combination: dict[str, Any], place: str) -> RunS
 
 
 def _mapping(value: Any, place: str) -> dict[str, Any]:
-    """A part's fields, every one of them a field of `RunSpec`."""
+    """Return a part's fields, every one of them a field of `RunSpec`."""
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -104,13 +104,8 @@ def _mapping(value: Any, place: str) -> dict[str, Any]:
 def _known(name: Any, names: tuple[str, ...], place: str) -> None:
     if name not in names:
         near = get_close_matches(str(name), names, n=1)
-        hint = (
-            f"; did you mean {near[0]}?"
-            if near
-            else f"; expected {' or '.join(names)}"
-            if len(names) < 4
-            else ""
-        )
+        hint = f"; expected {' or '.join(names)}" if names == PARTS else ""
+        hint = f"; did you mean {near[0]}?" if near else hint
         raise SpecError(f"{place}{name}: unknown field{hint}")
 
 

@@ -1,16 +1,19 @@
-"""What the units of a finished network do: alone, together, and for one another (the probe
-`units`).
+"""What the units of a finished network do, alone and together: the probe `units`.
 
 In eval mode, on 2,000 test images, of each layer with a nonlinearity (those inside parallel
 branches excepted)::
 
-    {"images": …, "loss": …, "accuracy": …,                          of the whole network
-     "filters": [C][channels][rows][columns],                        the first layer's raw weights, if a convolution
+    {"images": …, "loss": …, "accuracy": …,           of the whole network
+     "filters": [C][channels][rows][columns],         the weights of a first convolution
      "layers": {layer: {
-        "losses": [C], "accuracies": [C],                            with one unit's activation set to zero
-        "together": {"counts": [k], "losses": [k], "accuracies": [k]},    with k units at once, means over `DRAWS`
-        "correlation": …, "correlations": histogram,                 |correlation| of two units' activations: mean, all
-        "mean_activations": histogram, "activations": histogram}}}   over units; over units, images and positions
+        "losses": [C], "accuracies": [C],             with one unit's activation set to zero
+        "together": {"counts": [k],                   with k units at once,
+                     "losses": [k],                   means over `DRAWS`
+                     "accuracies": [k]},
+        "correlation": …, "correlations": histogram,  |correlation| of two units' activations:
+                                                      its mean, all of them
+        "mean_activations": histogram,                over units
+        "activations": histogram}}}                   over units, images and positions
 
 A histogram is `{"low": …, "high": …, "shares": [20]}`: the shares of 20 equal bins. A unit of a
 convolution is a channel; its values at all positions are one sample. Which units go together is
@@ -33,48 +36,57 @@ from torch.nn import functional as F
 
 from models.networks.layers import ACTIVATIONS
 from models.records import short
+from models.training.batches import slices
 from models.training.loop import EVALUATION_BATCH, Training
-from models.training.schedules import pieces
+from models.training.measuring import JUDGED, PROBE_DIGITS, Entry
 
-JUDGED = 2000  # images
 DRAWS = 10  # of k units
 DRAW_SEED = 0
-BINS = 20
-DIGITS = 6  # of every number
+HISTOGRAM_BINS = 20
+LEAST_END = 1e-6  # of a histogram of activations that are all silent
 
 
 @torch.no_grad()
-def measure_units(training: Training) -> dict[str, Any]:
-    """Ablation, correlation and sparsity of every layer's units: see the module's text."""
+def measure_units(training: Training) -> Entry:
+    """Return ablation, correlation and sparsity of every layer's units: see the module's text."""
     network, judged = copy.deepcopy(training.network).eval(), training.test.sample(JUDGED)
+    x, y = training.scaled(judged.images), judged.labels
+    loss, accuracy = _judge(network, x, y)
+    measured = {
+        "images": len(judged),
+        "loss": loss,
+        "accuracy": accuracy,
+        "filters": _filters(network),
+        "layers": _layers(network, x, y),
+    }
+    return dict(short(measured, PROBE_DIGITS))
+
+
+def _filters(network: nn.Module) -> list[Any] | None:
+    """Return the first layer's weights (C, channels, rows, columns); None if no convolution."""
+    layers = (layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.Linear))
+    first = next(layers, None)
+    return first.weight.tolist() if isinstance(first, nn.Conv2d) else None
+
+
+def _layers(network: nn.Module, x: Tensor, y: Tensor) -> dict[str, Entry]:
+    """Return what is measured of each layer; x (B, C, H, W) are the images, y (B,) the labels."""
     modules = list(chain(network))
-    x, labels = training.scaled(judged.images), judged.labels
-    whole = _judge(network, x, labels)
-    layers: dict[str, dict[str, Any]] = {}
+    layers: dict[str, Entry] = {}
     for place, (name, module) in enumerate(modules, start=1):
         x = module(x)
         layer, _, step = name.rpartition(".")
         if step == "activation":
             tail = nn.Sequential(*(following for _, following in modules[place:]))
-            layers[layer] = _ablations(tail, x, labels) | _statistics(x, module)
-    first = next(
-        (module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)), None
-    )
-    filters = first.weight.tolist() if isinstance(first, nn.Conv2d) else None
-    told = {
-        "images": len(judged),
-        "loss": whole[0],
-        "accuracy": whole[1],
-        "filters": filters,
-        "layers": layers,
-    }
-    return dict(short(told, DIGITS))
+            layers[layer] = _ablations(tail, x, y) | _statistics(x, module)
+    return layers
 
 
 def chain(network: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
-    """A network's modules in the order in which an image passes them, by their full names.
+    """Yield a network's modules in the order in which an image passes them, by their full names.
 
-    >>> [name for name, _ in chain(nn.Sequential(nn.Sequential(nn.ReLU(), nn.Tanh()), nn.Flatten()))]
+    >>> network = nn.Sequential(nn.Sequential(nn.ReLU(), nn.Tanh()), nn.Flatten())
+    >>> [name for name, _ in chain(network)]
     ['0.0', '0.1', '1']
     """
     for name, module in network.named_children():
@@ -85,7 +97,7 @@ def chain(network: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module
 
 
 def counts_of(units: int) -> list[int]:
-    """How many units of so many are ablated together: 1, 2, 4 … and half of them.
+    """Return how many of a layer's units are ablated together: 1, 2, 4 … and half of them.
 
     >>> counts_of(6), counts_of(120)
     ([1, 2, 3], [1, 2, 4, 8, 16, 32, 60])
@@ -94,16 +106,17 @@ def counts_of(units: int) -> list[int]:
     return [*(2**power for power in range(half.bit_length()) if 2**power < half), half]
 
 
-def _ablations(tail: nn.Module, x: Tensor, labels: Tensor) -> dict[str, Any]:
-    """Loss and accuracy without each unit, and without several; x (B, C, …) is what the whole layer
-    says.
+def _ablations(tail: nn.Module, x: Tensor, y: Tensor) -> Entry:
+    """Return loss and accuracy without each unit, and without several.
+
+    x (B, C, …) is what the whole layer says.
     """
     units = x.shape[1]
 
     def without(chosen: Sequence[int]) -> tuple[float, float]:
         kept = torch.ones(units, device=x.device)
         kept[list(chosen)] = 0
-        return _judge(tail, x * kept.view(1, -1, *(1,) * (x.dim() - 2)), labels)
+        return _judge(tail, x * kept.view(1, -1, *(1,) * (x.dim() - 2)), y)
 
     singles = [without([unit]) for unit in range(units)]
     generator = torch.Generator().manual_seed(DRAW_SEED)
@@ -114,24 +127,23 @@ def _ablations(tail: nn.Module, x: Tensor, labels: Tensor) -> dict[str, Any]:
             for _ in range(DRAWS)
         ]
         means.append([sum(values) / DRAWS for values in zip(*draws, strict=True)])
-    together = {"counts": counts_of(units), **_named(means)}
-    return {**_named(singles), "together": together}
+    together = {"counts": counts_of(units), **_columns(means)}
+    return {**_columns(singles), "together": together}
 
 
-def _named(pairs: Sequence[Sequence[float]]) -> dict[str, list[float]]:
+def _columns(pairs: Sequence[Sequence[float]]) -> dict[str, list[float]]:
     return {"losses": [pair[0] for pair in pairs], "accuracies": [pair[1] for pair in pairs]}
 
 
-def _judge(tail: nn.Module, x: Tensor, labels: Tensor) -> tuple[float, float]:
-    """Mean loss and accuracy of what the rest of the network makes of x (B, C, …)."""
-    logits = torch.cat([tail(x[part]) for part in pieces(len(x), EVALUATION_BATCH)])  # (B, classes)
-    return F.cross_entropy(logits, labels).item(), (
-        logits.argmax(1) == labels
-    ).double().mean().item()
+def _judge(tail: nn.Module, x: Tensor, y: Tensor) -> tuple[float, float]:
+    """Return mean loss and accuracy of what the rest of the network makes of x (B, C, …)."""
+    logits = torch.cat([tail(x[part]) for part in slices(len(x), EVALUATION_BATCH)])  # (B, classes)
+    right = logits.argmax(1) == y
+    return F.cross_entropy(logits, y).item(), right.double().mean().item()
 
 
-def _statistics(x: Tensor, activation: nn.Module) -> dict[str, Any]:
-    """Correlations of a layer's units and histograms of what they say; x (B, C, …)."""
+def _statistics(x: Tensor, activation: nn.Module) -> Entry:
+    """Return correlations of a layer's units and histograms of what they say; x (B, C, …)."""
     values = x.transpose(0, 1).flatten(1)  # (C, N)
     pairs = torch.triu_indices(len(values), len(values), offset=1, device=x.device)
     correlations = torch.corrcoef(values.double())[pairs[0], pairs[1]].abs()
@@ -146,19 +158,19 @@ def _statistics(x: Tensor, activation: nn.Module) -> dict[str, Any]:
 
 
 def _range(values: Tensor, activation: nn.Module) -> tuple[float, float]:
-    """What the activation can say; of one without an upper end, up to the most it said."""
+    """Return what the activation can say; of one without an upper end, up to the most it said."""
     if isinstance(activation, ACTIVATIONS["tanh"]):
         return -1.0, 1.0
-    return 0.0, 1.0 if isinstance(activation, ACTIVATIONS["sigmoid"]) else max(
-        values.max().item(), 1e-6
-    )
+    if isinstance(activation, ACTIVATIONS["sigmoid"]):
+        return 0.0, 1.0
+    return 0.0, max(values.max().item(), LEAST_END)
 
 
 def histogram(values: Tensor, low: float, high: float) -> dict[str, Any]:
-    """The shares of the values in 20 equal bins; a value outside counts to the bin at that end.
+    """Return the shares of the values in 20 equal bins; one outside counts to the nearest bin.
 
     >>> histogram(torch.tensor([0.01, 0.02, 0.97, 1.0]), 0.0, 1.0)["shares"][::19]
     [0.5, 0.5]
     """
-    counts = torch.histc(values.float().cpu().clamp(low, high), BINS, low, high)
+    counts = torch.histc(values.float().cpu().clamp(low, high), HISTOGRAM_BINS, low, high)
     return {"low": low, "high": high, "shares": (counts / counts.sum().clamp(min=1)).tolist()}

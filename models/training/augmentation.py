@@ -6,15 +6,22 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from models.fields import expect_one_of
+
+AUGMENTATIONS = ("none", "shift", "shift-flip")
+
 
 def augment(images: Tensor, kind: str, generator: torch.Generator) -> Tensor:
-    """Each image moved by its own random whole number of pixels and, for `shift-flip`, mirrored
-    with probability 1/2.
+    """Return each image moved by a random whole number of pixels, each its own.
 
-    `images` (B, C, H, W) and the result have one shape, dtype and device; the generator is the
-    CPU's. They move by up to 2 pixels at sides up to 28, by 4 above (He et al. 2016, section 4.2,
-    pad CIFAR's so); what moves in is black.
+    `shift-flip` also mirrors them with probability 1/2. `images` (B, C, H, W) and the result have
+    one shape, dtype and device; the generator is the CPU's. They move by up to 2 pixels at sides up
+    to 28, by 4 above (He et al. 2016, section 4.2, pad CIFAR's so); what moves in is black.
+
+    Raises:
+        ValueError: The kind is unknown.
     """
+    expect_one_of(AUGMENTATIONS, "augmentation", kind)
     if kind == "none":
         return images
     batch, _, height, width = images.shape

@@ -1,9 +1,8 @@
-"""The loss while an epoch goes on: its mean over every so many iterations, taken from the epoch's
-running sums.
-"""
+"""An epoch's running sums, and from them the loss while the epoch goes on."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -11,40 +10,65 @@ from torch import Tensor
 
 from models.records import short
 
-DIGITS = 6  # significant ones that a record keeps
+LOSS_DIGITS = 6  # significant ones that a record keeps
+NO_TOTALS = torch.zeros(2, dtype=torch.float64)
 NO_MARKS = torch.zeros(0, 3, dtype=torch.float64)
 
 
-class Curve:
-    """Marks where an epoch's running sums stand, on their device; nothing of the training depends
-    on it.
+class RunningSums:
+    """What an epoch's batches have added up to, on their device; no step depends on it.
 
-    `every` is in iterations (None: nothing is marked). A mark is the sum of losses, right answers
-    and examples; `marks` (n, 3) are those of the epoch's part before a snapshot.
+    `totals` (2,) are the sums of losses and of right answers, of the `examples` seen so far. Every
+    `every` iterations (None: never) all three are marked, and once more where the epoch ends;
+    `marks` (n, 3) are the marks so far.
     """
 
-    def __init__(self, every: int | None, marks: Tensor) -> None:
-        self.every, self.marks = every, [marks]
+    def __init__(
+        self, every: int | None, totals: Tensor, examples: int, iterations: int, marks: Tensor
+    ) -> None:
+        self.every, self.totals, self.examples = every, totals, examples
+        self.iterations, self._marks = iterations, [marks]
 
-    def mark(self, iterations: int, totals: Tensor, examples: int, *, last: bool) -> None:
-        """Called after each of the epoch's iterations with its sums so far; `last`: no other one
-        follows.
-        """
-        if self.every and (last or iterations % self.every == 0):
-            self.marks.append(torch.cat((totals, totals.new_tensor([examples])))[None])  # (1, 3)
+    def add(self, totals: Tensor, examples: int) -> None:
+        """Add a batch's sums (2,)."""
+        self.totals = self.totals + totals
+        self.examples += examples
+        self.iterations += 1
+        if self.every and self.iterations % self.every == 0:
+            self._mark()
 
-    def tensor(self) -> Tensor:
-        """All marks (n, 3), for a snapshot."""
-        return torch.cat(self.marks).cpu()
+    def close(self) -> None:
+        """Mark what has come since the last mark: no batch follows."""
+        if self.every and self.iterations % self.every:
+            self._mark()
 
-    def columns(self) -> dict[str, list[Any]]:
-        """The history's `losses` (nats; None where a loss is no number) and `accuracies`; empty
-        without marks.
+    def _mark(self) -> None:
+        sums = torch.cat((self.totals, self.totals.new_tensor([self.examples])))
+        self._marks.append(sums[None])  # (1, 3)
+
+    @property
+    def are_finite(self) -> bool:
+        """Whether the loss is still a number; on a GPU, to ask waits for it."""
+        return math.isfinite(self.totals[0].item())
+
+    @property
+    def marks(self) -> Tensor:
+        """All marks (n, 3), on the CPU."""
+        return torch.cat(self._marks).cpu()
+
+    def means(self) -> tuple[float, float]:
+        """Return the mean loss (nats) and the accuracy so far."""
+        loss, accuracy = (self.totals / self.examples).tolist()
+        return loss, accuracy
+
+    def curves(self) -> dict[str, list[Any]]:
+        """Return the history's `losses` (nats) and `accuracies` between marks; empty without marks.
+
+        None stands for a loss that is no number.
         """
         if not self.every:
             return {}
-        sums = self.tensor().diff(
-            dim=0, prepend=torch.zeros(1, 3, dtype=torch.float64)
-        )  # (n, 3) of each stretch
+        start = torch.zeros(1, 3, dtype=torch.float64)
+        sums = self.marks.diff(dim=0, prepend=start)  # (n, 3) of each stretch
         losses, accuracies = (sums[:, :2] / sums[:, 2:]).T.tolist()
-        return {"losses": short(losses, DIGITS), "accuracies": short(accuracies, DIGITS)}
+        return {"losses": short(losses, LOSS_DIGITS), "accuracies": short(accuracies, LOSS_DIGITS)}

@@ -7,9 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
+from processes import wait_for
 
 from models.cli import main
 from models.specs import RunSpec
@@ -29,13 +29,6 @@ QUICK = [
 ]
 
 
-@pytest.fixture
-def environment(tmp_path, monkeypatch):
-    monkeypatch.setenv("CONVBOOK_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("CONVBOOK_RUNS", str(tmp_path / "published"))
-    return tmp_path
-
-
 def run(*arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-m", "models", *arguments],
@@ -46,7 +39,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
     )
 
 
-def test_the_outcome_is_the_last_line_of_stdout(environment):
+def test_the_outcome_is_the_last_line_of_stdout(own_folders):
     first = run(*QUICK)
     assert first.returncode == 0, first.stderr
     outcome = json.loads(first.stdout.splitlines()[-1])
@@ -88,7 +81,7 @@ def test_the_outcome_is_the_last_line_of_stdout(environment):
         (["--train-size", "3"], "train_size: expected 10 to 4000 for mnist5k, got 3"),
     ],
 )
-def test_a_bad_argument_is_one_line_and_status_2(arguments, message, environment, capsys):
+def test_a_bad_argument_is_one_line_and_status_2(arguments, message, own_folders, capsys):
     try:
         status = main(["train", *arguments])
     except SystemExit as exit_:
@@ -108,19 +101,22 @@ def test_a_mistake_gives_no_traceback(arguments):
 
 
 def test_a_bad_argument_is_refused_before_torch_is_loaded():
-    program = "import sys; from models.cli import main; main(['train', '--lr', '0']); sys.exit('torch' in sys.modules)"
+    program = (
+        "import sys; from models.cli import main\n"
+        "main(['train', '--lr', '0']); sys.exit('torch' in sys.modules)"
+    )
     assert (
         subprocess.run([sys.executable, "-c", program], capture_output=True, check=False).returncode
         == 0
     )
 
 
-def test_damaged_data_are_an_error_in_words(environment, monkeypatch):
-    raw = environment / "MNIST" / "raw"
+def test_damaged_data_are_an_error_in_words(own_folders, monkeypatch):
+    raw = own_folders / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for part in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
         (raw / f"{part}-ubyte").write_bytes(b"torn")
-    monkeypatch.setenv("CONVBOOK_DATA", str(environment))
+    monkeypatch.setenv("CONVBOOK_DATA", str(own_folders))
     failed = run("train", "--dataset", "mnist", "--epochs", "1")
     assert failed.returncode == 2
     assert "damaged" in failed.stderr
@@ -128,35 +124,32 @@ def test_damaged_data_are_an_error_in_words(environment, monkeypatch):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_cache_that_cannot_be_written_is_an_error_in_words(environment, monkeypatch):
-    environment.chmod(0o500)
+def test_a_cache_that_cannot_be_written_is_an_error_in_words(own_folders, monkeypatch):
+    own_folders.chmod(0o500)
     failed = run(*QUICK)
-    environment.chmod(0o700)
+    own_folders.chmod(0o700)
     assert failed.returncode == 2
     assert "Traceback" not in failed.stderr
 
 
-def test_a_cache_that_is_a_file_is_an_error_in_words(environment):
-    (environment / "cache").write_text("in the way")
+def test_a_cache_that_is_a_file_is_an_error_in_words(own_folders):
+    (own_folders / "cache").write_text("in the way")
     failed = run(*QUICK)
     assert failed.returncode == 2
     assert "cannot read or write" in failed.stderr
     assert len(failed.stderr.splitlines()) == 1
 
 
-def test_ctrl_c_says_where_the_run_resumes_and_it_does(environment):
+def test_ctrl_c_says_where_the_run_resumes_and_it_does(own_folders):
     command = [sys.executable, "-m", "models", *QUICK, "--train-size", "1000", "--epochs", "40"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    checkpoints = environment / "cache" / "checkpoints"
-    deadline = time.monotonic() + 60
-    while not list(checkpoints.glob("*/epoch-*.safetensors")):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    checkpoints = own_folders / "cache" / "checkpoints"
+    wait_for(lambda: any(checkpoints.glob("*/epoch-*.safetensors")))
     process.send_signal(signal.SIGINT)
-    told = process.communicate(timeout=60)[1]
+    reported = process.communicate(timeout=60)[1]
     assert process.returncode == 130
-    assert "Traceback" not in told
-    epoch = int(told.split("resumes from epoch ")[1].split()[0])
+    assert "Traceback" not in reported
+    epoch = int(reported.split("resumes from epoch ")[1].split()[0])
     assert epoch >= 1
     outcome = json.loads(run(*command[3:]).stdout)
     assert outcome["resumed_from_epoch"] == epoch

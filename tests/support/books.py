@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nbformat
 
+PROFILES = Path(__file__).resolve().parents[2] / "book" / "profiles"
 BUILD_SECONDS = 1500  # most of it for the live book on a slow machine
 
 CONFIG = """\
@@ -16,7 +17,11 @@ only_build_toc_files: true
 execute: {execute_notebooks: "off"}
 sphinx:
   extra_extensions: [book.builder.extension]
-  config: {nb_render_markdown_format: myst, mathjax_path: mathjax/tex-chtml.js}
+  config:
+    nb_render_markdown_format: myst
+    mathjax_path: mathjax/tex-chtml.js
+    convbook_runs: book.report.training_runs:RUNS
+    convbook_profiles: {profiles}
 """
 
 
@@ -34,7 +39,7 @@ def write_chapter(path: Path, *cells: str, parameters: str = "number: int = 2  #
 
 def write_book(folder: Path, chapters: list[str]) -> None:
     """Configuration, contents and an index; the chapters are written apart."""
-    (folder / "_config.yml").write_text(CONFIG)
+    (folder / "_config.yml").write_text(CONFIG.replace("{profiles}", str(PROFILES)))
     listed = "".join(f"\n  - file: {name}" for name in chapters)
     (folder / "_toc.yml").write_text(f"format: jb-book\nroot: index\nchapters:{listed}\n")
     (folder / "index.md").write_text("# A small book\n\nWords.\n")
@@ -52,6 +57,18 @@ def build(folder: Path, *arguments: str, **environment: str) -> subprocess.Compl
         timeout=BUILD_SECONDS,
         check=False,
     )
+
+
+def page(folder: Path, name: str) -> str:
+    """What the built site of the book in `folder` shows of one page, as HTML."""
+    return (folder / "_build" / "html" / f"{name}.html").read_text()
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    """Replace text that a file must have."""
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
 
 
 def last_line(run: subprocess.CompletedProcess[str]) -> str:

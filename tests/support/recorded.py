@@ -27,17 +27,17 @@ def ended(
     diagnostics: dict[str, Any] | None = None,
     **last: float,
 ) -> Record:
-    """A run whose last epoch had these numbers (such as `test_accuracy`), and whose network has
-    these diagnostics.
-    """
-    told = {
+    """A run with these numbers in its epochs (such as `test_accuracy`) and these diagnostics."""
+    numbers = {
         "train_loss": None if diverged else 0.5,
         "train_accuracy": 0.5,
         "lr": spec.lr,
         "batch_size": 128,
     }
     count = 1 if diverged else spec.epochs
-    history = [Epoch(**told, epoch=number, iterations=4, **last) for number in range(1, count + 1)]
+    history = [
+        Epoch(**numbers, epoch=number, iterations=4, **last) for number in range(1, count + 1)
+    ]
     judged = {name: value for name, value in last.items() if name.startswith("test")}
     return Record(
         key=spec.key,

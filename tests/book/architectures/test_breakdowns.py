@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 import analysis
 from book.architectures import breakdowns
-from book.report import figures, tables
+from book.report import colours, tables
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ def test_layers_without_the_quantities_have_no_bar() -> None:
 def crossings(figure: Figure) -> set[int]:
     """Columns into which lines cross from one GPU to the other."""
     lines = [
-        line for line in figure.axes[0].lines if to_hex(line.get_color()).upper() == figures.ORANGE
+        line for line in figure.axes[0].lines if to_hex(line.get_color()).upper() == colours.ORANGE
     ]
     return {round(max(line.get_xdata()) + 0.31) for line in lines}
 

@@ -3,13 +3,15 @@ of small books.
 """
 
 import json
+import os
 
 import nbformat
 import pytest
-from books import build, last_line, write_book, write_chapter
+from books import build, edit, last_line, page, write_book, write_chapter
 
-from book.builder.chapters import Chapter
+from book.builder.chapters import Book
 from book.builder.execution import execute
+from book.report.figures import STYLE
 
 pytestmark = pytest.mark.slow
 
@@ -27,26 +29,14 @@ def book(tmp_path):
     return tmp_path
 
 
-def page(book, name):
-    return (book / "_build" / "html" / f"{name}.html").read_text()
-
-
-def edit(book, name, old, new):
-    path = book / name
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
-
-
 def test_only_what_changed_in_meaning_executes(book):
     assert "doubled: 4" in page(book, "first")
     assert last_line(build(book)) == "chapters: 0 executed, 2 reused, 0 failed"
 
-    edit(book, "first.ipynb", "Some words.", "Other words.")
-    edit(book, "helper.py", "    return", "    # a comment\n    return")
+    edit(book / "first.ipynb", "Some words.", "Other words.")
+    edit(book / "helper.py", "    return", "    # a comment\n    return")
     edit(
-        book,
-        "second.ipynb",
+        book / "second.ipynb",
         "print('second says', number)",
         "print( 'second says', number)  # the same",
     )
@@ -54,7 +44,7 @@ def test_only_what_changed_in_meaning_executes(book):
     assert "Other words." in page(book, "first")
     assert "# the same" in page(book, "second")
 
-    edit(book, "helper.py", "2 * number", "3 * number")
+    edit(book / "helper.py", "2 * number", "3 * number")
     run = build(book)
     assert last_line(run) == "chapters: 1 executed, 1 reused, 0 failed"
     assert "helper.py changed" in run.stdout
@@ -62,7 +52,7 @@ def test_only_what_changed_in_meaning_executes(book):
 
 
 def test_a_failed_chapter_is_marked_and_the_rest_is_built(book):
-    edit(book, "second.ipynb", "print('second says', number)", "raise ValueError('the reason')")
+    edit(book / "second.ipynb", "print('second says', number)", "raise ValueError('the reason')")
     for _ in range(2):  # the traceback must not vanish the second time
         run = build(book)
         assert run.returncode != 0
@@ -74,7 +64,7 @@ def test_a_failed_chapter_is_marked_and_the_rest_is_built(book):
     good = nbformat.read(book / "_build" / "executed" / "second.ipynb", as_version=4)
     assert "second says" in json.dumps(good), "the last good copy is kept"
 
-    edit(book, "second.ipynb", "raise ValueError('the reason')", "print('mended')")
+    edit(book / "second.ipynb", "raise ValueError('the reason')", "print('mended')")
     run = build(book)
     assert (run.returncode, last_line(run)) == (0, "chapters: 1 executed, 1 reused, 0 failed")
     assert "mended" in page(book, "second")
@@ -91,15 +81,33 @@ def test_a_file_that_is_no_notebook_fails_alone(book):
 
 
 def chapter(folder, name):
-    return Chapter(name, folder / f"{name}.ipynb", folder / "_build", folder)
+    return Book(folder, folder / "_build").chapter(name, folder / f"{name}.ipynb")
 
 
 def test_a_module_that_changes_while_its_chapter_runs_makes_it_stale(tmp_path):
     (tmp_path / "helper.py").write_text(HELPER)
-    change = "from pathlib import Path\n\nPath('helper.py').write_text('def double(number):\\n    return 3 * number\\n')"
+    new = HELPER.replace("2", "3")
+    change = f"from pathlib import Path\n\nPath('helper.py').write_text({new!r})"
     write_chapter(tmp_path / "first.ipynb", "import time\n\ntime.sleep(0.1)", USES_HELPER, change)
     assert execute(chapter(tmp_path, "first")).error is None
     assert chapter(tmp_path, "first").causes() == ["helper.py changed"]
+
+
+def test_a_kernel_has_its_threads_and_its_caller_keeps_its_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    write_chapter(
+        tmp_path / "first.ipynb", "import os\n\nassert os.environ['OMP_NUM_THREADS'] == '3'"
+    )
+    assert execute(chapter(tmp_path, "first"), threads=3).error is None
+    assert os.environ["OMP_NUM_THREADS"] == "5"
+
+
+def test_a_chapter_with_figures_depends_on_their_style(tmp_path):
+    write_chapter(
+        tmp_path / "first.ipynb", "from book.report import figures\n\nfigures.use_style()"
+    )
+    assert execute(chapter(tmp_path, "first")).error is None
+    assert str(STYLE) in chapter(tmp_path, "first").stamp()["modules"]
 
 
 def test_a_half_written_module_is_a_change_like_any_other(tmp_path):

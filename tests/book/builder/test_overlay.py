@@ -6,6 +6,7 @@ from book.builder.overlay import overlay, with_values
 from book.builder.provenance import boxes
 from book.builder.staleness import STAMP
 from book.builder.trace import MODULES, RUNS, collected
+from book.report.training_runs import TrainingRuns
 
 
 def notebook(*cells):
@@ -65,7 +66,7 @@ def test_a_record_that_became_corrupt_costs_no_page(tmp_path, monkeypatch):
         "seconds": 1.0,
         "date": "2026-01-31",
     }
-    (box,) = boxes(page)
+    (box,) = boxes(page, TrainingRuns())
     assert "Executed 2026-01-31 in 1 s" in box.source
 
 

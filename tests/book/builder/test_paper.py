@@ -57,7 +57,10 @@ def test_names_in_code_count_as_wider_than_words():
 
 
 def test_the_latex_of_a_book_has_the_columns_and_asks_for_room_for_code(tmp_path):
-    show = 'from book.report import tables\ntables.show([["a", 1], ["", 2]], ["name", "count"], name="tab", caption="A table")'
+    show = (
+        "from book.report import tables\n"
+        'tables.show([["a", 1], ["", 2]], ["name", "count"], name="tab", caption="A table")'
+    )
     write_chapter(tmp_path / "chapter.ipynb", show)
     write_book(tmp_path, ["chapter"])
     run = build(tmp_path, "--builder", "latex")

@@ -6,7 +6,7 @@ import sys
 
 import nbformat
 import pytest
-from books import book, build, write_book, write_chapter
+from books import book, build, edit, write_book, write_chapter
 
 from book.__main__ import main
 
@@ -15,16 +15,14 @@ CHECKED = "from book.report import parameters\n\nparameters.check(number=paramet
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    write_book(tmp_path, ["part/first", "part/second"])
-    (tmp_path / "part").mkdir()
-    (tmp_path / "helper.py").write_text("def double(number):\n    return 2 * number\n")
-    write_chapter(tmp_path / "part" / "first.ipynb", CHECKED, USES_HELPER)
-    write_chapter(tmp_path / "part" / "second.ipynb", CHECKED, "print('second says', number)")
-    for name in ("RUNS", "CACHE"):
-        monkeypatch.setenv(f"CONVBOOK_{name}", str(tmp_path / name.lower()))
+def folder(own_folders, monkeypatch):
+    write_book(own_folders, ["part/first", "part/second"])
+    (own_folders / "part").mkdir()
+    (own_folders / "helper.py").write_text("def double(number):\n    return 2 * number\n")
+    write_chapter(own_folders / "part" / "first.ipynb", CHECKED, USES_HELPER)
+    write_chapter(own_folders / "part" / "second.ipynb", CHECKED, "print('second says', number)")
     monkeypatch.delenv("CONVBOOK_PROFILE", raising=False)
-    return tmp_path
+    return own_folders
 
 
 @pytest.fixture
@@ -32,12 +30,6 @@ def inside(folder, monkeypatch):
     """The working directory is the book's."""
     monkeypatch.chdir(folder)
     return folder
-
-
-def edit(path, old, new):
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
 
 
 def rows(text):
@@ -108,7 +100,7 @@ def test_status_counts_runs_that_are_gone_or_of_other_code(inside, capsys):
     assert rows(capsys.readouterr().out)["part/first"][2:] == ("2", "0", "0")
 
     shutil.rmtree(inside / "cache")
-    gone, old = sorted((inside / "runs").iterdir())
+    gone, old = sorted((inside / "published").iterdir())
     gone.unlink()
     text = old.read_text()
     start = text.index('"code_fingerprint": "') + len('"code_fingerprint": "')
@@ -154,7 +146,8 @@ def test_a_value_that_the_chapter_refuses_is_a_mistake(folder):
     failed = book(folder, "run", "second", "-p", "number", "-1")
     assert failed.returncode == 2
     assert failed.stderr.splitlines() == [
-        "python -m book run: error: ParameterError: number must be a whole number of at least 1; got -1"
+        "python -m book run: error: ParameterError: "
+        "number must be a whole number of at least 1; got -1"
     ]
     assert not list(folder.glob("*.ipynb"))
 
@@ -234,7 +227,7 @@ def test_an_unknown_profile_is_named_with_the_known_ones(inside, monkeypatch, ca
     assert "unknown profile 'lvie'; known: live" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["status", "run", "publish", "verify"])
+@pytest.mark.parametrize("command", ["status", "run", "publish", "verify", "certify"])
 def test_every_command_has_help_with_an_example(command, capsys):
     with pytest.raises(SystemExit) as exit_:
         main([command, "--help"])

@@ -1,6 +1,4 @@
-"""`python -m book verify`: published runs are trained again, compared, and re-stamped where they
-agree.
-"""
+"""`python -m book verify`: published runs, trained again, compared, re-stamped where they agree."""
 
 import json
 import shutil
@@ -19,6 +17,7 @@ from models.fingerprint import code_fingerprint
 from models.progress import Silent
 from models.records import Record
 from models.runs import obtain
+from models.runs.store import Store
 from models.specs import RunSpec
 
 SPEC = RunSpec(train_size=200, epochs=1, batch_size=50, norm="batch")
@@ -28,24 +27,19 @@ OLD = "0" * 64
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Record:
     """A run trained here, now."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CONVBOOK_CACHE", str(tmp_path_factory.mktemp("cache")))
-        patch.setenv("CONVBOOK_RUNS", str(tmp_path_factory.mktemp("runs")))
-        return obtain.obtain(SPEC, progress=Silent(), device="cpu").record
+    store = Store(tmp_path_factory.mktemp("cache"))
+    return obtain.obtain(SPEC, store=store, progress=Silent(), device="cpu").record
 
 
 @pytest.fixture(autouse=True)
-def folder(trained, tmp_path, monkeypatch):
+def folder(trained, own_folders, no_network, monkeypatch):
     """A book that has published this run; nothing else is to be found, and no network."""
-    write_book(tmp_path, ["words"])
-    write_chapter(tmp_path / "words.ipynb", "print('words')")
-    monkeypatch.chdir(tmp_path)
-    for name in ("RUNS", "CACHE", "DATA"):
-        monkeypatch.setenv(f"CONVBOOK_{name}", str(tmp_path / name.lower()))
-    for scheme in ("http", "https"):
-        monkeypatch.setenv(f"{scheme}_proxy", "http://127.0.0.1:9")
-    records.write(trained, tmp_path / "runs")
-    return tmp_path
+    write_book(own_folders, ["words"])
+    write_chapter(own_folders / "words.ipynb", "print('words')")
+    monkeypatch.chdir(own_folders)
+    monkeypatch.setenv("CONVBOOK_DATA", str(own_folders / "data"))
+    records.write(trained, own_folders / "published")
+    return own_folders
 
 
 def verify(*arguments: str) -> int:
@@ -68,7 +62,7 @@ def changed(record: Record, *, diverged: bool = False, **changes) -> Record:
 
 
 def on_disk(folder) -> Record:
-    return records.read(folder / "runs" / f"{SPEC.key}.json")
+    return records.read(folder / "published" / f"{SPEC.key}.json")
 
 
 # The command
@@ -77,7 +71,7 @@ def on_disk(folder) -> Record:
 def test_a_record_of_older_code_that_is_re_earned_is_stamped_with_todays_code(
     trained, folder, capsys
 ):
-    records.write(changed(trained, code_fingerprint=OLD), folder / "runs")
+    records.write(changed(trained, code_fingerprint=OLD), folder / "published")
     assert verify() == 0
     told = capsys.readouterr()
     assert "retraining 1 run; as recorded, that takes 0:0" in told.err
@@ -101,17 +95,19 @@ def test_a_record_of_older_code_that_is_re_earned_is_stamped_with_todays_code(
 
 def test_the_first_epochs_alone_must_have_the_same_bits(folder, capsys):
     long = obtain.obtain(SPEC.with_(epochs=3), progress=Silent(), device="cpu").record
-    records.write(changed(long, code_fingerprint=OLD), folder / "runs")
+    records.write(changed(long, code_fingerprint=OLD), folder / "published")
     assert verify("--all", "--epochs", "2") == 0
     told = capsys.readouterr()
     assert "identical so far" in told.out
     assert "epoch 2/3" in told.err
     assert "epoch 3/3" not in told.err
-    assert records.is_current(records.read(folder / "runs" / f"{long.key}.json"))
+    assert records.is_current(records.read(folder / "published" / f"{long.key}.json"))
     first = long.history[0].model_copy(
         update={"train_loss": long.history[0].train_loss * (1 + 1e-9)}
     )
-    records.write(long.model_copy(update={"history": (first, *long.history[1:])}), folder / "runs")
+    records.write(
+        long.model_copy(update={"history": (first, *long.history[1:])}), folder / "published"
+    )
     assert verify("--all", "--epochs", "1") == 1
     assert "not the same bits in epoch 1" in capsys.readouterr().out
 
@@ -119,16 +115,16 @@ def test_the_first_epochs_alone_must_have_the_same_bits(folder, capsys):
 def test_only_runs_of_other_code_are_drawn_when_asked_for(trained, folder, capsys):
     assert verify("--all", "--outdated") == 0
     assert "none of these runs was trained by other code" in capsys.readouterr().out
-    records.write(changed(trained, code_fingerprint=OLD), folder / "runs")
+    records.write(changed(trained, code_fingerprint=OLD), folder / "published")
     assert verify("--all", "--outdated", "--epochs", "1") == 0
     assert "verified: 1 of 1 agree" in capsys.readouterr().out
 
 
 def test_a_current_record_is_verified_and_left_as_it_is(folder, capsys):
-    before = (folder / "runs" / f"{SPEC.key}.json").read_bytes()
+    before = (folder / "published" / f"{SPEC.key}.json").read_bytes()
     assert verify("--all") == 0
     assert "identical" in capsys.readouterr().out
-    assert (folder / "runs" / f"{SPEC.key}.json").read_bytes() == before
+    assert (folder / "published" / f"{SPEC.key}.json").read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -136,7 +132,7 @@ def test_a_current_record_is_verified_and_left_as_it_is(folder, capsys):
 )
 def test_a_tampered_record_differs_whoever_made_it(made, trained, folder, capsys):
     forged = changed(trained, test_accuracy=trained.final.test_accuracy + 0.2, **made)
-    records.write(forged, folder / "runs")
+    records.write(forged, folder / "published")
     assert verify() == 1
     told = capsys.readouterr().out
     assert "DIFFERS" in told
@@ -147,7 +143,7 @@ def test_a_tampered_record_differs_whoever_made_it(made, trained, folder, capsys
 
 def test_neither_the_cache_nor_the_published_record_is_believed(trained, folder):
     forged = changed(trained, test_accuracy=0.99)
-    records.write(forged, folder / "runs")
+    records.write(forged, folder / "published")
     records.write(forged, folder / "cache" / "runs")
     assert verify() == 1
     assert [path.name for path in (folder / "cache").rglob("*") if path.is_file()] == [
@@ -156,7 +152,7 @@ def test_neither_the_cache_nor_the_published_record_is_believed(trained, folder)
 
 
 def test_a_run_that_can_no_longer_be_is_reported_and_the_others_are_verified(folder, capsys):
-    path = folder / "runs" / f"{SPEC.key}.json"
+    path = folder / "published" / f"{SPEC.key}.json"
     gone = path.with_name("0123456789abcdef0123.json")
     gone.write_text(path.read_text().replace('"lenet5"', '"lenet6"').replace(SPEC.key, gone.stem))
     assert verify("--all") == 1
@@ -169,7 +165,9 @@ def test_a_run_that_can_no_longer_be_is_reported_and_the_others_are_verified(fol
 
 def test_data_of_another_digest_are_reported(trained, folder, capsys):
     other = RunSpec(**{**trained.spec.model_dump(exclude_unset=True), "dataset_digest": "f" * 64})
-    records.write(trained.model_copy(update={"key": other.key, "spec": other}), folder / "runs")
+    records.write(
+        trained.model_copy(update={"key": other.key, "spec": other}), folder / "published"
+    )
     assert verify("--all") == 1
     assert "expected the digest ffff" in capsys.readouterr().out
 
@@ -177,7 +175,8 @@ def test_data_of_another_digest_are_reported(trained, folder, capsys):
 def test_missing_data_are_an_error_before_any_training(trained, folder, capsys):
     needs_mnist = SPEC.with_(dataset="mnist")
     records.write(
-        trained.model_copy(update={"key": needs_mnist.key, "spec": needs_mnist}), folder / "runs"
+        trained.model_copy(update={"key": needs_mnist.key, "spec": needs_mnist}),
+        folder / "published",
     )
     assert verify("--all") == 2
     told = capsys.readouterr()
@@ -188,9 +187,10 @@ def test_missing_data_are_an_error_before_any_training(trained, folder, capsys):
 
 def test_data_that_only_the_users_cache_has_are_found(trained, folder, capsys):
     needs_mnist = SPEC.with_(dataset="mnist")
-    shutil.rmtree(folder / "runs")
+    shutil.rmtree(folder / "published")
     records.write(
-        trained.model_copy(update={"key": needs_mnist.key, "spec": needs_mnist}), folder / "runs"
+        trained.model_copy(update={"key": needs_mnist.key, "spec": needs_mnist}),
+        folder / "published",
     )
     raw = folder / "cache" / "data" / "MNIST" / "raw"
     raw.mkdir(parents=True)
@@ -200,7 +200,7 @@ def test_data_that_only_the_users_cache_has_are_found(trained, folder, capsys):
 
 
 def test_nothing_published_is_said_so(folder, capsys):
-    shutil.rmtree(folder / "runs")
+    shutil.rmtree(folder / "published")
     assert verify() == 2
     assert "none of these chapters uses a published run" in capsys.readouterr().err
 
@@ -208,9 +208,10 @@ def test_nothing_published_is_said_so(folder, capsys):
 @pytest.mark.slow
 def test_the_runs_of_one_chapter_are_verified(folder, capsys):
     cell = "from book.report import experiments\nfrom models.specs import RunSpec\n"
-    cell += f"experiments.ask({{'plain': RunSpec.model_validate({SPEC.model_dump(exclude_unset=True)!r})}}, 1)"
+    fields = SPEC.model_dump(exclude_unset=True)
+    cell += f"experiments.ask({{'plain': RunSpec.model_validate({fields!r})}}, 1)"
     write_chapter(folder / "words.ipynb", cell)
-    other = folder / "runs" / "0123456789abcdef0123.json"
+    other = folder / "published" / "0123456789abcdef0123.json"
     other.write_text("no record of this chapter")
     assert verify("words", "--all") == 0
     assert "verified: 1 of 1 agree" in capsys.readouterr().out
@@ -237,7 +238,7 @@ def test_a_record_stamped_within_tolerance_is_not_held_to_the_bits_of_a_code_tha
 ):
     records.write(
         changed(trained, train_loss=trained.final.train_loss + 1e-7, code_fingerprint=OLD),
-        folder / "runs",
+        folder / "published",
     )
     assert verify() == 0
     stamped = on_disk(folder)
@@ -284,9 +285,9 @@ def test_a_new_diagnostic_does_not_make_old_records_differ(trained):
 
 
 def test_a_stamped_record_is_strict_json_with_its_note(trained, folder):
-    records.write(changed(trained, code_fingerprint=OLD), folder / "runs")
+    records.write(changed(trained, code_fingerprint=OLD), folder / "published")
     assert verify("--seed", "7") == 0
-    stored = json.loads((folder / "runs" / f"{SPEC.key}.json").read_text())
+    stored = json.loads((folder / "published" / f"{SPEC.key}.json").read_text())
     assert (
         stored["provenance"]["verified"]["fingerprint"] == stored["provenance"]["code_fingerprint"]
     )

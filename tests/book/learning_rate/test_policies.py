@@ -3,35 +3,24 @@
 import math
 
 import pytest
+from trainings import trained
 
-from book.learning_rate import cyclical, policies, range_test
+from book.learning_rate import cyclical, policies
+from book.learning_rate.bounds import sweep
 from book.learning_rate.iterations import learning_rates, updates
-from book.learning_rate.range_test import examples
+from book.report.experiments import training_images
 from book.report.parameters import ParameterError
-from models.data.loading import load
-from models.runs.making import to_record
-from models.specs import RunSpec
-from models.training.loop import Training
 from models.training.schedules import batch_size_at
 
 BASE = policies.base("lenet5", "mnist5k", 600, 6, batch_size=20, epochs=6)
 
 
-@pytest.fixture(scope="module")
-def digits():
-    return load("mnist5k")
-
-
-def trained(spec: RunSpec, digits):
-    training = Training(spec, digits)
-    list(training.epochs())
-    return to_record(training, digits)
-
-
 def test_one_image_in_held_out_validates():
-    assert (BASE.validation_size, examples(BASE)) == (100, 500)
+    assert (BASE.validation_size, training_images(BASE)) == (100, 500)
     assert (
-        examples(policies.base("minigooglenet", "fashion-mnist", None, 12, batch_size=64, epochs=1))
+        training_images(
+            policies.base("minigooglenet", "fashion-mnist", None, 12, batch_size=64, epochs=1)
+        )
         == 55_000
     )
 
@@ -44,15 +33,14 @@ def test_rates_that_do_not_rise_are_refused(lower, upper):
         policies.check_order(lower, upper)
 
 
-def test_rates_that_are_given_need_no_range_test(tmp_path, monkeypatch):
-    monkeypatch.setenv("CONVBOOK_CACHE", str(tmp_path))
+def test_rates_that_are_given_need_no_range_test(own_folders):
     assert policies.rate_bounds(BASE, 0.01, 0.1, epochs=1, seeds=1) == (0.01, 0.1)
-    assert not any(tmp_path.iterdir())
+    assert not any(own_folders.iterdir())
 
 
 @pytest.mark.slow
-def test_rates_that_are_not_given_are_the_range_tests(tmp_path, monkeypatch):
-    monkeypatch.setenv("CONVBOOK_CACHE", str(tmp_path))
+@pytest.mark.usefixtures("own_folders")
+def test_rates_that_are_not_given_are_the_range_tests():
     low, high = policies.rate_bounds(BASE, None, None, epochs=4, seeds=1)
     assert 1e-4 < low < high < 1
     assert policies.rate_bounds(BASE, low / 2, None, epochs=4, seeds=1) == (low / 2, high)
@@ -62,7 +50,7 @@ def test_rates_that_are_not_given_are_the_range_tests(tmp_path, monkeypatch):
 
 def test_a_tenth_of_the_amplitude_is_left_at_the_end_of_exp_range():
     spec = policies.cyclical(BASE, 0.01, 0.11)["exp_range"]
-    rates = learning_rates(spec, examples(spec))
+    rates = learning_rates(spec, training_images(spec))
     peaks = rates[25::50]  # half a cycle is an epoch of 500 / 20 iterations
     assert peaks == pytest.approx(
         [0.01 + 0.1 * spec.gamma ** (25 + 50 * cycle) for cycle in range(3)]
@@ -139,7 +127,7 @@ def test_a_race_is_to_the_accuracy_at_which_the_reference_ends(digits):
         "slow": [trained(BASE.with_(lr=1e-4), digits)],
         "never": [trained(BASE.with_(lr=1e-7), digits)],
     }
-    needed = cyclical.race(results, "slow")
+    needed = cyclical.epochs_to_match(results, "slow")
     target = results["slow"][0].final.validation_accuracy
     reached = results["fast"][0].curve("validation_accuracy")
     first = 1 + next(i for i, accuracy in enumerate(reached) if accuracy >= target)
@@ -151,7 +139,7 @@ def test_a_race_is_to_the_accuracy_at_which_the_reference_ends(digits):
         == needed["slow"][0] - needed["fast"][0]
     )
     assert cyclical.saving(needed["never"], needed["slow"]) is None
-    told = {name: row for name, *row in cyclical.race_rows(results, "slow")}
+    told = {name: row for name, *row in cyclical.match_rows(results, "slow")}
     assert told["never"][1:] == ["never", "–", "never"]
     assert told["slow"][2:] == ["–", "–"]
     assert cyclical.saving_text(needed["fast"], needed["slow"]).startswith("+")
@@ -165,7 +153,4 @@ def test_an_accuracy_that_is_reached_at_once_took_the_first_epoch():
 
 def test_a_range_test_and_a_chapter_ask_for_the_same_sweep():
     chapter = policies.base("lenet5", "mnist5k", 600, 6, batch_size=20, epochs=4)
-    assert (
-        range_test.sweep(BASE.with_(epochs=4), *policies.SWEEP).key
-        == range_test.sweep(chapter, *policies.SWEEP).key
-    )
+    assert sweep(BASE.with_(epochs=4), *policies.SWEEP).key == sweep(chapter, *policies.SWEEP).key

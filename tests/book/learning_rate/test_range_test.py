@@ -9,16 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from trainings import trained
 
 from book.commands.agreement import DIFFERS, WITHIN, judge
-from book.learning_rate import iterations, range_test
-from book.learning_rate.range_test import SCATTERS, Bounds, Curve, RangeTestError, bounds
+from book.learning_rate import bounds, iterations, range_test
+from book.learning_rate.bounds import SCATTERS, Bounds, Curve, RangeTestError, read_bounds
 from models import records
-from models.data.loading import load
 from models.records import Record
-from models.runs.making import to_record
 from models.specs import RunSpec
-from models.training.loop import Training
 
 RATES = np.geomspace(1e-5, 10, 241)
 CENTRE, WIDTH = -2.5, 0.25  # decades: where the loss falls, and how steeply
@@ -40,30 +38,30 @@ def rising(losses, rates=RATES, beyond=0.0):
 
 
 def test_the_bounds_of_a_smooth_drop_are_its_first_and_last_tenth():
-    found = bounds(curve(falling()))
+    found = read_bounds(curve(falling()))
     assert math.log10(found.lr_min) == pytest.approx(CENTRE - TENTH, abs=0.05)
     assert math.log10(found.lr_max) == pytest.approx(CENTRE + TENTH, abs=0.05)
 
 
 @pytest.mark.parametrize("share", [0.05, 0.2, 0.3])
 def test_another_share_moves_both_bounds_apart_or_together(share):
-    found, reach = bounds(curve(falling()), share), WIDTH * math.log(1 / share - 1)
+    found, reach = read_bounds(curve(falling()), share), WIDTH * math.log(1 / share - 1)
     assert math.log10(found.lr_max / found.lr_min) == pytest.approx(2 * reach, abs=0.1)
 
 
 def test_a_loss_that_never_rises_again_is_said_to_be_lowest_at_the_end():
-    assert bounds(curve(falling())).at_the_end
-    assert not bounds(curve(rising(falling()))).at_the_end
+    assert read_bounds(curve(falling())).at_the_end
+    assert not read_bounds(curve(rising(falling()))).at_the_end
 
 
 def test_a_loss_that_falls_from_the_first_rate_on_is_said_so():
     late = RATES[RATES > 10**CENTRE]
-    assert bounds(curve(falling(late), late)).at_the_start
-    assert not bounds(curve(falling())).at_the_start
+    assert read_bounds(curve(falling(late), late)).at_the_start
+    assert not read_bounds(curve(falling())).at_the_start
 
 
 def test_what_explodes_later_does_not_move_the_bounds():
-    calm, wild = bounds(curve(falling())), bounds(curve(rising(falling())))
+    calm, wild = read_bounds(curve(falling())), read_bounds(curve(rising(falling())))
     assert wild.lr_min == pytest.approx(calm.lr_min, rel=0.02)
     assert wild.lr_max == pytest.approx(calm.lr_max, rel=0.02)
     assert wild.lr_max < wild.lowest < 1
@@ -72,7 +70,7 @@ def test_what_explodes_later_does_not_move_the_bounds():
 def test_losses_that_are_no_number_end_the_curve():
     losses = falling()
     losses[200:] = np.nan
-    whole, cut = bounds(curve(losses)), bounds(curve(losses[:200], RATES[:200]))
+    whole, cut = read_bounds(curve(losses)), read_bounds(curve(losses[:200], RATES[:200]))
     assert (whole.lr_min, whole.lr_max) == pytest.approx((cut.lr_min, cut.lr_max), rel=1e-3)
     assert (whole.at_the_end, cut.at_the_end) == (
         False,
@@ -83,7 +81,10 @@ def test_losses_that_are_no_number_end_the_curve():
 @pytest.mark.parametrize("seed", range(5))
 def test_noise_moves_the_bounds_by_less_than_a_factor_of_two(seed):
     noise = np.random.default_rng(seed).normal(0, 0.15, RATES.size)
-    noisy, calm = bounds(curve(rising(falling() + noise))), bounds(curve(rising(falling())))
+    noisy, calm = (
+        read_bounds(curve(rising(falling() + noise))),
+        read_bounds(curve(rising(falling()))),
+    )
     assert 0.5 < noisy.lr_min / calm.lr_min < 2
     assert 0.5 < noisy.lr_max / calm.lr_max < 2
     assert noisy.lr_min < noisy.lr_max < noisy.lowest
@@ -91,7 +92,10 @@ def test_noise_moves_the_bounds_by_less_than_a_factor_of_two(seed):
 
 @given(factor=st.floats(1e-3, 1e3), scale=st.floats(0.01, 100))
 def test_the_bounds_follow_the_rates_and_do_not_depend_on_the_losses_scale(factor, scale):
-    plain, moved = bounds(curve(falling())), bounds(curve(scale * falling(), factor * RATES))
+    plain, moved = (
+        read_bounds(curve(falling())),
+        read_bounds(curve(scale * falling(), factor * RATES)),
+    )
     assert (moved.lr_min, moved.lr_max) == pytest.approx(
         (factor * plain.lr_min, factor * plain.lr_max), rel=1e-6
     )
@@ -104,48 +108,48 @@ def test_noise_alone_has_no_bounds(seed):
         RangeTestError,
         match=f"falls by more than {SCATTERS} times its scatter.*end at a higher rate",
     ):
-        bounds(curve(flat))
+        read_bounds(curve(flat))
 
 
 @pytest.mark.parametrize("level", [1e-3, 2.302585092994046, 1e6])
 def test_a_loss_that_never_changes_has_no_bounds(level):
     with pytest.raises(RangeTestError, match="end at a higher rate"):
-        bounds(curve(np.full(RATES.size, level)))
+        read_bounds(curve(np.full(RATES.size, level)))
 
 
 def test_a_loss_that_only_rises_should_begin_lower():
     with pytest.raises(RangeTestError, match="begin at a lower rate"):
-        bounds(curve(rising(np.full(RATES.size, 2.3), beyond=-4.5)))
+        read_bounds(curve(rising(np.full(RATES.size, 2.3), beyond=-4.5)))
 
 
 def test_a_loss_that_explodes_at_once_and_settles_lower_should_begin_lower():
     losses = np.r_[2.3, np.geomspace(1e4, 10, RATES.size - 1)]
     with pytest.raises(RangeTestError, match="begin at a lower rate"):
-        bounds(curve(losses))
+        read_bounds(curve(losses))
 
 
 def test_a_loss_that_is_no_number_from_the_second_step_on_says_where():
     with pytest.raises(
         RangeTestError, match=r"at least 4 finite losses, got 1: .* no number from rate 1.1e-05 on"
     ):
-        bounds(curve([2.3, *[math.nan] * (RATES.size - 1)]))
+        read_bounds(curve([2.3, *[math.nan] * (RATES.size - 1)]))
 
 
 def test_ten_candidates_are_read_by_the_same_rule():
     rates = np.geomspace(1e-9, 10, 10)
-    found = bounds(curve(rising(falling(rates), rates), rates))
+    found = read_bounds(curve(rising(falling(rates), rates), rates))
     apart = 10 ** (10 / 9)  # a factor between two candidates: no reading can be better
     assert 10 ** (CENTRE - TENTH) / apart < found.lr_min < 10 ** (CENTRE - TENTH) * apart
     assert 10 ** (CENTRE + TENTH) / apart < found.lr_max < 10 ** (CENTRE + TENTH) * apart
 
 
 def test_the_rule_is_the_one_that_the_chapter_states():
-    assert (range_test.SHARE, range_test.SCATTERS, range_test.SMOOTHING) == (0.1, 3, 0.1)
+    assert (bounds.SHARE, bounds.SCATTERS, bounds.SMOOTHING) == (0.1, 3, 0.1)
 
 
 def test_bounds_of_another_test_are_told_as_multiples():
     decade_lower = curve(falling(), RATES / 10)
-    found = [bounds(curve(falling()))]
+    found = [read_bounds(curve(falling()))]
     assert range_test.moved_text(found, decade_lower).startswith(
         "the bounds lie at 0.10 and 0.10 times"
     )
@@ -153,7 +157,7 @@ def test_bounds_of_another_test_are_told_as_multiples():
 
 
 def test_the_typical_rate_is_the_geometric_mean_in_two_digits():
-    assert range_test.typical([0.001, 0.1, 0.0123]) == 0.011
+    assert bounds.typical([0.001, 0.1, 0.0123]) == 0.011
 
 
 # Real runs
@@ -164,24 +168,13 @@ BASE = RunSpec(
 
 
 @pytest.fixture(scope="module")
-def digits():
-    return load("mnist5k")
-
-
-def trained(spec: RunSpec, digits):
-    training = Training(spec, digits)
-    list(training.epochs())
-    return to_record(training, digits)
-
-
-@pytest.fixture(scope="module")
 def swept(digits):
-    return trained(range_test.sweep(BASE, 1e-5, 10.0), digits)
+    return trained(bounds.sweep(BASE, 1e-5, 10.0), digits)
 
 
 def test_a_sweep_keeps_as_many_losses_as_it_should(swept):
-    assert range_test.kept_every(BASE, range_test.POINTS) == 1
-    assert len(range_test.swept(swept).losses) == sum(epoch.iterations for epoch in swept.history)
+    assert iterations.kept_every(BASE, bounds.POINTS) == 1
+    assert len(bounds.swept(swept).losses) == sum(epoch.iterations for epoch in swept.history)
 
 
 def test_the_rates_of_a_curve_are_those_the_training_had(swept):
@@ -191,7 +184,7 @@ def test_the_rates_of_a_curve_are_those_the_training_had(swept):
 
 
 def test_a_real_sweep_has_bounds_between_which_a_network_learns(swept, digits):
-    found = bounds(range_test.swept(swept))
+    found = read_bounds(bounds.swept(swept))
     assert isinstance(found, Bounds)
     middle = math.sqrt(found.lr_min * found.lr_max)
     learned = trained(BASE.with_(lr=middle, epochs=1), digits).final
@@ -213,13 +206,13 @@ def changed(record, number):
 
 
 def test_a_range_test_elsewhere_agrees_by_its_bounds_and_not_by_its_chaotic_end(swept):
-    peak = len(range_test.swept(swept).losses)
+    peak = len(bounds.swept(swept).losses)
     wild = changed(swept, lambda place, loss: loss * (3 if place > 0.9 * peak else 1))
     assert judge(swept, wild) == (WITHIN, "")
 
 
 def test_a_range_test_elsewhere_with_other_bounds_differs(swept):
-    losses = range_test.swept(swept).losses
+    losses = bounds.swept(swept).losses
     early = changed(
         swept, lambda place, loss: losses[min(place + 18, len(losses) - 1)]
     )  # a decade earlier

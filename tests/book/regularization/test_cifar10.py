@@ -6,7 +6,7 @@ import pytest
 from recorded import ended
 
 import analysis
-from book.regularization import batch_norm_checks, cifar10
+from book.regularization import cifar10, formula_checks
 from models.records import Record
 from models.specs import RunSpec
 
@@ -118,8 +118,8 @@ def test_a_loss_that_is_lost_is_not_the_lowest() -> None:
 
 @pytest.mark.parametrize("factor", [0.5, 10.0])
 def test_the_size_of_the_weights_before_a_batch_norm_does_not_matter(factor: float) -> None:
-    assert 0 < batch_norm_checks.scaled_gap(factor) < 1e-3, "but for ε"
+    assert 0 < formula_checks.scaled_gap(factor) < 1e-3, "but for ε"
 
 
 def test_the_size_of_the_weights_without_a_batch_norm_behind_them_does_matter() -> None:
-    assert batch_norm_checks.scaled_gap(10.0, layer="output") > 1e-2
+    assert formula_checks.scaled_gap(10.0, layer="output") > 1e-2

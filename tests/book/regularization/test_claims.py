@@ -10,7 +10,7 @@ from book.regularization.claims import (
     NOISE,
     STANDS,
     TOO_FEW,
-    difference,
+    accuracy_difference,
     epochs_to,
     gaps,
     judge,
@@ -90,7 +90,7 @@ def test_a_diverged_run_decides_nothing():
 def test_a_difference_pairs_the_seeds_that_both_sides_have(trained):
     first = [accurate(trained[0], 0.5, 0.9), accurate(trained[1], 0.5, 0.8)]
     second = [accurate(trained[0], 0.5, 0.7)]
-    found = difference(first, second)
+    found = accuracy_difference(first, second)
     assert (found.interval.mean, found.interval.count) == (pytest.approx(0.2), 1)
     assert found.flipped.interval.mean == pytest.approx(-0.2)
     assert found.limit == pytest.approx(

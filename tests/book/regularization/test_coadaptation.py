@@ -90,9 +90,8 @@ def test_quiet_and_saturated_activations_are_counted_in_the_histograms_bins(reco
 
 
 @pytest.mark.slow
-def test_real_runs_give_every_measure_and_figure(tmp_path, monkeypatch):
-    monkeypatch.setenv("CONVBOOK_CACHE", str(tmp_path))
-    monkeypatch.setenv("CONVBOOK_RUNS", str(tmp_path / "published"))
+@pytest.mark.usefixtures("own_folders")
+def test_real_runs_give_every_measure_and_figure():
     base = RunSpec(train_size=300, epochs=2, batch_size=30, probes=("units",))
     specs = {"neither": base, "dropout": base.with_(dropout=0.5, input_dropout=0.2)}
     results = {
@@ -100,7 +99,7 @@ def test_real_runs_give_every_measure_and_figure(tmp_path, monkeypatch):
         for name, spec in specs.items()
     }
     assert coadaptation.layers(results) == ["conv1", "conv2", "fc1", "fc2"]
-    assert coadaptation.judged(results) == 1000
+    assert coadaptation.judged_images(results) == 1000
     for records in results.values():
         for one in records:
             lost = coadaptation.lost(one, "fc1")

@@ -12,11 +12,11 @@ from book.regularization.covariate_shift import (
     TanhInput,
     drift,
     glorot_length,
+    gradient_shift,
     loss_range,
     one_step,
+    relative_change,
     rescaling,
-    turned,
-    unpredicted,
 )
 from models.networks.build import build
 from models.progress import Silent
@@ -107,8 +107,10 @@ def test_drift_counts_in_units_of_the_spread():
 
 def test_a_turned_gradient_counts_in_its_own_lengths():
     record = measured([[0.0]], [[1.0]])
-    assert turned(record, "fc1") == pytest.approx((1 / 2 + 1 / 4) / 2)
-    assert covariate_shift.mean_turned(record) == pytest.approx(turned(record, "conv2"))
+    assert gradient_shift(record, "fc1") == pytest.approx((1 / 2 + 1 / 4) / 2)
+    assert covariate_shift.mean_gradient_shift(record) == pytest.approx(
+        gradient_shift(record, "conv2")
+    )
 
 
 def test_a_spread_that_doubles_and_halves_wanders_by_ln_2():
@@ -120,15 +122,14 @@ def test_a_spread_that_doubles_and_halves_wanders_by_ln_2():
 
 def test_the_least_predictive_step_and_the_range_of_losses_are_taken():
     record = measured([[0.0]], [[1.0]])
-    assert unpredicted(record).tolist() == [1.0, 0.5]
+    assert relative_change(record).tolist() == [1.0, 0.5]
     assert covariate_shift.mean_change(record) == 2.0
     assert loss_range(record) == pytest.approx((0.7 + 0.3) / 2)
 
 
 @pytest.mark.slow
-def test_real_runs_give_every_measure_and_figure(tmp_path, monkeypatch):
-    monkeypatch.setenv("CONVBOOK_CACHE", str(tmp_path))
-    monkeypatch.setenv("CONVBOOK_RUNS", str(tmp_path / "published"))
+@pytest.mark.usefixtures("own_folders")
+def test_real_runs_give_every_measure_and_figure():
     base = RunSpec(train_size=300, epochs=2, batch_size=30, probes=("gradients", "inputs"))
     specs = {"neither": base, "noisy batch norm": base.with_(norm="noisy-batch")}
     results = {
@@ -137,7 +138,7 @@ def test_real_runs_give_every_measure_and_figure(tmp_path, monkeypatch):
     }
     assert covariate_shift.layers(results) == ["conv1", "conv2", "fc1", "fc2"]
     assert covariate_shift.blocks(results) == ["conv2", "fc1", "fc2", "output"]
-    assert covariate_shift.points(results) == 13
+    assert covariate_shift.measured_points(results) == 13
     drifts = {
         name: [covariate_shift.mean_drift(record) for record in records]
         for name, records in results.items()

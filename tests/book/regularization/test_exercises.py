@@ -13,10 +13,10 @@ from analysis import proof
 from analysis.errors import AnalysisError
 from analysis.proof import Step
 from book.regularization import (
-    batch_norm_checks,
     exercise_answers,
     exercise_source,
     exercises,
+    formula_checks,
     trainable_range,
 )
 from book.regularization.trainable_range import Range, Trial, usable_range
@@ -52,7 +52,7 @@ def test_six_orders_are_six_trainings() -> None:
     orders = exercises.orders(BASE)
     assert len({spec.key for spec in orders.values()}) == 6
     assert all(
-        spec.norm == "batch" and spec.dropout == exercises.DROPOUT for spec in orders.values()
+        spec.norm == "batch" and spec.dropout == exercises.DROPOUT_RATE for spec in orders.values()
     )
 
 
@@ -93,32 +93,32 @@ def test_what_is_no_identity_is_no_proof() -> None:
 
 @pytest.mark.parametrize("shape", [(8, 5), (4, 3, 6, 6)])
 def test_our_batch_norm_agrees_with_the_frameworks_in_every_part(shape: tuple[int, ...]) -> None:
-    gaps = batch_norm_checks.agreement(*shape)
-    assert list(gaps) == list(batch_norm_checks.PARTS)
+    gaps = formula_checks.agreement(*shape)
+    assert list(gaps) == list(formula_checks.PARTS)
     assert max(gaps.values()) < 1e-12
 
 
 @pytest.mark.parametrize("activation", exercises.ACTIVATIONS)
 def test_only_the_output_layers_bias_has_a_gradient(activation: str) -> None:
-    shares = batch_norm_checks.bias_gradients(activation)
+    shares = formula_checks.bias_gradients(activation)
     assert list(shares) == ["conv1", "conv2", "fc1", "fc2", "output"]
     assert shares.pop("output") > 0.1
     assert max(shares.values()) < 1e-12
 
 
 def test_an_average_that_is_not_detached_keeps_every_graph_alive() -> None:
-    kept = batch_norm_checks.kept_nodes(4, detached=False)
+    kept = formula_checks.kept_nodes(4, detached=False)
     assert kept[0] > 0
     assert len({later - earlier for earlier, later in pairwise(kept)}) == 1, "as many each step"
-    assert batch_norm_checks.kept_nodes(4, detached=True) == [0, 0, 0, 0]
+    assert formula_checks.kept_nodes(4, detached=True) == [0, 0, 0, 0]
 
 
 def test_gamma_and_beta_take_the_optimizers_step() -> None:
-    assert batch_norm_checks.step_gap(0.5) < 1e-12
+    assert formula_checks.step_gap(0.5) < 1e-12
 
 
 def test_batch_norms_of_one_two_and_three_dimensions_are_one() -> None:
-    assert batch_norm_checks.dimensions_gap() < 1e-12
+    assert formula_checks.dimensions_gap() < 1e-12
 
 
 # What is usable

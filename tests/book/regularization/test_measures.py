@@ -6,10 +6,10 @@ from recorded import ended
 from book.regularization.measures import (
     Contrast,
     Measure,
-    gap_rows,
+    difference_rows,
+    mean_rows,
     place_rows,
     require_finished,
-    variant_rows,
 )
 from book.report.intervals import paired_difference
 from book.report.parameters import ParameterError
@@ -55,14 +55,15 @@ def test_a_single_seed_decides_nothing(results):
 
 def test_clear_differences_are_bold_and_others_are_not(results):
     (clear,), (unclear,) = (
-        row[1:] for row in gap_rows(results, [("better", "plain"), ("alike", "plain")], [ACCURACY])
+        row[1:]
+        for row in difference_rows(results, [("better", "plain"), ("alike", "plain")], [ACCURACY])
     )
     assert clear.startswith("**+4.7")
     assert not unclear.startswith("**")
 
 
 def test_rows_are_variants_or_places(results):
-    assert [row[0] for row in variant_rows(results, ["plain", "better"], [ACCURACY])] == [
+    assert [row[0] for row in mean_rows(results, ["plain", "better"], [ACCURACY])] == [
         "plain",
         "better",
     ]

@@ -88,7 +88,7 @@ def test_diverged_runs_have_no_shift():
     lost = [ended(SMALL, diverged=True, test_accuracy=0.1)]
     assert variance_shift.overall_shift(lost) is None
     assert variance_shift.order_rows({"batch norm": lost})[0][-1] is None
-    for ask in (variance_shift.sentences, variance_shift.direct_range):
+    for ask in (variance_shift.shift_sentences, variance_shift.direct_range):
         with pytest.raises(ValueError, match="was measured"):
             ask({"dropout-norm-activation": lost})
 
@@ -99,7 +99,7 @@ def test_the_sentences_name_the_orders_with_the_largest_and_the_smallest_shift()
         "norm-activation-dropout": [shifted(4.0)],
         "dropout-norm-activation": [shifted(16.0)],
     }
-    told = variance_shift.sentences(results)
+    told = variance_shift.shift_sentences(results)
     assert (
         "largest with dropout → BN → tanh (4.00) and smallest with BN → tanh → dropout (2.00)"
         in told
@@ -108,13 +108,12 @@ def test_the_sentences_name_the_orders_with_the_largest_and_the_smallest_shift()
     assert variance_shift.direct_range(results) == (1.0, 16.0)
 
 
-def test_dropout_right_before_a_batch_norm_shifts_more_than_the_bound_and_without_dropout_nothing_does(
-    tmp_path, monkeypatch
+@pytest.mark.usefixtures("own_folders")
+def test_dropout_right_before_a_batch_norm_shifts_beyond_the_bound_and_none_does_not(
+    monkeypatch,
 ):
-    for name in ("CACHE", "RUNS"):
-        monkeypatch.setenv(f"CONVBOOK_{name}", str(tmp_path / name.lower()))
     monkeypatch.setenv("CONVBOOK_WORKERS", "1")
-    ordered = variants.orders(variants.five(SMALL))
+    ordered = variants.measured_orders(variants.five(SMALL))
     chosen = {name: ordered[name] for name in ("batch norm", "activation-dropout-norm")}
     results = experiments.ask(chosen, seeds=1)
     assert variance_shift.overall_shift(results["batch norm"]).mean == pytest.approx(1.0, abs=0.3)

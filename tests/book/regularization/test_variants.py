@@ -49,7 +49,7 @@ def test_the_sweep_varies_the_hidden_layers_alone():
 
 
 def test_all_six_orders_measure_their_variances_beside_batch_norm_alone():
-    ordered = variants.orders(FIVE)
+    ordered = variants.measured_orders(FIVE)
     assert len({spec.key for spec in ordered.values()}) == len(ordered) == 7
     assert {spec.probes for spec in ordered.values()} == {("variances",)}
     assert ordered["batch norm"].dropout == 0
@@ -58,7 +58,9 @@ def test_all_six_orders_measure_their_variances_beside_batch_norm_alone():
 
 def test_in_use_the_six_orders_are_two_networks():
     answers = {
-        name: in_use(spec) for name, spec in variants.orders(FIVE).items() if name != "batch norm"
+        name: in_use(spec)
+        for name, spec in variants.measured_orders(FIVE).items()
+        if name != "batch norm"
     }
     before = [
         answer for name, answer in answers.items() if name.index("norm") < name.index("activation")

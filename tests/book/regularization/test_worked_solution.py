@@ -6,7 +6,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from book.regularization import cancellation, head_start, worked_solution
+from book.regularization import cancellation, worked_solution
+from book.regularization import worked_solution_conclusions as conclusions
+from book.regularization import worked_solution_head_start as head_start
+from book.regularization import worked_solution_source as source
 from book.regularization.claims import FALLS, STANDS, TOO_FEW
 from book.report.experiments import learned
 from models import records
@@ -15,7 +18,7 @@ from models.networks.build import build
 from models.progress import Silent
 from models.specs import RunSpec
 from models.sweeps import sweep
-from models.training.loop import Examples
+from models.training.batches import Examples
 
 SMALL = RunSpec(network="lenet-stride1", train_size=200, epochs=1, lr=0.01)
 RATES = {"dropout": 0.5, "input_dropout": 0.2}
@@ -90,10 +93,10 @@ def test_the_two_networks_stand_layer_by_layer_beside_each_other():
 
 
 def test_other_settings_than_the_sources_are_told():
-    assert worked_solution.settings_words(
+    assert source.settings_words(
         MODELS["both"].with_(dataset="mnist", train_size=None, epochs=20)
     ) == ("are the source's")
-    words = worked_solution.settings_words(MODELS["both"])
+    words = source.settings_words(MODELS["both"])
     assert "dataset is mnist5k where it has mnist" in words
     assert "train_size is 200 where it has all" in words
 
@@ -157,7 +160,7 @@ def test_the_drift_is_that_of_the_channel_that_moves_most(results):
     record = results["batch norm"][0]
     layer = record.parameters["pool1"] | {"gamma": [1.0] * 5 + [1.2], "running_var": [0.5] * 6}
     changed = record.model_copy(update={"parameters": record.parameters | {"pool1": layer}})
-    assert cancellation.drift(changed, "pool1", 1e-3) == pytest.approx(
+    assert cancellation.gamma_drift(changed, "pool1", 1e-3) == pytest.approx(
         1e-3 / 0.501 * (1.2**2 - 1) / 2
     )
 
@@ -202,7 +205,7 @@ def test_layers_stand_in_the_networks_order_whether_read_or_just_trained(results
 
 def test_the_head_start_is_counted_from_the_epoch_whose_loss_is_as_low(results):
     record = with_losses(results["both"][0], 1.0, 0.5, 0.147, 0.1)
-    assert head_start.first_epoch_below(record, worked_solution.FIRST_LOSS) == 3
+    assert head_start.first_epoch(record) == 3
     assert head_start.words(record) == "in epoch 3"
 
 
@@ -210,9 +213,9 @@ def test_a_head_start_is_worth_what_the_run_gains_meanwhile(results):
     losses = [0.5] * 10 + [0.1] * 30  # as low from epoch 11 on, so that its 20th epoch is our 30th
     accuracies = [0.80] * 20 + [0.85] * 20
     record = with_losses(results["both"][0], *losses, accuracies=accuracies)
-    assert (
-        head_start.worth(record)
-        == "the head start changes the accuracy by +5.00 points, no more than a repetition may differ by"
+    assert head_start.worth(record) == (
+        "the head start changes the accuracy by +5.00 points, "
+        "no more than a repetition may differ by"
     )
     table = list(head_start.rows(record))
     assert [row[3] for row in table[:3]] == ["98.53", "80.00", "85.00"]
@@ -229,7 +232,7 @@ def test_a_run_too_short_says_so(results):
 
 def test_every_conclusion_is_judged(results):
     lenet5 = {order: accurate(results["batch norm"][0], 0.98) for order in ("after", "before")}
-    found = worked_solution.conclusions(results, [lenet5["after"]], [lenet5["before"]])
+    found = conclusions.conclusions(results, [lenet5["after"]], [lenet5["before"]])
     assert len(found) == 9
     assert (
         found["placement"].verdict
@@ -248,7 +251,7 @@ def test_conclusions_follow_the_numbers(results):
         "both": 0.95,
     }
     changed = {name: [accurate(results[name][0], accuracy)] for name, accuracy in told.items()}
-    found = worked_solution.accuracy_conclusions(changed)
+    found = conclusions.accuracy_conclusions(changed)
     assert (
         found["dropout"].verdict
         == found["both-dropout"].verdict
@@ -256,16 +259,16 @@ def test_conclusions_follow_the_numbers(results):
         == STANDS
     )
     assert found["dropout"].evidence.startswith("−19.00")
-    better = worked_solution.accuracy_conclusions(
+    better = conclusions.accuracy_conclusions(
         changed | {"dropout": [accurate(results["dropout"][0], 0.999)]}
     )
     assert better["both-dropout"].verdict == FALLS
-    assert "both are better than dropout alone" in worked_solution.listed(better, FALLS)
-    assert worked_solution.listed({}, STANDS) == "none"
+    assert "both are better than dropout alone" in conclusions.listed(better, FALLS)
+    assert conclusions.listed({}, STANDS) == "none"
 
 
 def test_a_model_agrees_with_the_source_within_what_a_repetition_may_differ_by(results):
-    its = {name: printed.accuracy for name, printed in worked_solution.SOURCE.items()}
+    its = {name: printed.accuracy for name, printed in source.SOURCE.items()}
     near = {name: [accurate(results[name][0], accuracy + 0.001)] for name, accuracy in its.items()}
     assert worked_solution.agreeing(near) == list(its)
     far = near | {"dropout": [accurate(results["dropout"][0], 0.8)]}
@@ -274,7 +277,7 @@ def test_a_model_agrees_with_the_source_within_what_a_repetition_may_differ_by(r
 
 def test_a_mean_over_seeds_is_apart_from_the_source_where_its_interval_leaves_that_out(results):
     def seeds(*offs):
-        its = {name: printed.accuracy for name, printed in worked_solution.SOURCE.items()}
+        its = {name: printed.accuracy for name, printed in source.SOURCE.items()}
         return {name: [accurate(results[name][0], its[name] + off) for off in offs] for name in its}
 
     assert worked_solution.apart(seeds(0.001)) == "none"  # a single seed has no interval

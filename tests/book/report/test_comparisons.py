@@ -89,7 +89,7 @@ def test_only_clear_differences_are_bold_among_the_settings():
 
 def test_the_tally_sorts_the_settings_by_what_they_say():
     other = results_of({**ACCURACIES, "both": (0.960, 0.961, 0.962)})
-    told = comparisons.tally({"many": RESULTS, "few": other}, "both", "batch norm")
+    told = comparisons.where_clear({"many": RESULTS, "few": other}, "both", "batch norm")
     assert told == (
         "Against batch norm alone, of 2 settings, their combination is worse in 1 (few), "
         "not to be told apart from it in 1 (many)."
@@ -159,3 +159,17 @@ def test_every_seed_is_a_dot_and_a_mean_has_its_interval():
     assert set(ACCURACIES.values()) <= drawn
     assert [label.get_text() for label in ax.get_yticklabels()] == list(ACCURACIES)
     assert len(ax.containers) == len(ACCURACIES)
+
+
+@pytest.mark.parametrize(
+    ("values", "target", "falling", "epoch"),
+    [
+        ([0.5, 0.8, 0.7, 0.9], 0.8, False, 2),
+        ([2.0, 0.5, 0.4], 0.5, True, 2),
+        ([None, float("nan"), 0.9], 0.1, False, 3),
+        ([0.5, 0.7], 0.75, False, None),
+        ([], 0.5, False, None),
+    ],
+)
+def test_an_epoch_that_reaches_a_value_is_the_first_that_has_it(values, target, falling, epoch):
+    assert experiments.epochs_until(values, target, falling=falling) == epoch

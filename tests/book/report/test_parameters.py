@@ -80,7 +80,8 @@ AT_THE_KEYBOARD = """
 from IPython.core.interactiveshell import InteractiveShell
 shell = InteractiveShell.instance()
 cells = [
-    "epochs: int = 2", "from book.report import parameters; parameters.check()", "x = len('ab')", "y = 3",
+    "epochs: int = 2", "from book.report import parameters; parameters.check()",
+    "x = len('ab')", "y = 3",
     "epochs: int = 0", "parameters.check()", "epochs: int = 5", "parameters.check()",
 ]
 errors = [shell.run_cell(cell, store_history=True).error_in_exec for cell in cells]

@@ -1,7 +1,6 @@
 """Learning rates chosen on held-out training images."""
 
 import pytest
-import torch
 from recorded import ended
 
 from book.regularization import variants
@@ -12,19 +11,8 @@ SMALL = RunSpec(dataset="mnist5k", train_size=600, batch_size=50)
 NAMES = ("neither", "batch norm")
 
 
-@pytest.fixture
-def own_cache(tmp_path, monkeypatch):
-    for name in ("CACHE", "RUNS"):
-        monkeypatch.setenv(f"CONVBOOK_{name}", str(tmp_path / name.lower()))
-    monkeypatch.setenv("CONVBOOK_WORKERS", "1")  # trains in this process
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def trials(accuracies, **more):
-    """A trial a rate with these validation accuracies, and test accuracies that say the opposite."""
+    """A trial a rate with these validation accuracies; test accuracies say the opposite."""
     return {
         rate: ended(
             SMALL.with_(lr=rate), validation_accuracy=value, test_accuracy=1 - value, **more
@@ -33,8 +21,9 @@ def trials(accuracies, **more):
     }
 
 
-@pytest.mark.usefixtures("own_cache")
-def test_each_variant_gets_the_rate_its_held_out_images_prefer():
+@pytest.mark.usefixtures("own_folders", "one_thread")
+def test_each_variant_gets_the_rate_its_held_out_images_prefer(monkeypatch):
+    monkeypatch.setenv("CONVBOOK_WORKERS", "1")  # trains in this process
     five = variants.five(SMALL)
     tuned = tuning.tune({name: five[name] for name in NAMES}, epochs=3, rates=(1e-5, 0.1))
     assert tuned.rates == {"neither": 0.1, "batch norm": 0.1}

@@ -23,6 +23,7 @@ import torch
 
 from models.data.datasets import DATASETS, DIGESTS
 from models.data.download import download
+from models.data.layouts import IDX_FILES, Arrays, DataError, read_idx
 from models.data.loading import (
     Dataset,
     canonical,
@@ -32,31 +33,19 @@ from models.data.loading import (
     standardisation,
     subset,
 )
-from models.data.sources import IDX_FILES, SYSTEM_FOLDER, Arrays, DataError, fetch, read_idx
-from models.folders import cache_folder
+from models.data.sources import SYSTEM_FOLDER, fetch
+from models.settings import Settings
 
 FULL_DATA = os.environ.get("CONVBOOK_DATA")  # as the user has set it, before any test changes it
 FULL_SETS = ("mnist", "fashion-mnist", "cifar10")
-UNREACHABLE = (
-    "http://127.0.0.1:9"  # a proxy where nobody listens: no network, whatever this machine has
-)
 FASHION = SYSTEM_FOLDER / "fashion-mnist"
 
 
 @pytest.fixture(autouse=True)
-def empty_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def empty_places(own_folders: Path, no_network: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing in the user's folders, and no network."""
-    monkeypatch.setenv("CONVBOOK_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("CONVBOOK_CACHE", str(tmp_path / "cache"))
-    (tmp_path / "data").mkdir()
-    for scheme in ("http", "https"):
-        monkeypatch.setenv(f"{scheme}_proxy", UNREACHABLE)
-    monkeypatch.setenv("no_proxy", "")
-
-
-@pytest.fixture(scope="module")
-def digits() -> Dataset:
-    return load("mnist5k")
+    monkeypatch.setenv("CONVBOOK_DATA", str(own_folders / "data"))
+    (own_folders / "data").mkdir()
 
 
 def full(name: str, monkeypatch: pytest.MonkeyPatch) -> Dataset:
@@ -271,8 +260,8 @@ def test_a_missing_set_is_an_error_at_once_that_names_every_place_and_the_ways_t
         SYSTEM_FOLDER,
         "https://www.cs.toronto.edu",
     )
-    for told in (*places, "cifar10.npz", "set CONVBOOK_DATA", "with a network", "mnist5k"):
-        assert str(told) in message
+    for part in (*places, "cifar10.npz", "set CONVBOOK_DATA", "with a network", "mnist5k"):
+        assert str(part) in message
 
 
 def test_a_relative_data_folder_is_told_as_an_absolute_one(
@@ -293,7 +282,10 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
 
 
 def test_the_names_and_digests_load_no_torch() -> None:
-    code = "import sys, models.data.datasets, models.folders, models.networks.architectures; sys.exit('torch' in sys.modules)"
+    code = (
+        "import sys, models.data.datasets, models.settings, models.networks.architectures\n"
+        "sys.exit('torch' in sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3])
 
 
@@ -456,7 +448,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def mirror(server: str, monkeypatch: pytest.MonkeyPatch) -> type:
-    """torchvision's Fashion-MNIST, told that this server is its mirror."""
+    """torchvision's Fashion-MNIST, which believes that this server is its mirror."""
     from torchvision.datasets import FashionMNIST
 
     monkeypatch.setattr(FashionMNIST, "mirrors", [server])
@@ -470,7 +462,7 @@ def test_a_download_arrives_whole_and_is_found_in_the_cache_from_then_on(
     packed = [FASHION / f"{file}.gz" for file in IDX_FILES]  # Debian packs the same files anew
     checksums = [(file.name, hashlib.md5(file.read_bytes()).hexdigest()) for file in packed]
     monkeypatch.setattr(mirror, "resources", checksums)
-    folder = cache_folder() / "data"
+    folder = Settings.from_environment().cache / "data"
     found = fetch("fashion-mnist")
     assert (found.kind, found.path) == ("download", folder / "FashionMNIST" / "raw")
     assert [file.name for file in folder.iterdir()] == ["FashionMNIST"]
@@ -485,7 +477,7 @@ def test_a_download_that_differs_from_its_checksum_is_refused_and_leaves_nothing
         DataError, match=r"not found[^$]*download: Error downloading[^$]*not found or corrupted"
     ):
         fetch("fashion-mnist")
-    assert list((cache_folder() / "data").iterdir()) == []
+    assert list((Settings.from_environment().cache / "data").iterdir()) == []
 
 
 def test_a_server_that_never_answers_is_given_up_in_time(
@@ -573,39 +565,3 @@ def test_a_validation_part_must_leave_something_to_train_on(digits: Dataset) -> 
         DataError, match=r"validation_size: expected 10 \(one a class\) to 3,999 .* got 4,000"
     ):
         split_validation(digits, 4000, seed=0)
-
-
-# Folders
-
-
-@pytest.mark.parametrize(
-    ("platform", "variable", "expected"),
-    [
-        ("linux", None, ".cache/convbook"),
-        ("linux", "XDG_CACHE_HOME", "own/convbook"),
-        ("darwin", None, "Library/Caches/convbook"),
-        ("win32", "LOCALAPPDATA", "own/convbook"),
-    ],
-)
-def test_the_cache_folder_is_where_the_platform_keeps_caches(
-    platform: str,
-    variable: str | None,
-    expected: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for name in ("CONVBOOK_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(sys, "platform", platform)
-    if variable:
-        monkeypatch.setenv(variable, str(tmp_path / "own"))
-    assert cache_folder() == tmp_path / expected
-
-
-def test_the_users_own_cache_folder_is_made_absolute(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CONVBOOK_CACHE", "mine")
-    assert cache_folder() == tmp_path / "mine"

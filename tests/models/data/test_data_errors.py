@@ -10,27 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from models.data.sources import IDX_FILES, SYSTEM_FOLDER
+from models.data.layouts import IDX_FILES
+from models.data.sources import SYSTEM_FOLDER
 
-UNREACHABLE = (
-    "http://127.0.0.1:9"  # a proxy where nobody listens: no network, whatever this machine has
-)
+pytestmark = pytest.mark.usefixtures("own_folders", "no_network")
+
 SECONDS = 60  # nearly all of it for a slow machine to load torch
 WAYS = ("set CONVBOOK_DATA", "with a network", "mnist5k")
 
 
 def train(folder: Path, dataset: str) -> subprocess.CompletedProcess[str]:
     """`python -m models train` where only `folder` may hold data."""
-    places = {
-        "CONVBOOK_DATA": folder / "data",
-        "CONVBOOK_CACHE": folder / "cache",
-        "CONVBOOK_RUNS": folder / "runs",
-    }
-    proxies = {"http_proxy": UNREACHABLE, "https_proxy": UNREACHABLE, "no_proxy": ""}
     started = time.perf_counter()
     run = subprocess.run(
         [sys.executable, "-m", "models", "train", "--dataset", dataset, "--device", "cpu"],
-        env={**os.environ, **proxies, **{name: str(place) for name, place in places.items()}},
+        env={**os.environ, "CONVBOOK_DATA": str(folder / "data")},
         capture_output=True,
         text=True,
         timeout=120,
@@ -41,7 +35,7 @@ def train(folder: Path, dataset: str) -> subprocess.CompletedProcess[str]:
 
 
 def write_mnist(raw: Path, kept: dict[str, int]) -> None:
-    """Files with the headers of MNIST's; of those in `kept`, only so many bytes after the header."""
+    """Files with MNIST's headers; of those in `kept`, only so many bytes after the header."""
     raw.mkdir(parents=True)
     for name in IDX_FILES:
         count = 60_000 if name.startswith("train") else 10_000
@@ -66,8 +60,8 @@ def test_missing_data_name_every_place_that_was_searched_and_the_ways_to_get_the
         f"{dataset}.npz",
         "download",
     )
-    for told in (*places, *WAYS):
-        assert str(told) in run.stderr
+    for part in (*places, *WAYS):
+        assert str(part) in run.stderr
     assert "Traceback" not in run.stderr
 
 

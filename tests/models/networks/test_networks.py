@@ -14,7 +14,8 @@ from models.networks import kernels
 from models.networks.architectures import ARCHITECTURES, STEPS, layer_names
 from models.networks.build import build, count_parameters, learned_normalization
 from models.networks.layers import NORMS, InputNorm, make_norm
-from models.specs import ONE_BY_ONE, RunSpec
+from models.networks.spec import ONE_BY_ONE
+from models.specs import RunSpec
 
 LENETS = ("lenet5", "lenet-stride1", "lenet5-norm")
 
@@ -165,9 +166,7 @@ def test_norm_activation_and_dropout_follow_in_the_order_asked_for(order: tuple[
     assert names.index("pool") == names.index("activation") + 1
 
 
-def test_the_worked_solution_normalizes_after_activation_and_after_pooling_and_drops_out_after_that() -> (
-    None
-):
+def test_the_worked_solution_normalizes_after_activation_and_pooling_then_drops_out() -> None:
     network = network_of(
         network="lenet-stride1", norm="batch", input_norm="batch", dropout=0.5, input_dropout=0.2
     )
@@ -407,7 +406,7 @@ def test_a_bias_before_a_batch_norm_gets_no_gradient_and_every_other_parameter_d
         ({"norm": "batc"}, "norm: expected one of none, batch, .* got 'batc'"),
         (
             {"norm": "batch", "norm_layers": ("fc9",)},
-            "norm_layers: lenet5 has conv1, conv2, fc1, fc2, got fc9",
+            "norm_layers: expected some of lenet5's conv1, conv2, fc1, fc2, got fc9",
         ),
         ({"order": "norm-activation"}, "order: expected a permutation of norm-activation-dropout"),
         ({"input_norm": "layer"}, "input_norm: expected one of none, standard, batch, got 'layer'"),

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from processes import kill
 from safetensors.torch import load_file
 
 from models import fingerprint, records
 from models.data.loading import load
+from models.files import write_atomically
 from models.fingerprint import code_fingerprint, digest
 from models.progress import Silent
 from models.records import CorruptRecord, is_current
@@ -23,10 +25,12 @@ from models.runs import checkpoints
 from models.runs.locking import locked
 from models.runs.making import make, to_record
 from models.runs.obtain import obtain
-from models.runs.store import checkpoint_files, find, last_epoch, own_folder, published_folder
+from models.runs.store import Store
 from models.specs import RunSpec, grid
 from models.sweeps.sweep import ask
 from models.training.loop import Training
+
+pytestmark = pytest.mark.usefixtures("own_folders", "one_thread")
 
 SPEC = RunSpec(
     train_size=200, epochs=2, batch_size=50, lr=0.1, norm="batch", norm_layers=["fc1"], momentum=0.9
@@ -42,20 +46,6 @@ ask(RunSpec.model_validate_json(sys.argv[1]))
 """
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    """A cache folder and a published folder of the test's own; one thread here and in every process
-    it starts.
-    """
-    monkeypatch.setenv("CONVBOOK_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("CONVBOOK_RUNS", str(tmp_path / "published"))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield tmp_path
-    torch.set_num_threads(threads)
-
-
 def ask_in_a_process(
     spec: RunSpec, snapshot_seconds: float = checkpoints.SNAPSHOT_SECONDS
 ) -> subprocess.Popen:
@@ -63,19 +53,12 @@ def ask_in_a_process(
     return subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
 
 
-def wait_for(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the other process did not get there"
-        time.sleep(0.005)
-
-
 def quietly(spec: RunSpec):
     return obtain(spec, progress=Silent())
 
 
-class Told(Silent):
-    """Keeps what it is told."""
+class Listener(Silent):
+    """Keeps what is reported."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
@@ -95,7 +78,7 @@ def test_a_run_is_trained_once_and_then_found():
     first, again = quietly(SPEC), quietly(SPEC)
     assert (first.cached, again.cached) == (False, True)
     assert first.record == again.record
-    assert first.path == again.path == own_folder() / f"{SPEC.key}.json"
+    assert first.path == again.path == Store.default().runs / f"{SPEC.key}.json"
 
 
 def test_several_runs_come_in_the_order_asked_for():
@@ -105,24 +88,36 @@ def test_several_runs_come_in_the_order_asked_for():
 
 def test_a_published_record_comes_first():
     quietly(SPEC)
-    published_folder().mkdir()
-    os.replace(own_folder() / f"{SPEC.key}.json", published_folder() / f"{SPEC.key}.json")
-    assert quietly(SPEC).path.parent == published_folder()
+    Store.default().published.mkdir()
+    os.replace(
+        Store.default().runs / f"{SPEC.key}.json", Store.default().published / f"{SPEC.key}.json"
+    )
+    assert quietly(SPEC).path.parent == Store.default().published
+
+
+def test_a_run_is_kept_in_the_store_that_was_asked(tmp_path):
+    quietly(SPEC)
+    store = Store(tmp_path / "another")
+    again = obtain(SPEC, store=store, progress=Silent())
+    assert not again.cached
+    assert again.path == store.record_file(SPEC.key)
+    assert store.weights_file(SPEC.key).is_file()
+    assert ask([SPEC], store=store, progress=Silent()) == [again.record]
 
 
 def test_looking_for_a_run_trains_nothing():
-    assert find(SPEC) is None
-    assert not own_folder().exists()
+    assert Store.default().find(SPEC) is None
+    assert not Store.default().runs.exists()
 
 
 def test_a_finished_run_leaves_its_weights_and_no_checkpoint():
     record = quietly(SPEC).record
-    weights = load_file(own_folder() / f"{SPEC.key}.safetensors")
+    weights = load_file(Store.default().runs / f"{SPEC.key}.safetensors")
     training = Training(SPEC, load(SPEC.dataset))
     training.network.load_state_dict(weights)
     judged = training.evaluate(training.test)
     assert (judged.loss, judged.accuracy) == (record.final.test_loss, record.final.test_accuracy)
-    assert checkpoint_files(SPEC.key) == []
+    assert Store.default().checkpoint_files(SPEC.key) == []
 
 
 # Records
@@ -203,9 +198,9 @@ def test_a_record_under_another_runs_name_is_not_believed():
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "record.json"
-    records.write_atomically(path, b"old")
+    write_atomically(path, b"old")
     with pytest.raises(TypeError):
-        records.write_atomically(path, "no bytes")
+        write_atomically(path, "no bytes")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.glob("*record*")) == [path]
 
@@ -221,8 +216,8 @@ def test_a_killed_run_resumes_with_the_same_history_bit_for_bit(optimizer, tmp_p
     spec = SPEC.with_(
         train_size=1000, epochs=6, dropout=0.2, augmentation="shift", **cycle, **optimizer
     )
-    kill(ask_in_a_process(spec), when=lambda: last_epoch(spec.key) >= 2)
-    finished = last_epoch(spec.key)
+    kill(ask_in_a_process(spec), when=lambda: Store.default().last_epoch(spec.key) >= 2)
+    finished = Store.default().last_epoch(spec.key)
     resumed = quietly(spec)
     assert resumed.record.provenance.resumed_from_epoch == finished < 6
     assert_as_if_never_killed(resumed, spec, tmp_path, monkeypatch)
@@ -234,20 +229,15 @@ def test_a_run_killed_inside_a_long_epoch_resumes_there_bit_for_bit(tmp_path, mo
     process = ask_in_a_process(spec, snapshot_seconds=0.05)
     kill(
         process,
-        when=lambda: any(path.stem.startswith(inside) for path in checkpoint_files(spec.key)),
+        when=lambda: any(
+            path.stem.startswith(inside) for path in Store.default().checkpoint_files(spec.key)
+        ),
     )
-    told = Told()
-    resumed = obtain(spec, progress=told)
+    listener = Listener()
+    resumed = obtain(spec, progress=listener)
     assert resumed.record.provenance.resumed_from_epoch == 1
-    assert min(told.examples) > 50, "the second epoch goes on where it was, not from its start"
+    assert min(listener.examples) > 50, "the second epoch goes on where it was, not from its start"
     assert_as_if_never_killed(resumed, spec, tmp_path, monkeypatch)
-
-
-def kill(process: subprocess.Popen, when) -> None:
-    wait_for(when)
-    process.kill()
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
 
 
 def assert_as_if_never_killed(resumed, spec, tmp_path, monkeypatch):
@@ -265,10 +255,10 @@ def assert_as_if_never_killed(resumed, spec, tmp_path, monkeypatch):
 
 def test_two_processes_that_ask_for_one_run_train_it_once():
     processes = [ask_in_a_process(SPEC.with_(epochs=4, train_size=1000)) for _ in range(2)]
-    told = [process.communicate(timeout=120)[1] for process in processes]
+    reports = [process.communicate(timeout=120)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
-    assert sum("epoch 4/4" in text for text in told) == 1
-    assert sum(text.count("epoch 1/4") for text in told) == 1
+    assert sum("epoch 4/4" in text for text in reports) == 1
+    assert sum(text.count("epoch 1/4") for text in reports) == 1
 
 
 def test_the_second_asker_waits_and_a_dead_holders_lock_is_free(tmp_path):
@@ -294,20 +284,20 @@ def trained(epochs: int) -> Training:
     """A run of SPEC with checkpoints after so many epochs, and then no further, as if killed."""
     training = Training(SPEC.with_(epochs=4), load(SPEC.dataset))
     for epoch in training.epochs():
-        checkpoints.store(training)
+        checkpoints.write(training, Store.default())
         if epoch.epoch == epochs:
             break
     return training
 
 
-def resumed(told: Told) -> tuple[int | None, Training]:
+def resumed(listener: Listener) -> tuple[int | None, Training]:
     fresh = Training(SPEC.with_(epochs=4), load(SPEC.dataset))
-    return checkpoints.resume(fresh, told), fresh
+    return checkpoints.resume(fresh, Store.default(), listener), fresh
 
 
 def test_only_the_last_two_checkpoints_are_kept():
     training = trained(3)
-    assert [path.stem for path in checkpoint_files(training.spec.key)] == [
+    assert [path.stem for path in Store.default().checkpoint_files(training.spec.key)] == [
         "epoch-000003",
         "epoch-000002",
     ]
@@ -325,32 +315,32 @@ def test_only_the_last_two_checkpoints_are_kept():
 )
 def test_a_damaged_checkpoint_is_named_set_aside_and_the_one_before_used(damage):
     training = trained(3)
-    newest = checkpoint_files(training.spec.key)[0]
+    newest = Store.default().checkpoint_files(training.spec.key)[0]
     newest.write_bytes(damage(newest.read_bytes()))
-    told = Told()
-    epoch, fresh = resumed(told)
+    listener = Listener()
+    epoch, fresh = resumed(listener)
     assert epoch == 2
     assert fresh.history == training.history[:2]
-    assert len(told.notes) == 1
-    assert newest.name in told.notes[0]
+    assert len(listener.notes) == 1
+    assert newest.name in listener.notes[0]
     assert newest.with_name(newest.name + ".corrupt").exists()
 
 
 def test_with_no_good_checkpoint_the_run_starts_anew():
     training = trained(2)
-    for path in checkpoint_files(training.spec.key):
+    for path in Store.default().checkpoint_files(training.spec.key):
         path.write_bytes(b"torn")
-    record = make(training.spec, own_folder(), Silent(), "cpu")
+    record = make(training.spec, Store.default(), Silent(), "cpu")
     assert record.provenance.resumed_from_epoch is None
     assert record.history[:2] == tuple(training.history)
 
 
 def test_a_checkpoint_of_other_training_code_is_passed_over(monkeypatch):
     trained(2)
-    monkeypatch.setattr(checkpoints, "code_fingerprint", lambda: "another")
-    told = Told()
-    assert resumed(told)[0] is None
-    assert "other training code" in told.notes[0]
+    monkeypatch.setattr(checkpoints, "current_fingerprints", lambda: frozenset({"another"}))
+    listener = Listener()
+    assert resumed(listener)[0] is None
+    assert "other training code" in listener.notes[0]
 
 
 def test_a_checkpoint_costs_little_of_an_epoch():
@@ -359,7 +349,7 @@ def test_a_checkpoint_costs_little_of_an_epoch():
     costs = []
     for _ in range(5):
         started = time.perf_counter()
-        checkpoints.store(training)
+        checkpoints.write(training, Store.default())
         costs.append(time.perf_counter() - started)
     assert min(costs) < 0.5 * training.epoch_seconds[0], "of an epoch of half a second"
 
@@ -376,16 +366,17 @@ def test_comments_docstrings_and_layout_are_no_change(tmp_path):
 
 
 def test_every_module_the_training_loop_stands_on_is_in_its_fingerprint():
-    program = "import sys, models.training.loop; print(*(name for name in sys.modules if name.startswith('models.')))"
+    program = (
+        "import sys, models.training.loop\n"
+        "print(*(name for name in sys.modules if name.startswith('models.')))"
+    )
     loaded = subprocess.check_output([sys.executable, "-c", program], text=True).split()
     # these read, check or report, and cannot change what is computed from verified data
-    harmless = {"data.sources", "data.download"}
-    harmless |= {"folders", "records", "fingerprint", "specs", "progress"}
+    harmless = {"data.sources", "data.layouts", "data.download", "networks.spec"}
+    harmless |= {"equivalence", "fields", "files", "fingerprint", "progress", "records"}
+    harmless |= {"settings", "specs", "training.stopwatch"}
     modules = {name.removeprefix("models.") for name in loaded} - harmless - PACKAGES
-    decisive = {
-        file.removesuffix(".py").replace("/", ".") for file in fingerprint.DECISIVE.values()
-    }
-    assert modules == decisive
+    assert modules == {name.removeprefix("models.") for name in fingerprint.DECISIVE}
 
 
 def test_moves_alone_left_the_fingerprint_as_it_was():

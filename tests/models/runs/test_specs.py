@@ -3,15 +3,26 @@
 import json
 import subprocess
 import sys
-from typing import get_args
+from pathlib import Path
 
 import pytest
 
-from models.data.datasets import DIGESTS, NAMES
-from models.specs import Dataset, RunSpec, SpecError, grid
+from models import records
+from models.data.datasets import DATASETS, DIGESTS
+from models.fields import leaves
+from models.networks import spec as network_spec
+from models.networks.architectures import ARCHITECTURES
+from models.networks.layers import ACTIVATIONS, NORMS, InputNorm
+from models.networks.spec import NetworkSpec
+from models.specs import SCHEDULE_FIELDS, RunSpec, SpecError, grid
+from models.training.augmentation import AUGMENTATIONS
+from models.training.optimizers import OPTIMIZERS
+from models.training.probes import FINAL, RATIOS
+from models.training.schedules import SCHEDULES
 
 CYCLE = {"schedule": "exp_range", "lr": 0.001, "max_lr": 0.1, "step_size_up": 100, "gamma": 0.999}
 
+PUBLISHED = Path(__file__).parents[3] / "book" / "runs"
 SWEEP = {"schedule": "range-test", "lr": 1e-5, "max_lr": 1}
 
 
@@ -37,10 +48,11 @@ def test_layers_in_any_order_and_notation_give_the_same_key():
 
 def test_every_field_has_its_part_in_the_key():
     changes = {
-        "network": "minigooglenet", "dataset": "mnist", "dataset_digest": "0" * 64, "train_size": 500,
-        "validation_size": 100, "width": 2, "activation": "relu", "norm": "batch", "order": "activation-norm-dropout",
-        "input_norm": "batch", "dropout": 0.5, "input_dropout": 0.2, "initial_scale": 2.0, "augmentation": "shift",
-        "optimizer": "adam", "lr": 0.2, "momentum": 0.9, "weight_decay": 1e-4, "epochs": 3, "passes": 2,
+        "network": "minigooglenet", "dataset": "mnist", "dataset_digest": "0" * 64,
+        "train_size": 500, "validation_size": 100, "width": 2, "activation": "relu",
+        "norm": "batch", "order": "activation-norm-dropout", "input_norm": "batch", "dropout": 0.5,
+        "input_dropout": 0.2, "initial_scale": 2.0, "augmentation": "shift", "optimizer": "adam",
+        "lr": 0.2, "momentum": 0.9, "weight_decay": 1e-4, "epochs": 3, "passes": 2,
         "batch_size": 64, "micro_batch": 32, "precision": "bf16", "seed": 1, "probes": "units",
     }  # fmt: skip
     specs = [RunSpec(**{name: value}) for name, value in changes.items()]
@@ -78,7 +90,10 @@ def test_probes_in_any_order_and_notation_give_the_same_key():
 
 
 def test_the_key_is_the_same_in_another_process():
-    program = "from models.specs import RunSpec; print(RunSpec(norm='batch', norm_layers=['fc1', 'conv1'], lr=0.3).key)"
+    program = (
+        "from models.specs import RunSpec\n"
+        "print(RunSpec(norm='batch', norm_layers=['fc1', 'conv1'], lr=0.3).key)"
+    )
     printed = [
         subprocess.check_output([sys.executable, "-c", program], text=True).strip()
         for _ in range(2)
@@ -92,27 +107,31 @@ def test_no_default_ever_changes_and_no_key_either():
     """
     defaults = {name: field.default for name, field in RunSpec.model_fields.items()}
     assert defaults == {
-        "network": "lenet5", "dataset": "mnist5k", "dataset_digest": "", "train_size": None, "validation_size": 0,
-        "width": 1, "activation": None, "norm": "none", "norm_layers": None, "norm_momentum": None, "order": None,
-        "input_norm": "standard", "dropout": 0.0, "input_dropout": 0.0, "bias_before_norm": True, "initial_scale": 1.0,
-        "augmentation": "none", "optimizer": "sgd",
-        "lr": 0.1, "momentum": 0.0, "weight_decay": 0.0, "schedule": "constant", "max_lr": None, "step_size_up": None,
-        "gamma": None, "milestones": None, "growth_step": None, "max_batch_size": None, "candidates": None,
-        "loss_every": None, "epochs": 10, "passes": 1, "batch_size": 128, "micro_batch": None, "precision": "fp32",
-        "seed": 0, "probes": None,
+        "network": "lenet5", "dataset": "mnist5k", "dataset_digest": "", "train_size": None,
+        "validation_size": 0, "width": 1, "activation": None, "norm": "none", "norm_layers": None,
+        "norm_momentum": None, "order": None, "input_norm": "standard", "dropout": 0.0,
+        "input_dropout": 0.0, "bias_before_norm": True, "initial_scale": 1.0,
+        "augmentation": "none", "optimizer": "sgd", "lr": 0.1, "momentum": 0.0, "weight_decay": 0.0,
+        "schedule": "constant", "max_lr": None, "step_size_up": None, "gamma": None,
+        "milestones": None, "growth_step": None, "max_batch_size": None, "candidates": None,
+        "loss_every": None, "epochs": 10, "passes": 1, "batch_size": 128, "micro_batch": None,
+        "precision": "fp32", "seed": 0, "probes": None,
     }  # fmt: skip
     assert RunSpec(dataset_digest="0" * 64, lr=0.05, norm="batch").key == "24a3e81087d741e8c3a8"
 
 
 def test_a_spec_loads_no_torch():
-    program = "import sys, models.specs, models.records, models.runs.store; sys.exit('torch' in sys.modules)"
+    program = (
+        "import sys, models.specs, models.records, models.runs.store\n"
+        "sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_the_canonical_json_holds_only_what_differs_and_what_always_counts():
-    told = json.loads(RunSpec(epochs=10, lr=0.05).canonical_json())
-    assert set(told) == {"network", "dataset", "dataset_digest", "seed", "lr"}
-    assert told["dataset_digest"] == DIGESTS["mnist5k"]
+    hashed = json.loads(RunSpec(epochs=10, lr=0.05).canonical_json())
+    assert set(hashed) == {"network", "dataset", "dataset_digest", "seed", "lr"}
+    assert hashed["dataset_digest"] == DIGESTS["mnist5k"]
 
 
 def test_a_spec_survives_its_json():
@@ -120,8 +139,46 @@ def test_a_spec_survives_its_json():
     assert RunSpec.model_validate_json(spec.model_dump_json()) == spec
 
 
-def test_the_names_of_the_data_sets_are_those_that_can_be_loaded():
-    assert set(get_args(Dataset)) == set(NAMES)
+@pytest.mark.parametrize(
+    ("field", "registry"),
+    [
+        ("network", ARCHITECTURES),
+        ("dataset", DATASETS),
+        ("activation", ACTIVATIONS),
+        ("norm", NORMS),
+        ("input_norm", InputNorm.KINDS),
+        ("augmentation", AUGMENTATIONS),
+        ("optimizer", OPTIMIZERS),
+        ("schedule", SCHEDULES),
+        ("schedule", SCHEDULE_FIELDS),
+        ("probes", {**RATIOS, **FINAL}),
+    ],
+)
+def test_a_field_takes_the_names_that_something_is_registered_under_and_no_other(field, registry):
+    annotation = RunSpec.model_fields[field].annotation
+    assert {leaf for leaf in leaves(annotation) if isinstance(leaf, str)} == set(registry)
+
+
+def test_norms_that_are_named_for_a_trait_are_norms():
+    assert {*network_spec.ONE_BY_ONE, *network_spec.WITHOUT_MOMENTUM} < set(NORMS)
+
+
+def test_a_run_depends_on_all_that_its_network_depends_on():
+    shared = {name: RunSpec.model_fields[name].annotation for name in NetworkSpec.model_fields}
+    assert shared == {name: field.annotation for name, field in NetworkSpec.model_fields.items()}
+
+
+def test_every_published_record_has_the_key_of_its_spec_and_survives_its_json():
+    paths = sorted(PUBLISHED.glob("*.json"))
+    assert len(paths) > 600
+    for path in paths:
+        record = records.read(path)
+        assert RunSpec(**record.spec.model_dump(exclude_unset=True)).key == path.stem
+        kept, written = json.loads(path.read_text()), json.loads(records.dumps(record))
+        fields = (
+            written["spec"] | kept["spec"]
+        )  # fields younger than the record have their defaults
+        assert written == kept | {"spec": fields}
 
 
 def test_another_data_set_brings_its_own_digest():

@@ -2,6 +2,7 @@
 
 import io
 import json
+import multiprocessing
 import os
 import pty
 import signal
@@ -16,17 +17,20 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from clusters import Host, cluster_on, wait_for
+from clusters import Host, cluster_on
+from processes import wait_for
 from safetensors.torch import load_file
 
 from models.data.loading import DataError
 from models.records import Record
-from models.runs.store import find, own_folder
+from models.runs.store import Store
+from models.settings import SettingError, Settings
 from models.specs import RunSpec, SpecError, grid
 from models.sweeps import sweep_file
-from models.sweeps.cluster import ClusterError
+from models.sweeps.cluster import ClusterError, connected
+from models.sweeps.cores import inside_a_worker, local_share
 from models.sweeps.progress_board import Board, LineBoard
-from models.sweeps.sweep import ask, local_share, outcomes, sweep
+from models.sweeps.sweep import ask, outcomes, sweep
 
 SPEC = RunSpec(train_size=300, epochs=2, batch_size=50, lr=0.1)
 SPECS = grid(SPEC, norm=("none", "batch"), seed=(0, 1))
@@ -35,12 +39,9 @@ TORN = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labe
 
 
 @pytest.fixture(autouse=True)
-def own_places(tmp_path, monkeypatch):
+def two_workers(own_folders, monkeypatch):
     """Folders of the test's own, and two local workers whatever the machine."""
-    monkeypatch.setenv("CONVBOOK_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("CONVBOOK_RUNS", str(tmp_path / "published"))
     monkeypatch.setenv("CONVBOOK_WORKERS", "2")
-    monkeypatch.delenv("CONVBOOK_CLUSTER", raising=False)
 
 
 @pytest.fixture
@@ -72,6 +73,21 @@ def alone(specs: list[RunSpec], folder: Path) -> list[Record]:
             return sweep(specs, progress=Board())
     finally:
         torch.set_num_threads(threads)
+
+
+def ask_in_a_process(specs: list[RunSpec], then: str) -> subprocess.CompletedProcess:
+    program = (
+        "import sys; from models.sweeps.sweep import ask; from models.specs import RunSpec\n"
+        f"records = ask([RunSpec.model_validate_json(text) for text in sys.argv[1:]])\n{then}"
+    )
+    texts = [spec.model_dump_json() for spec in specs]
+    return subprocess.run(
+        [sys.executable, "-c", program, *texts],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
 
 
 def results(records: list[Record]) -> list[tuple]:
@@ -135,34 +151,30 @@ def test_dask_stays_away_where_it_is_not_needed(before, monkeypatch):
     """
     monkeypatch.setenv("CONVBOOK_WORKERS", "1")
     sweep(SPECS[:before], progress=Board())
-    program = (
-        "import sys; from models.sweeps.sweep import ask; from models.specs import RunSpec\n"
-        "ask([RunSpec.model_validate_json(text) for text in sys.argv[1:]])\n"
-        "print(*(name in sys.modules for name in ('dask', 'distributed', 'yaml', 'torch')))"
-    )
-    specs = [spec.model_dump_json() for spec in SPECS[:2]]
-    told = subprocess.run(
-        [sys.executable, "-c", program, *specs], capture_output=True, text=True, check=True
-    )
-    assert told.stdout.split() == ["False", "False", "False", str(before == 0)]
+    loaded = "print(*(name in sys.modules for name in ('dask', 'distributed', 'yaml', 'torch')))"
+    asked = ask_in_a_process(SPECS[:2], then=loaded)
+    assert asked.stdout.split() == ["False", "False", "False", str(before == 0)]
 
 
 def test_local_workers_share_the_cores_between_them(monkeypatch):
+    def shares(runs: int) -> tuple[int, int]:
+        return local_share(runs, Settings.from_environment())
+
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr("dask.system.cpu_count", lambda: 8)
     monkeypatch.delenv("CONVBOOK_WORKERS")
-    assert [local_share(count) for count in (1, 3, 8, 24)] == [(1, 1), (3, 2), (8, 1), (8, 1)]
+    assert [shares(count) for count in (1, 3, 8, 24)] == [(1, 1), (3, 2), (8, 1), (8, 1)]
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    assert local_share(24) == (2, 1)
+    assert shares(24) == (2, 1)
     monkeypatch.setenv("CONVBOOK_WORKERS", "5")
-    assert local_share(24) == (5, 1)
+    assert shares(24) == (5, 1)
 
 
 @pytest.mark.parametrize("workers", ["0", "-1", "two", "1.5"])
 def test_a_bad_number_of_workers_is_refused(workers, monkeypatch):
     monkeypatch.setenv("CONVBOOK_WORKERS", workers)
     with pytest.raises(
-        ClusterError,
+        SettingError,
         match=f"CONVBOOK_WORKERS: expected a whole number of at least 1, got '{workers}'",
     ):
         sweep(SPECS)
@@ -203,23 +215,19 @@ def test_a_local_cluster_gives_the_records_of_one_process_and_leaves_no_process(
 
 
 @pytest.mark.slow
+def test_local_workers_use_the_store_that_was_asked(tmp_path):
+    store = Store(tmp_path / "another")
+    sweep(SPECS[:2], store=store, progress=Board())
+    assert all(store.find(spec) for spec in SPECS[:2])
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.slow
 def test_asking_for_several_runs_trains_them_side_by_side(tmp_path):
-    told = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "from test_sweeps import SPECS; from models.sweeps.sweep import ask; print(len(ask(SPECS)))",
-        ],
-        env=os.environ
-        | {"PYTHONPATH": os.pathsep.join(map(str, [Path(__file__).parent, Path.cwd()]))},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    )
-    assert told.stdout == "4\n"
-    assert {line[:5] for line in told.stderr.splitlines()} == {"[1/4]", "[2/4]", "[3/4]", "[4/4]"}
-    assert [find(spec).cached for spec in SPECS] == [True] * 4
+    asked = ask_in_a_process(SPECS, then="print(len(records))")
+    assert asked.stdout == "4\n"
+    assert {line[:5] for line in asked.stderr.splitlines()} == {"[1/4]", "[2/4]", "[3/4]", "[4/4]"}
+    assert [Store.default().find(spec).cached for spec in SPECS] == [True] * 4
 
 
 @pytest.mark.slow
@@ -246,8 +254,8 @@ def test_a_run_that_fails_is_named_with_its_error_and_the_others_finish(damaged_
     with pytest.raises(DataError, match="damaged") as caught:
         sweep([SPECS[0], bad, SPECS[1]], progress=Board())
     assert f"in the run {bad.key} (1 of 3 runs failed)" in caught.value.__notes__[0]
-    assert find(SPECS[0])
-    assert find(SPECS[1])
+    assert Store.default().find(SPECS[0])
+    assert Store.default().find(SPECS[1])
 
 
 @pytest.mark.slow
@@ -260,11 +268,11 @@ def test_a_sweep_that_is_stopped_leaves_no_process_and_loses_no_epoch(number, tm
     wait_for(lambda: any((tmp_path / "cache").glob("checkpoints/*/epoch-000002*")))
     started = below(process.pid)
     process.send_signal(number)
-    told = process.communicate(timeout=60)[1]
+    reported = process.communicate(timeout=60)[1]
     assert process.returncode == (130 if number == signal.SIGINT else -signal.SIGKILL)
-    assert "Traceback" not in told
+    assert "Traceback" not in reported
     if number == signal.SIGINT:
-        assert "interrupted: 0 of 2 runs are kept" in told
+        assert "interrupted: 0 of 2 runs are kept" in reported
     assert len(started) >= 3  # the cluster and its workers
     wait_for(
         lambda: (
@@ -288,7 +296,7 @@ def test_records_and_weights_come_back_from_workers_that_share_no_folder(cluster
     assert results(sweep(SPECS, cluster=cluster.address, progress=Board())) == results(wanted)
     for spec in SPECS:
         assert sum(host.has(f"runs/{spec.key}.json") for host in hosts) == 1
-        ours = load_file(own_folder() / f"{spec.key}.safetensors")
+        ours = load_file(Store.default().runs / f"{spec.key}.safetensors")
         theirs = load_file(tmp_path / "alone" / "runs" / f"{spec.key}.safetensors")
         assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
@@ -318,6 +326,19 @@ def test_a_worker_with_many_threads_trains_one_run_at_a_time(cluster, tmp_path):
     order = [line[:5] for line in board.stream.getvalue().splitlines() if line.startswith("[")]
     assert len(list(groupby(order))) == len(SPECS)  # no two runs' epochs are mixed
     assert {record.provenance.threads for record in records} == {3}
+
+
+@pytest.mark.slow
+def test_a_worker_says_that_it_is_one(cluster, tmp_path):
+    cluster.worker(Host(tmp_path / "host"))
+    with connected(cluster.address) as client:
+        assert not inside_a_worker()
+        assert client.submit(inside_a_worker).result()
+
+
+def test_a_pools_process_is_a_worker_too():
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(inside_a_worker)
 
 
 @pytest.mark.slow
@@ -391,7 +412,8 @@ def test_hosts_apart_train_for_one_another(two_hosts, tmp_path):
     here, there = two_hosts
     file = tmp_path / "sweep.yml"
     file.write_text(
-        "base: {train_size: 300, epochs: 2, batch_size: 50}\ngrid: {norm: [none, batch], seed: [0, 1]}\n"
+        "base: {train_size: 300, epochs: 2, batch_size: 50}\n"
+        "grid: {norm: [none, batch], seed: [0, 1]}\n"
     )
     with cluster_on(here) as cluster:
         cluster.worker(there)
@@ -422,9 +444,9 @@ def test_the_command_tells_each_run_in_the_files_order(tmp_path, monkeypatch):
     file.write_text(
         "base: {train_size: 300, epochs: 1, batch_size: 50}\ngrid: {norm: [none, batch]}\n"
     )
-    told = command(str(file))
-    assert told.returncode == 0, told.stderr
-    lines = [json.loads(line) for line in told.stdout.splitlines()]
+    ended = command(str(file))
+    assert ended.returncode == 0, ended.stderr
+    lines = [json.loads(line) for line in ended.stdout.splitlines()]
     assert [line["run"] for line in lines] == [
         "lenet5 on mnist5k, norm none",
         "lenet5 on mnist5k, norm batch",
@@ -444,13 +466,13 @@ def test_the_command_names_the_runs_that_failed(tmp_path, monkeypatch, damaged_m
     file.write_text(
         "base: {train_size: 300, epochs: 1, batch_size: 50}\ngrid: {dataset: [mnist, mnist5k]}\n"
     )
-    told = command(str(file))
-    assert told.returncode == 1
-    failed, fine = (json.loads(line) for line in told.stdout.splitlines())
+    ended = command(str(file))
+    assert ended.returncode == 1
+    failed, fine = (json.loads(line) for line in ended.stdout.splitlines())
     assert "damaged" in failed["error"]
     assert fine["test_accuracy"] > 0.1
-    assert f"models sweep: error: run {failed['key']}" in told.stderr
-    assert "Traceback" not in told.stderr
+    assert f"models sweep: error: run {failed['key']}" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.slow
@@ -458,13 +480,13 @@ def test_an_unreachable_scheduler_is_an_error_in_words(tmp_path):
     file = tmp_path / "sweep.yml"
     file.write_text("base: {epochs: 1}\n")
     started = time.monotonic()
-    told = command(str(file), "--cluster", "tcp://127.0.0.1:1")
+    ended = command(str(file), "--cluster", "tcp://127.0.0.1:1")
     assert time.monotonic() - started < 20
-    assert told.returncode == 2
-    assert told.stderr.startswith(
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(
         "models sweep: error: no Dask scheduler answers at tcp://127.0.0.1:1"
     )
-    assert told.stderr.count("\n") == 1
+    assert ended.stderr.count("\n") == 1
 
 
 @pytest.mark.slow
@@ -509,7 +531,8 @@ def test_a_file_is_a_grid_on_a_base_the_last_field_fastest(tmp_path):
 def test_a_file_may_hold_several_blocks(tmp_path):
     file = tmp_path / "sweep.yml"
     file.write_text(
-        "- base: {epochs: 1}\n- grid:\n    milestones: [[1], [2, 4]]\n  base: {schedule: step, gamma: 0.1}\n"
+        "- base: {epochs: 1}\n"
+        "- grid:\n    milestones: [[1], [2, 4]]\n  base: {schedule: step, gamma: 0.1}\n"
     )
     specs = sweep_file.read(file)
     assert [spec.milestones for spec in specs] == [None, (1,), (2, 4)]
@@ -558,10 +581,10 @@ def test_a_file_that_is_not_there_or_no_text_is_refused_without_a_traceback(tmp_
         (torn, "not text in UTF-8"),
         (tmp_path, "directory"),
     ):
-        told = command(str(file))
-        assert told.returncode == 2
-        assert reason in told.stderr
-        assert told.stderr.count("\n") == 1
+        ended = command(str(file))
+        assert ended.returncode == 2
+        assert reason in ended.stderr
+        assert ended.stderr.count("\n") == 1
 
 
 def test_asking_through_runs_is_asking_the_sweep(monkeypatch):

@@ -8,19 +8,13 @@ import pytest
 import torch
 
 from models import records
-from models.data.loading import load
 from models.records import Epoch
 from models.runs.making import to_record
 from models.specs import RunSpec
-from models.training.loop import LOOK_EVERY, Training
+from models.training.loop import CHECK_EVERY, Training
 
 SMALL = RunSpec(train_size=300, epochs=2, batch_size=64, lr=0.1)
 SWEEP = SMALL.with_(schedule="range-test", lr=1e-3, max_lr=1.0, loss_every=1)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return load("mnist5k")
 
 
 def train(spec: RunSpec, digits) -> tuple[Training, list[Epoch]]:
@@ -96,4 +90,4 @@ def test_a_range_test_ends_early_when_its_loss_is_no_number(digits):
     assert history[-1].losses[-1] is None
     assert all(loss is not None for epoch in history[:-1] for loss in epoch.losses)
     done = sum(epoch.iterations for epoch in history)
-    assert done - sum(loss is not None for epoch in history for loss in epoch.losses) <= LOOK_EVERY
+    assert done - sum(loss is not None for epoch in history for loss in epoch.losses) <= CHECK_EVERY

@@ -1,7 +1,6 @@
 """What runs measure of themselves: right numbers, and a training that does not notice."""
 
 import json
-import signal
 import subprocess
 import sys
 import time
@@ -9,31 +8,29 @@ import time
 import numpy as np
 import pytest
 import torch
+from processes import kill
 from torch import nn
 
-from book.commands.verify import retrain_start
+from book.commands.retraining import retrain_start
 from models import records
-from models.data.loading import load
-from models.networks.layers import NOISE_MEAN, NOISE_SCALE, NOISE_WIDTH, make_norm, shaken
+from models.networks.layers import NOISE_MEAN, NOISE_SCALE, NOISE_WIDTH, add_noise, make_norm
 from models.progress import Silent
 from models.runs.making import to_record
 from models.runs.obtain import obtain
-from models.runs.store import checkpoint_files, last_epoch
+from models.runs.store import Store
 from models.specs import RunSpec
 from models.training import probes
-from models.training.ablation import DRAWS, JUDGED, chain, counts_of, measure_units
+from models.training.ablation import DRAWS, chain, counts_of, measure_units
+from models.training.activations import UNITS, measure_inputs, measure_variances
+from models.training.gradients import LENGTHS, measure_gradients
 from models.training.loop import Training
-from models.training.probes import (
-    STEPS,
-    UNITS,
-    is_point,
-    measure_gradients,
-    measure_inputs,
-    measure_variances,
-)
+from models.training.measuring import JUDGED
+from models.training.probes import is_point
 
 ALL = ("gradients", "inputs", "units", "variances")
 HIDDEN = ["conv1", "conv2", "fc1", "fc2"]
+pytestmark = pytest.mark.usefixtures("own_folders", "one_thread")
+
 SPEC = RunSpec(
     train_size=300,
     epochs=2,
@@ -49,22 +46,6 @@ from models.runs.obtain import obtain
 from models.specs import RunSpec
 obtain(RunSpec.model_validate_json(sys.argv[1]))
 """
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("CONVBOOK_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("CONVBOOK_RUNS", str(tmp_path / "published"))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield tmp_path
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return load("mnist5k")
 
 
 def trained(spec: RunSpec, digits) -> Training:
@@ -104,8 +85,8 @@ def plain(training: Training) -> nn.Module:
 )
 def test_a_run_that_measures_itself_trains_like_one_that_does_not(digits, choices):
     bare, watched = (trained(SPEC.with_(**choices, probes=kinds), digits) for kinds in (None, ALL))
-    told = [epoch.model_dump(exclude={"probes"}) for epoch in watched.history]
-    assert told == [epoch.model_dump(exclude={"probes"}) for epoch in bare.history]
+    history = [epoch.model_dump(exclude={"probes"}) for epoch in watched.history]
+    assert history == [epoch.model_dump(exclude={"probes"}) for epoch in bare.history]
     assert [epoch.probes is None for epoch in (*bare.history, *watched.history)] == [
         True,
         True,
@@ -151,7 +132,7 @@ def test_a_record_with_probes_reads_back_and_tells_them_all():
         9,
     ]  # powers of 1.45, but 6, which begins the second epoch
     assert np.shape(inputs["layers"]["fc1"]["unit_means"]) == (10, UNITS)
-    assert np.shape(gradients["losses"]) == (6, len(STEPS))
+    assert np.shape(gradients["losses"]) == (6, len(LENGTHS))
     assert list(gradients["shift"]) == ["conv2", "fc1", "fc2", "output"]
 
 
@@ -182,14 +163,8 @@ def test_a_killed_run_resumes_with_the_same_measurements(tmp_path, monkeypatch):
     process = subprocess.Popen(
         [sys.executable, "-c", KILLED, spec.model_dump_json()], stderr=subprocess.PIPE
     )
-    deadline = time.monotonic() + 120
-    while last_epoch(spec.key) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    process.kill()
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
-    assert checkpoint_files(spec.key)
+    kill(process, when=lambda: Store.default().last_epoch(spec.key) >= 2)
+    assert Store.default().checkpoint_files(spec.key)
     resumed = quietly(spec).record
     assert resumed.provenance.resumed_from_epoch is not None
     monkeypatch.setenv("CONVBOOK_CACHE", str(tmp_path / "uninterrupted"))
@@ -300,7 +275,7 @@ def test_gradients_are_those_of_the_loss_and_change_as_they_do(digits):
     loss, gradient = look()
     assert measured["loss"] == pytest.approx(loss, rel=1e-5)
     assert measured["norm"] == pytest.approx(gradient.norm().item(), rel=1e-4)
-    for index, length in enumerate(STEPS):
+    for index, length in enumerate(LENGTHS):
         move(-length * SPEC.lr * gradient)
         there, turned = look()
         move(length * SPEC.lr * gradient)
@@ -339,7 +314,7 @@ def test_masks_and_noise_are_the_same_all_along_a_step(digits):
     """Else a step of no length would already turn the gradient."""
     training = trained(SPEC.with_(norm="noisy-batch", lr=1e-12), digits)
     measured = measure_gradients(training, training.train.images[:50], training.train.labels[:50])
-    assert measured["losses"] == pytest.approx([measured["loss"]] * len(STEPS), rel=1e-5)
+    assert measured["losses"] == pytest.approx([measured["loss"]] * len(LENGTHS), rel=1e-5)
     assert max(measured["distances"]) < 1e-3 * measured["norm"]
 
 
@@ -471,10 +446,10 @@ def test_the_chain_of_modules_is_the_network(digits):
 def test_an_activations_histogram_spans_what_it_can_say(digits, activation, ends):
     training = trained(SPEC.with_(activation=activation, epochs=1), digits)
     for layer in measure_units(training)["layers"].values():
-        told = layer["activations"]
-        assert told["low"] == ends[0]
-        assert told["high"] == ends[1] if ends[1] else told["high"] > 0
-        assert sum(told["shares"]) == pytest.approx(1, abs=1e-4)
+        shown = layer["activations"]
+        assert shown["low"] == ends[0]
+        assert shown["high"] == ends[1] if ends[1] else shown["high"] > 0
+        assert sum(shown["shares"]) == pytest.approx(1, abs=1e-4)
 
 
 # Noisy batch norm
@@ -485,7 +460,7 @@ def test_noise_is_independent_with_a_mean_and_a_scale_that_change_at_every_step(
     x = torch.randn(20_000, 3)
     means, scales = [], []
     for _ in range(50):
-        noisy = shaken(x)
+        noisy = add_noise(x)
         means.append((noisy - x).mean(0))
         scales.append(noisy.std(0))
     means, scales = torch.stack(means), torch.stack(scales)  # (50, 3)

@@ -9,7 +9,8 @@ import torch
 
 from models.specs import RunSpec, SpecError
 from models.training.augmentation import augment
-from models.training.schedules import batch_size_at, iterations_per_epoch, make_schedule, pieces
+from models.training.batches import iterations_per_epoch, slices
+from models.training.schedules import batch_size_at, make_schedule
 
 
 def learning_rates(spec: RunSpec, iterations: int, per_epoch: int) -> list[float]:
@@ -146,8 +147,8 @@ def test_the_batch_grows_after_every_so_many_iterations():
 @pytest.mark.parametrize(
     ("total", "size"), [(10, 3), (9, 4), (5, 8), (4, 1), (1, 128), (4000, 128), (4030, 128), (5, 2)]
 )
-def test_pieces_cover_everything_once_and_none_is_alone_or_much_smaller(total, size):
-    parts = list(pieces(total, size))
+def test_slices_cover_everything_once_and_none_is_alone_or_much_smaller(total, size):
+    parts = list(slices(total, size))
     assert [i for part in parts for i in range(part.start, part.stop)] == list(range(total))
     sizes = [part.stop - part.start for part in parts]
     assert set(sizes[:-1]) <= {size}

@@ -9,15 +9,12 @@ from models.data.loading import DataError, load
 from models.records import Epoch
 from models.runs.making import diagnostics
 from models.specs import RunSpec
-from models.training.loop import Examples, Training, random_seed
+from models.training.batches import Examples
+from models.training.loop import Training
+from models.training.randomness import random_seed
 from models.training.schedules import MAX_BATCH_SIZE
 
 SMALL = RunSpec(train_size=300, epochs=2, batch_size=64, lr=0.1)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return load("mnist5k")
 
 
 def train(spec: RunSpec, digits) -> tuple[Training, list[Epoch]]:
@@ -136,10 +133,13 @@ def test_the_test_set_is_judged_once_an_epoch_and_not_again_for_the_record(digit
     judged, evaluate = [], training.evaluate
     training.evaluate = lambda examples: judged.append(len(examples)) or evaluate(examples)
     *_, last = training.epochs()
-    told = diagnostics(training)
+    finished = diagnostics(training)
     assert judged == [1000, 1000, 1000]  # twice the test set; then as many of the training images
-    assert (told["test_loss"], told["test_accuracy"]) == (last.test_loss, last.test_accuracy)
-    assert (told["train_examples"], told["train_judged"]) == (2500, 1000)
+    assert (finished["test_loss"], finished["test_accuracy"]) == (
+        last.test_loss,
+        last.test_accuracy,
+    )
+    assert (finished["train_examples"], finished["train_judged"]) == (2500, 1000)
 
 
 def test_the_training_images_that_are_judged_are_no_harder_than_the_others():

@@ -13,9 +13,9 @@ from typing import Literal, TypeAlias
 
 from sympy import Expr, S, sympify
 
-from analysis.derivation import derive
+from analysis.derivation import built_in, derive
 from analysis.errors import AnalysisError
-from analysis.layers import Branches, Flatten, Layer, NamedLayer, Network
+from analysis.layers import Branches, Flatten, Layer, NamedLayer
 from analysis.notation import ZERO, B, Calculation, Number, calculation, plain
 from analysis.rows import Derivation, Row
 
@@ -54,7 +54,7 @@ class Memory:
     @property
     def total(self) -> Calculation:
         """All parts together."""
-        values = [part.value for part in self.parts.values()]
+        values = [part.value for part in self.parts.values() if part.value != 0]
         return calculation(_sum(values), " + ".join("{}" for _ in values), *values)
 
 
@@ -86,7 +86,7 @@ def training_memory(
     >>> training_memory(vgg19_torchvision(batch=2)).saved.value
     157016064
     """
-    network = _built_in(derivation)
+    network = built_in(derivation)
     rows = derive(network, itemsize(precision)).rows
     saved = calculation(_sum(row.saved for row in rows))
     total = derivation.total
@@ -102,7 +102,7 @@ def inference_memory(derivation: Derivation, *, precision: str = "fp32") -> Memo
     >>> inference_memory(vgg19()).saved.text  # conv1_2 reads 224 x 224 x 64 and writes as many
     '4·6,422,528 = 25,690,112'
     """
-    network, size = _built_in(derivation), itemsize(precision)
+    network, size = built_in(derivation), itemsize(precision)
     rows = {row.layer: row for row in derivation.rows}
     entry = sympify(rows["input"].activations)
     alive = _largest(set(_alive(network.layers, rows, entry, S.Zero)))
@@ -130,15 +130,6 @@ def _known(what: str, name: str, values: Mapping[str, int]) -> int:
     if name not in values:
         raise AnalysisError(f"{what} must be one of {', '.join(values)}, not {name!r}")
     return values[name]
-
-
-def _built_in(derivation: Derivation) -> Network:
-    if not isinstance(derivation.network, Network):
-        raise AnalysisError(
-            f"{derivation.network.name} is no network of layers; its memory is what torch saves: "
-            "see analysis.reading"
-        )
-    return derivation.network
 
 
 def _alive(

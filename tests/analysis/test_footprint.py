@@ -11,7 +11,7 @@ from torch import nn
 
 import analysis
 from analysis import AnalysisError, B
-from analysis.memory import (
+from analysis.footprint import (
     BYTES,
     STATES,
     Optimizer,

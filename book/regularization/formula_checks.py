@@ -1,5 +1,4 @@
-"""Checks that a chapter makes on the spot: our batch norm against torch's, and what its gradients
-do.
+"""Checks made on the spot: our batch norm from the formula against torch's, and its gradients.
 
 No data set is needed: every check holds for any numbers, so it is made on random ones, of a fixed
 seed, in fp64 unless it says otherwise.
@@ -18,8 +17,7 @@ from models.networks.build import build
 from models.networks.layers import make_norm
 from models.specs import RunSpec
 
-#: What a batch norm computes: in training, for the layers below, for its own parameters, and in
-#: use.
+#: What a batch norm computes: in training, for the layers below, for its own parameters, in use.
 PARTS = (
     "output",
     "gradient of x",
@@ -38,14 +36,18 @@ def _random(*shape: int, dtype: torch.dtype = torch.float64, seed: int = 0) -> T
 
 
 def agreement(*shape: int, dtype: torch.dtype = torch.float64) -> dict[str, float]:
-    """The largest absolute difference between ours (`formula-batch`) and torch's batch norm, for
-    each of `PARTS`.
+    """Return how far ours (`formula-batch`) and torch's batch norm differ in each of `PARTS`.
 
-    `shape` is (B, C) or (B, C, H, W).
+    A difference is the largest absolute one. `shape` is (B, C) or (B, C, H, W).
     """
     ours, theirs = (_all_parts(kind, shape, dtype) for kind in ("formula-batch", "batch"))
-    gaps = [(one - other).abs().max().item() for one, other in zip(ours, theirs, strict=True)]
+    gaps = [_farthest(one, other) for one, other in zip(ours, theirs, strict=True)]
     return dict(zip(PARTS, gaps, strict=True))
+
+
+def _farthest(one: Tensor, other: Tensor) -> float:
+    """Return the largest absolute difference."""
+    return float((one - other).detach().abs().max())
 
 
 def _all_parts(kind: str, shape: tuple[int, ...], dtype: torch.dtype) -> list[Tensor]:
@@ -63,19 +65,21 @@ def _all_parts(kind: str, shape: tuple[int, ...], dtype: torch.dtype) -> list[Te
 
 
 def dimensions_gap() -> float:
-    """How far batch norms for sequences, images and volumes differ on the same numbers, differently
-    arranged.
+    """Return how far batch norms for sequences, images and volumes differ on the same numbers.
+
+    The numbers are the same, their arrangement is not.
     """
     x = _random(8, 4, 3, 2, 5)  # (B, C, D, H, W)
     sequence = nn.BatchNorm1d(4).double()(x.flatten(2)).view(x.shape)  # (B, C, D·H·W)
     image = nn.BatchNorm2d(4).double()(x.flatten(3)).view(x.shape)  # (B, C, D, H·W)
     volume = nn.BatchNorm3d(4).double()(x)
-    return max((volume - other).abs().max().item() for other in (sequence, image))
+    return max(_farthest(volume, other) for other in (sequence, image))
 
 
 def step_gap(lr: float) -> float:
-    """How far γ and β after a step of SGD are from γ − η Σ g x̂ and β − η Σ g; g is the loss's
-    slope by the output.
+    """Return how far γ and β are from γ − η Σ g x̂ and β − η Σ g after a step of SGD.
+
+    g is the loss's gradient by the output, η the learning rate `lr`.
     """
     norm = nn.BatchNorm1d(4).double()
     x, g = _random(16, 4), _random(16, 4, seed=1)
@@ -84,17 +88,14 @@ def step_gap(lr: float) -> float:
     optimizer = torch.optim.SGD(norm.parameters(), lr=lr)
     (norm(x) * g).sum().backward()
     optimizer.step()
-    return max(
-        (got - wanted).abs().max().item()
-        for got, wanted in zip((norm.weight, norm.bias), expected, strict=True)
-    )
+    stepped = (norm.weight, norm.bias)
+    return max(_farthest(ours, theirs) for ours, theirs in zip(stepped, expected, strict=True))
 
 
 def bias_gradients(activation: str) -> dict[str, float]:
-    """Of each layer of LeNet-5 with batch norm, its biases' largest gradient as a share of its
-    weights' largest one.
+    """Return of each layer the largest gradient of its biases as a share of its weights' largest.
 
-    The output layer is the one that no batch norm follows.
+    The network is LeNet-5 with batch norm. The output layer is the one that no batch norm follows.
     """
     torch.manual_seed(0)
     network = build(RunSpec(network="lenet5", norm="batch", activation=activation)).double()
@@ -113,7 +114,7 @@ def bias_gradients(activation: str) -> dict[str, float]:
 
 
 def kept_nodes(steps: int, *, detached: bool) -> list[int]:
-    """How many nodes of past steps' graphs a moving mean keeps alive after each step.
+    """Return how many nodes of past steps' graphs a moving mean keeps alive after each step.
 
     Detached is what `.data`, `.detach()` and `torch.no_grad()` all do.
     """
@@ -127,7 +128,7 @@ def kept_nodes(steps: int, *, detached: bool) -> list[int]:
 
 
 def _nodes(tensor: Tensor) -> int:
-    """Nodes of the graph that a tensor keeps."""
+    """Count the nodes of the graph that a tensor keeps."""
     waiting, seen = [tensor.grad_fn], set()
     while waiting:
         node = waiting.pop()
@@ -138,10 +139,9 @@ def _nodes(tensor: Tensor) -> int:
 
 
 def scaled_gap(factor: float, layer: str = "conv2") -> float:
-    """How far the note's network's answers move when one layer's weights and biases are multiplied
-    by `factor`.
+    """Return how far the note's network moves when a layer's parameters are times `factor`.
 
-    The largest change of a class's probability, in training mode without dropout, in double
+    It is the largest change of a class's probability, in training mode without dropout, in double
     precision, on random images. The layer is followed by ReLU, max pooling and batch norm: the
     first two pass the factor on, the third takes it out, but for its ε.
     """
@@ -162,4 +162,4 @@ def scaled_gap(factor: float, layer: str = "conv2") -> float:
         for parameter in part.parameters():
             parameter.mul_(factor)
         first, second = (F.softmax(one(images), dim=1) for one in (network, scaled))  # (B, classes)
-    return (first - second).abs().max().item()
+    return _farthest(first, second)

@@ -40,8 +40,8 @@ def positive(module):
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.abs_().mul_(0.5).add_(1e-3)
-        for buffer in module.buffers():
-            if buffer.dim():
+        for name, buffer in module.named_buffers():
+            if name.endswith("running_var"):
                 buffer.fill_(100.0)
     return module.double().eval()
 

@@ -1,0 +1,107 @@
+"""What a network depends on, written down and checked: the fields that a run's spec begins with.
+
+No torch here, so that a spec stays light. The vocabularies are tested against what is built:
+`ARCHITECTURES`, `DATASETS`, and in `models.networks.layers` `ACTIVATIONS`, `NORMS` and
+`InputNorm.KINDS`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from models.fields import Count, Listed, Number, Positive, Rate, Spec
+from models.networks.architectures import layers_to_normalize, parse_order
+
+NetworkName = Literal[
+    "lenet5",
+    "lenet-stride1",
+    "lenet5-norm",
+    "cifar-note",
+    "minigooglenet",
+    "minigooglenet-unpadded",
+]
+DatasetName = Literal["mnist5k", "mnist", "fashion-mnist", "cifar10"]
+ActivationName = Literal["tanh", "sigmoid", "relu"]
+NormName = Literal[
+    "none",
+    "batch",
+    "layer",
+    "group",
+    "instance",
+    "batch-unlearned",
+    "batch-no-tracking",
+    "batch-frozen-statistics",
+    "formula-batch",
+    "pit",
+    "whitening",
+    "noisy-batch",
+]
+InputNormName = Literal["none", "standard", "batch"]
+
+ONE_BY_ONE: tuple[NormName, ...] = ("none", "layer", "group", "instance")  # look at one example
+WITHOUT_MOMENTUM: tuple[NormName, ...] = (
+    *ONE_BY_ONE,
+    "batch-no-tracking",
+    "batch-frozen-statistics",
+)
+
+
+class NetworkSpec(Spec):
+    """One network, complete but for its weights.
+
+    >>> NetworkSpec(norm="batch", norm_layers=["fc2", "conv1"]).norm_layers
+    ('conv1', 'fc2')
+    """
+
+    network: NetworkName = Field("lenet5", description="the architecture")
+    dataset: DatasetName = Field("mnist5k", description="the data set; mnist5k needs no download")
+    width: Count = Field(1, ge=1, le=64, description="multiplies the hidden layers' widths")
+    activation: ActivationName | None = Field(
+        None, description="activation function; the network's own when not given"
+    )
+    norm: NormName = Field("none", description="normalization of the hidden layers")
+    norm_layers: Listed[str] | None = Field(
+        None,
+        min_length=1,
+        description="hidden layers that are normalized, comma separated; every one when not given",
+    )
+    norm_momentum: Annotated[Number, Field(ge=0, le=1)] | None = Field(
+        None,
+        description="share of the new batch in a step of the hidden norms' moving statistics; "
+        "0.1 when not given",
+    )
+    order: str | None = Field(
+        None, description="permutation of norm-activation-dropout; the network's own by default"
+    )
+    input_norm: InputNormName = Field("standard", description="normalization of the input")
+    dropout: Rate = Field(0.0, description="dropout rate of the hidden layers")
+    input_dropout: Rate = Field(0.0, description="dropout rate of the input")
+    bias_before_norm: bool = Field(
+        True, description="whether a layer that a norm follows keeps its bias"
+    )
+    initial_scale: Positive = Field(
+        1.0, description="multiplies the hidden layers' initial weights"
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        self._check_norm()
+        layers_to_normalize(self.network, self.norm_layers)
+        if self.order is not None:
+            parse_order(self.order)
+        return self
+
+    def _check_norm(self) -> None:
+        """Refuse what a norm cannot have; without one, nothing of a norm may be chosen."""
+        if self.norm == "none" and self.norm_layers is not None:
+            raise ValueError(
+                f"norm_layers: expected nothing with norm none, got {','.join(self.norm_layers)}"
+            )
+        if self.norm == "none" and not self.bias_before_norm:
+            raise ValueError("bias_before_norm: expected true with norm none, got false")
+        if self.norm in WITHOUT_MOMENTUM and self.norm_momentum is not None:
+            raise ValueError(
+                f"norm_momentum: expected nothing with norm {self.norm}, got {self.norm_momentum}"
+            )
