@@ -1,4 +1,4 @@
-"""The conventions by which tools count, in words; and what four of them make of a built-in network.
+"""The conventions by which tools count, in words; and what six of them make of a built-in network.
 
 The default counts multiply-accumulates of convolutions and matrix products, and nothing else. The
 other tools' totals of a module come from `analysis.reading`.

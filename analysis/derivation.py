@@ -247,6 +247,7 @@ def _row(name: str, kind: Kind, signal: Signal, source: Signal | None = None, **
     derived: dict[str, Any] = {
         "activations_shown": operators.activations(signal.batch, signal.shape),
         "receptive_field_shown": tuple(calculation(field.size) for field in signal.fields),
+        "start_shown": tuple(calculation(field.start) for field in signal.fields),
         "jump_shown": tuple(calculation(field.jump) for field in signal.fields),
         "saved_shown": operators.saved(signal.itemsize, signal.batch, signal.shape),
         "status": signal.status,

@@ -33,6 +33,8 @@ COUNTS = {
 AXES = {
     "output": "(height, width, channels) or (units,), without the batch",
     "receptive_field": "input pixels that an output position sees, along each axis",
+    "ungated": "the same without multiplicative gates (squeeze-and-excitation)",
+    "start": "the first input pixel that the first position sees; negative in the padding",
     "jump": "input pixels between what neighbouring positions see, along each axis",
 }
 
@@ -84,6 +86,8 @@ def _row(row: Row, show_calculation: bool) -> dict[str, Any]:
         "output": [*row.output],
         **{key: getattr(row, key) for key in COUNTS},
         "receptive_field": [axis.value for axis in row.receptive_field_shown],
+        "ungated": [axis.value for axis in row.ungated_shown or row.receptive_field_shown],
+        "start": [axis.value for axis in row.start_shown],
         "jump": [axis.value for axis in row.jump_shown],
         "status": row.status,
         "note": row.note,
@@ -100,6 +104,7 @@ def _calculations(row: Row) -> dict[str, list[str]]:
         **{key: [getattr(row, f"{key}_shown").text] for key in shown},
         "output": [side.text for side in row.sides_shown],
         "receptive_field": [axis.text for axis in row.receptive_field_shown],
+        "start": [axis.text for axis in row.start_shown],
         "jump": [axis.text for axis in row.jump_shown],
     }
 

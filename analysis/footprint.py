@@ -8,7 +8,7 @@ takes of a batch are left out.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from sympy import Expr, S, sympify
@@ -77,6 +77,18 @@ def weights_memory(
     )
 
 
+def evaluation_memory(
+    parameters: Number, buffers: Number, alive: Calculation, precision: str
+) -> Memory:
+    """Return the memory of evaluation from its counts and the bytes that are alive at once.
+
+    Raises:
+        AnalysisError: for a precision that is not known.
+    """
+    kept = weights_memory(parameters, buffers, alive, "sgd", precision)
+    return replace(kept, gradients=ZERO, state=ZERO, alive=True)
+
+
 def training_memory(
     derivation: Derivation, *, optimizer: str = "adam", precision: str = "fp32"
 ) -> Memory:
@@ -106,11 +118,9 @@ def inference_memory(derivation: Derivation, *, precision: str = "fp32") -> Memo
     rows = {row.layer: row for row in derivation.rows}
     entry = sympify(rows["input"].activations)
     alive = _largest(set(_alive(network.layers, rows, entry, S.Zero)))
+    shown = calculation(_times(size, alive), "{}·{}", size, alive)
     total = derivation.total
-    saved = calculation(_times(size, alive), "{}·{}", size, alive)
-    learned = calculation(_times(size, total.parameters), "{}·{}", size, total.parameters)
-    buffers = calculation(_times(size, total.buffers), "{}·{}", size, total.buffers)
-    return Memory(learned, ZERO, ZERO, buffers, saved, alive=True)
+    return evaluation_memory(total.parameters, total.buffers, shown, precision)
 
 
 def itemsize(precision: str) -> int:

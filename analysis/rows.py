@@ -53,11 +53,13 @@ class Row:
     The properties of the same name without `_shown` are their values.
 
     `output` is (height, width, channels) or (units,), without the batch. `sides_shown`,
-    `receptive_field_shown` and `jump_shown` hold one calculation per axis (height, width); the
-    first is empty where no window slides. `status` says how far the receptive field may be trusted,
-    `ungated_shown` gives it without multiplicative gates (squeeze-and-excitation) where they see
-    more. `saved_shown` is in bytes, `traffic_shown` in numbers read and written; both are 0 where
-    nobody derived them. `note` tells what a reader must know before trusting a row.
+    `receptive_field_shown`, `start_shown` and `jump_shown` hold one calculation per axis (height,
+    width); the first is empty where no window slides. The first output position sees
+    `receptive_field` input pixels from `start` on, and each next one `jump` pixels further.
+    `status` says how far the receptive field may be trusted, `ungated_shown` gives it without
+    multiplicative gates (squeeze-and-excitation) where they see more. `saved_shown` is in bytes,
+    `traffic_shown` in numbers read and written; both are 0 where nobody derived them. `note` tells
+    what a reader must know before trusting a row.
     """
 
     layer: str
@@ -65,6 +67,7 @@ class Row:
     output: tuple[Number, ...]
     activations_shown: Calculation
     receptive_field_shown: Shown
+    start_shown: Shown
     jump_shown: Shown
     weights_shown: Calculation = ZERO
     biases_shown: Calculation = ZERO
@@ -119,6 +122,14 @@ class Row:
         A pair (height, width) where they differ.
         """
         return _one_or_pair(self.receptive_field_shown)
+
+    @property
+    def start(self) -> Axes:
+        """The first input pixel that the first output position sees; negative: in the padding.
+
+        A pair (height, width) where they differ.
+        """
+        return _one_or_pair(self.start_shown)
 
     @property
     def ungated(self) -> Axes:

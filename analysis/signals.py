@@ -9,7 +9,12 @@ from analysis import operators
 from analysis.errors import AnalysisError
 from analysis.layers import Conv, Pool, Window, windows
 from analysis.notation import calculation, text
-from analysis.receptive_field import Field, jump_calculation, size_calculation
+from analysis.receptive_field import (
+    Field,
+    jump_calculation,
+    size_calculation,
+    start_calculation,
+)
 from analysis.rows import STATUSES, Shown, Status
 
 
@@ -77,7 +82,7 @@ def behind(
 ) -> tuple[Signal, dict[str, Shown]]:
     """Return the signal behind sliding windows, and how it comes about.
 
-    How: the calculations of its sides, receptive field and jump.
+    How: the calculations of its sides, receptive field, start and jump.
     """
     axes = tuple(zip(signal.shape[:2], along, strict=True))
     height, width = (operators.output_side(side, *window) for side, window in axes)
@@ -98,10 +103,11 @@ def fields_behind(signal: Signal, along: tuple[Window, Window]) -> tuple[Field, 
 
 
 def seen(signal: Signal, along: tuple[Window, Window]) -> dict[str, Shown]:
-    """Return the calculations of the receptive field and the jump behind the windows."""
+    """Return the calculations of the receptive field, its start and the jump behind the windows."""
     axes = tuple(zip(signal.fields, along, strict=True))
     return {
         "receptive_field_shown": tuple(size_calculation(*axis) for axis in axes),
+        "start_shown": tuple(start_calculation(*axis) for axis in axes),
         "jump_shown": tuple(jump_calculation(*axis) for axis in axes),
     }
 

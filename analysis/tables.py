@@ -125,22 +125,25 @@ def table(
 def values(derivation: Derivation) -> str:
     """Write a derivation as comma-separated values: one line per row, numbers without separators.
 
-    Sides of outputs, receptive fields and jumps are joined by `x`: `55x55x96`.
+    Sides of outputs, receptive fields, starts and jumps are joined by `x`: `55x55x96`.
     """
-    headings = ("layer", "kind", "output", *_CSV, "receptive_field", "jump", "status")
+    headings = ("layer", "kind", "output", *_CSV, "receptive_field", "start", "jump", "status")
     lines = [
         (
             row.layer,
             row.kind,
             "x".join(map(str, row.output)),
             *(str(getattr(row, key)) for key in _CSV),
-            "x".join(str(axis.value) for axis in row.receptive_field_shown),
-            "x".join(str(axis.value) for axis in row.jump_shown),
+            *map(_joined, (row.receptive_field_shown, row.start_shown, row.jump_shown)),
             row.status,
         )
         for row in derivation.rows
     ]
     return Sheet(headings, lines).written("csv")
+
+
+def _joined(axes: Shown) -> str:
+    return "x".join(str(axis.value) for axis in axes)
 
 
 def _comma_separated(lines: Iterable[Sequence[str]]) -> str:

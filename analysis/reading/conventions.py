@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from analysis.counting import COUNTINGS, counting
+from analysis.counting import COUNTINGS, Counting, counting
 from analysis.reading.calls import words
 from analysis.reading.hooks import PTFLOPS, THOP, torchinfo_count
 from analysis.reading.reading import Reading, count
@@ -23,12 +23,9 @@ from analysis.reading.terms import Term, add, multiply, term
 
 
 @dataclass(frozen=True)
-class Convention:
-    """A named way to count: what it says it counts, its unit, and the count as a formula."""
+class Convention(Counting):
+    """A named way to count, with the count of a module that was read as a formula."""
 
-    name: str
-    counts: str
-    unit: str
     formula: Callable[[Reading], Term]
 
     def total(self, reading: Reading) -> int:
@@ -198,8 +195,7 @@ _FORMULAS: dict[str, Callable[[Reading], Term]] = {
     "keras": _keras,
 }
 CONVENTIONS: dict[str, Convention] = {
-    name: Convention(one.name, one.counts, one.unit, _FORMULAS[name])
-    for name, one in COUNTINGS.items()
+    name: Convention(**vars(one), formula=_FORMULAS[name]) for name, one in COUNTINGS.items()
 }
 """Every convention of `analysis.counting`, with its formula."""
 

@@ -88,7 +88,8 @@ def _input_row(entry: Marks, write: Write) -> Row:
         output=output_of(entry, write),
         activations_shown=_numbers(entry, write),
         receptive_field_shown=_sizes(entry.view, write),
-        jump_shown=_jumps(entry.view),
+        start_shown=_starts(entry.view, write),
+        jump_shown=_jumps(entry.view, write),
     )
 
 
@@ -104,7 +105,8 @@ def _row(name: str, step: Step, mine: list[Held], own: list[Held], write: Write)
         output=output_of(out, write),
         activations_shown=ZERO if step.inplace else _numbers(out, write),
         receptive_field_shown=_sizes(view, write),
-        jump_shown=_jumps(view),
+        start_shown=_starts(view, write),
+        jump_shown=_jumps(view, write),
         weights_shown=_weights(step, weights),
         biases_shown=_summed([one.numbers for one in biases]),
         buffers_shown=_summed([one.numbers for one in own]),
@@ -204,12 +206,18 @@ def _rounded_up(size: Any) -> int:
     return int(-(-size.numerator // size.denominator))
 
 
-def _jumps(view: View) -> Shown:
-    return _both(tuple(calculation(_step(sight.jump)) for sight in view.sights))
+def _starts(view: View, write: Write) -> Shown:
+    return _both(tuple(calculation(_step(sight.start, write)) for sight in view.sights))
 
 
-def _step(jump: int | Fraction) -> Number:
-    return jump if isinstance(jump, int) else Rational(jump.numerator, jump.denominator)
+def _jumps(view: View, write: Write) -> Shown:
+    return _both(tuple(calculation(_step(sight.jump, write)) for sight in view.sights))
+
+
+def _step(pixels: int | Fraction, write: Write) -> Number:
+    if isinstance(pixels, int):
+        return write(pixels)
+    return Rational(pixels.numerator, pixels.denominator)
 
 
 def _status(view: View) -> Status:
@@ -265,6 +273,7 @@ def _unread(owner: str, mine: list[Held], own: list[Held]) -> Row:
         output=(),
         activations_shown=ZERO,
         receptive_field_shown=(ZERO, ZERO),
+        start_shown=(ZERO, ZERO),
         jump_shown=(ZERO, ZERO),
         weights_shown=_summed([one.numbers for one in mine if not one.is_bias]),
         biases_shown=_summed([one.numbers for one in mine if one.is_bias]),

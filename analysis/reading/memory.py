@@ -7,12 +7,12 @@ once, and parameters that an operator saves do not count again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sympy import floor, sympify
 
 from analysis.errors import AnalysisError
-from analysis.footprint import Memory, itemsize, weights_memory
+from analysis.footprint import Memory, evaluation_memory, itemsize, weights_memory
 from analysis.notation import B, Calculation, H, W, calculation, plain
 from analysis.reading.reading import Reading, saved_formula
 from analysis.reading.sizes import shaped, symbols
@@ -56,9 +56,13 @@ def training_formula(
 
 
 def _memory(reading: Reading, optimizer: str, precision: str, saved: Calculation) -> Memory:
-    count = sum(held.numbers for held in reading.held.values())
-    kept = sum(held.numbers for held in reading.buffers.values())
-    return weights_memory(count, kept, saved, optimizer, precision)
+    return weights_memory(*_held(reading), saved, optimizer, precision)
+
+
+def _held(reading: Reading) -> tuple[int, int]:
+    """Return how many numbers the parameters and the buffers hold."""
+    parameters = sum(held.numbers for held in reading.held.values())
+    return parameters, sum(held.numbers for held in reading.buffers.values())
 
 
 def largest_batch(
@@ -119,5 +123,4 @@ def inference_memory(
     read = reading if reading.holds(sizes) else reading.again(shaped(reading.shape, sizes))
     known: dict[Term, int] = {}
     peak = read.trace.lives.peak(lambda one: term(one).valued(sizes, known), size)
-    trained = _memory(reading, "sgd", precision, calculation(peak))
-    return replace(trained, gradients=calculation(0), alive=True)
+    return evaluation_memory(*_held(reading), calculation(peak), precision)

@@ -4,7 +4,8 @@ A term is a number, a symbol, or an operation on two terms. Equal terms are one 
 that a hundred layers share is converted and compiled once.
 """
 
-from collections.abc import Iterable
+import operator
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, TypeAlias
 from weakref import WeakValueDictionary
@@ -42,7 +43,7 @@ class Term:
         (floor(H/2 + 1/2) + 1, floor(H/4 + 3/4))
         """
         if left.constant and right.constant:
-            return term(_number(sign, left.key[1], right.key[1]))
+            return term(NUMBERS[sign](left.key[1], right.key[1]))
         if sign == "-" and right.constant:
             sign, right = "+", term(-right.key[1])
         kept = _neutral(sign, left, right)
@@ -135,7 +136,7 @@ def _neutral(sign: str, left: Term, right: Term) -> Term | None:
 def _folded(sign: str, left: Term, number: int) -> Term | None:
     """Fold `(x + a) + b`, `(x·a)·b` and `⌊(⌊x/a⌋ + b)/c⌋ = ⌊(x + a·b)/(a·c)⌋` for numbers."""
     if sign in "+*" and left.key[0] == sign and left.key[2].constant:
-        return Term.of(sign, left.key[1], term(_number(sign, left.key[2].key[1], number)))
+        return Term.of(sign, left.key[1], term(NUMBERS[sign](left.key[2].key[1], number)))
     return _floored(left, number) if sign == "//" and number > 0 else None
 
 
@@ -169,51 +170,42 @@ def _shifted(formula: Term) -> bool:
     return bool(formula.key[0] == "+" and formula.key[2].constant)
 
 
-def _number(sign: str, left: int, right: int) -> int:
-    match sign:
-        case "+":
-            return left + right
-        case "-":
-            return left - right
-        case "*":
-            return left * right
-        case "//" | "/":
-            return left // right
-        case "%":
-            return left % right
-    return max(left, right) if sign == "max" else min(left, right)
-
-
 def _form(sign: str, *parts: Any) -> Expr:
     if sign == "number":
         return Integer(parts[0])
     if sign == "symbol":
         return SYMBOLS[parts[0]]
-    left, right = (part.form for part in parts)
-    match sign:
-        case "+" | "-" | "*" | "/":
-            return _arithmetic(sign, left, right)
-        case "//":
-            return _floor(left, right)
-        case "%":
-            return Mod(left, right)
-    return Max(left, right) if sign == "max" else Min(left, right)
-
-
-def _arithmetic(sign: str, left: Expr, right: Expr) -> Expr:
-    match sign:
-        case "+":
-            return left + right
-        case "-":
-            return left - right
-        case "*":
-            return left * right
-    return left / right
+    return FORMS[sign](*(part.form for part in parts))
 
 
 @cache
 def _floor(numerator: Expr, divisor: Expr) -> Expr:
     return floor_divide(numerator, divisor)
+
+
+NUMBERS: dict[str, Callable[[int, int], int]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "//": operator.floordiv,
+    "/": operator.floordiv,  # of a number that is divided without a rest
+    "%": operator.mod,
+    "max": max,
+    "min": min,
+}
+"""What each sign makes of two numbers."""
+
+FORMS: dict[str, Callable[[Expr, Expr], Expr]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "//": _floor,
+    "/": operator.truediv,
+    "%": Mod,
+    "max": Max,
+    "min": Min,
+}
+"""What each sign makes of two expressions."""
 
 
 def _value(formula: Term, sizes: dict[str, int], known: dict[Term, int]) -> int:
@@ -230,7 +222,7 @@ def _value(formula: Term, sizes: dict[str, int], known: dict[Term, int]) -> int:
         if sign in ("number", "symbol"):
             known[one] = parts[0] if sign == "number" else sizes[parts[0]]
         else:
-            known[one] = _number(sign, known[parts[0]], known[parts[1]])
+            known[one] = NUMBERS[sign](known[parts[0]], known[parts[1]])
     return known[formula]
 
 

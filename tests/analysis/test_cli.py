@@ -82,7 +82,7 @@ def test_json_holds_plain_integers_and_the_known_kinds(name, capsys):
     status, out, _ = answer(capsys, name, "--format", "json")
     document = json.loads(out)
     assert status == 0
-    axes = {"output", "receptive_field", "jump"}
+    axes = {"output", "receptive_field", "ungated", "start", "jump"}
     told = {"schema", "version", "numbers", "batch", "notes"}
     assert document.keys() == {"network", "input", "rows", "total", *told}
     assert document["network"] == name

@@ -41,7 +41,8 @@ def numbers(document):
     """Every count in a document."""
     for row in document["rows"]:
         yield from (row[key] for key in ("activations", "parameters", "macs", "flops"))
-        yield from (*row["output"], *row["receptive_field"], *row["jump"])
+        yield from (*row["output"], *row["receptive_field"], *row["ungated"])
+        yield from (*row["start"], *row["jump"])
     yield from document["total"].values()
     yield from document["memory"]["bytes"].values()
     yield from (document["batch"], document["memory"]["total"], document["convention"]["total"])
@@ -65,6 +66,7 @@ def test_csv_has_plain_numbers(capsys):
     assert len(lines) == 12
     assert lines[1]["output"] == "55x55x96"
     assert lines[1]["receptive_field"] == "11x11"
+    assert [line["start"] for line in lines[1:6]] == ["0x0", "0x0", "-16x-16", "-16x-16", "-32x-32"]
     assert sum(int(line["parameters"]) for line in lines) == 60_965_224
     assert sum(int(line["flops"]) for line in lines) == analysis.alexnet().total.flops
 

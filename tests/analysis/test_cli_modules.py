@@ -61,6 +61,12 @@ def test_a_model_of_torchvision_is_read_at_the_size_of_its_weights(capsys):
     assert document(capsys, "torchvision:inception_v3")["input"] == [299, 299, 3]
 
 
+def test_a_gate_is_told_from_what_is_seen_without_it(capsys):
+    rows = {row["layer"]: row for row in document(capsys, "torchvision:mobilenet_v3_large")["rows"]}
+    gated = rows["features.4.block.3.0"]
+    assert (gated["status"], gated["ungated"], gated["start"]) == ("global", [35, 35], [-17, -17])
+
+
 def test_vgg19_of_torchvision_keeps_its_parameters_at_256_by_320(capsys):
     written = document(capsys, "torchvision:vgg19", "--input", "256x320x3", "--memory", "training")
     assert written["total"]["parameters"] == 143_667_240

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from small_modules import Twice
 from sympy import Rational
 from torch import nn
 from torch.nn import functional
@@ -27,15 +28,6 @@ class Function(nn.Module):
 
     def forward(self, x):
         return self.function(x, *self.parameters_)
-
-
-class Twice(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.linear = nn.Linear(10, 10)
-
-    def forward(self, x):
-        return self.linear(self.linear(x))
 
 
 class Attention(nn.Module):

@@ -9,6 +9,8 @@ from torch.nn import functional
 from analysis import H
 from analysis.reading import read
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 LAYERS = {
     "alexnet": ("features.12", 400),
     "vgg11": ("features.15", 256),
@@ -47,7 +49,7 @@ def positive(module):
 
 
 def support(module, layer, side):
-    """Height and width of the pixels whose gradient reaches the middle position of a layer."""
+    """Where along each axis the gradient of the middle position of a layer arrives, and which."""
     x = torch.rand(1, 3, side, side, dtype=torch.double, requires_grad=True)
     outputs = []
     hook = module.get_submodule(layer).register_forward_hook(lambda *seen: outputs.append(seen[2]))
@@ -56,7 +58,8 @@ def support(module, layer, side):
     height, width = (size // 2 for size in outputs[0].shape[2:])
     (gradient,) = torch.autograd.grad(outputs[0][0, :, height, width].sum(), x)
     seen = gradient.abs().sum((0, 1)).nonzero()
-    return tuple((seen.max(0).values - seen.min(0).values + 1).tolist())
+    first, last = seen.min(0).values, seen.max(0).values
+    return (last - first + 1).tolist(), first.tolist(), (height, width)
 
 
 @pytest.mark.slow
@@ -69,9 +72,10 @@ def test_a_models_field_is_where_gradients_arrive(name):
     rows = read(module, (3, side, side), dtype=torch.double).rows
     names = (f"{layer}.", f"{layer}:")
     last = [row for row in rows if row.layer == layer or row.layer.startswith(names)][-1]
-    field = last.receptive_field
     assert last.status == "exact"
-    assert support(module, layer, side) == (field, field)
+    sizes, starts, positions = support(module, layer, side)
+    assert sizes == [last.receptive_field] * 2
+    assert starts == [last.start + position * last.jump for position in positions]
 
 
 class Gated(nn.Module):
@@ -154,10 +158,9 @@ def test_attention_in_windows_is_a_hull_that_is_not_shift_invariant():
 
 
 def test_axes_differ_where_kernels_do():
-    rows = read(
-        nn.Sequential(nn.Conv2d(3, 3, (1, 7)), nn.Conv2d(3, 3, (3, 1), (2, 1))), (3, 32, 32)
-    )
-    assert (rows.rows[-1].receptive_field, rows.rows[-1].jump) == ((3, 7), (2, 1))
+    last = nn.Conv2d(3, 3, (3, 1), (2, 1), (1, 0))
+    row = read(nn.Sequential(nn.Conv2d(3, 3, (1, 7)), last), (3, 32, 32)).rows[-1]
+    assert (row.receptive_field, row.start, row.jump) == ((3, 7), (-1, 0), (2, 1))
 
 
 def test_a_group_norm_sees_the_map_but_not_without_its_statistics():

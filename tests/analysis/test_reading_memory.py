@@ -16,6 +16,8 @@ from analysis.reading import (
     training_memory,
 )
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 MODELS = {
     "alexnet": 64,
     "vgg11": 64,

@@ -11,13 +11,14 @@ import sys
 import pytest
 import torch
 import torchvision
+from small_modules import Twice
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from analysis import AnalysisError
 from analysis.reading import CONVENTIONS, convention, read
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("one_thread")]
 
 MODELS = {
     "alexnet": 64,
@@ -93,15 +94,6 @@ def test_a_convention_is_what_its_tool_prints_of_a_model(tool, name):
     assert said == TOOLS[tool](module, shape)
 
 
-class Twice(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.linear = nn.Linear(10, 10)
-
-    def forward(self, x):
-        return self.linear(self.linear(x))
-
-
 MODULES = {
     "conv 3 to 8 at 16": (nn.Conv2d(3, 8, 3, padding=1), (3, 16, 16)),
     "transposed": (nn.ConvTranspose2d(3, 1, 2, 2), (3, 2, 2)),
@@ -120,15 +112,11 @@ MODULES = {
     "activations": (nn.Sequential(nn.ReLU(), nn.PReLU(), nn.GELU(), nn.Softmax(1)), (4, 8, 8)),
     "resized": (nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(4, 4, 3)), (4, 8, 8)),
 }
-REFUSED = {("fvcore", "recurrent"), ("fvcore", "gated recurrent")}
-"""Traced to other operators: fvcore sees the products inside of a recurrence."""
 
 
 @pytest.mark.parametrize("name", MODULES)
 @pytest.mark.parametrize("tool", TOOLS)
 def test_a_convention_is_what_its_tool_prints_of_a_module(tool, name):
-    if (tool, name) in REFUSED:
-        pytest.skip("fvcore has no count for a recurrence")
     module, shape = MODULES[name]
     said = CONVENTIONS[tool].total(read(module.eval(), shape))
     assert said == TOOLS[tool](module.to("cpu").to_empty(device="cpu"), shape)
