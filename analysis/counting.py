@@ -1,4 +1,4 @@
-"""The conventions by which tools count, in words; and what four of them make of a built-in network.
+"""The conventions by which tools count, in words; and what six of them make of a built-in network.
 
 The default counts multiply-accumulates of convolutions and matrix products, and nothing else. The
 other tools' totals of a module come from `analysis.reading`.
@@ -65,6 +65,19 @@ _COUNTINGS = (
         "MACs",
     ),
     Counting(
+        "calflops",
+        "multiply-accumulates of patched functions: convolutions, linear layers, matmul and "
+        "addmm; the @ sign, bmm, einsum, recurrences and fused attention are 0 "
+        "(calflops 0.3.2, its MACs)",
+        "MACs",
+    ),
+    Counting(
+        "torchlens",
+        "multiply-accumulates of convolutions and matrix products, attention included "
+        "(torchlens 2.36, the MACs of its forward pass)",
+        "MACs",
+    ),
+    Counting(
         "keras",
         "no operations at all: its summary's total of parameters, which counts the moving "
         "statistics of batch norms as well",
@@ -121,5 +134,7 @@ _BUILT_IN: dict[str, Callable[[Derivation], Number]] = {
     "macs": lambda derivation: derivation.total.macs,
     "torch": lambda derivation: derivation.total.flops,
     "torchinfo": _torchinfo,
+    "calflops": lambda derivation: derivation.total.macs,
+    "torchlens": lambda derivation: derivation.total.macs,
     "keras": lambda derivation: derivation.total.keras_parameters,
 }

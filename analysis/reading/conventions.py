@@ -164,6 +164,20 @@ def _ptflops_step(step: Step) -> Term:
     return term(0)
 
 
+_CALFLOPS = {
+    getattr(functional, name)
+    for name in words(
+        "linear conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d"
+    )
+} | {torch.matmul, torch.Tensor.matmul, torch.addmm, torch.Tensor.addmm, torch.baddbmm}
+
+
+def _calflops(reading: Reading) -> Term:
+    """Count what calflops patches: functions, not the operator sign, bmm, or fused attention."""
+    seen = [one for one in reading.steps if one.function in _CALFLOPS]
+    return add(count(step) for step in seen if not step.facts.get("sign"))
+
+
 def _keras(reading: Reading) -> Term:
     held = [*reading.held.values(), *reading.buffers.values()]
     return term(sum(one.numbers for one in held))
@@ -176,6 +190,8 @@ _FORMULAS: dict[str, Callable[[Reading], Term]] = {
     "fvcore": _fvcore,
     "ptflops": _ptflops,
     "thop": _thop,
+    "calflops": _calflops,
+    "torchlens": _ours,
     "keras": _keras,
 }
 CONVENTIONS: dict[str, Convention] = {

@@ -248,12 +248,21 @@ def _with_formulas(real: Shape, wanted: list[int]) -> Shape:
 
 
 def resolved(real: Shape, known: list[Shape]) -> Shape:
-    """Give each size of a shape that nobody derived the formula of an equal one nearby."""
+    """Give each size of a shape that nobody derived the formula of an equal one nearby.
+
+    The same axis of a shape as long comes first: height and width of a square are told apart.
+    """
     for shape in known:
         if values(shape) == real:
             return shape
     formulas = {fixed(size): size for shape in known for size in shape if type(size) is not int}
-    return tuple(formulas.get(size, size) for size in real)
+    alike = [shape for shape in known if len(shape) == len(real)]
+
+    def formula(axis: int, size: int) -> int:
+        here = (shape[axis] for shape in alike if fixed(shape[axis]) == size)
+        return next(here, formulas.get(size, size))
+
+    return tuple(formula(axis, size) for axis, size in enumerate(real))
 
 
 def unruled(call: Call, real: Shape) -> Marks:

@@ -117,6 +117,10 @@ class Summary:
         notes = "".join(f"<li>{escape(caveat)}</li>" for caveat in self.caveats)
         return self.table("html") + (f"<ul>{notes}</ul>" if notes else "")
 
+    def _repr_markdown_(self) -> str:
+        """Write what a printed book shows, which knows no HTML."""
+        return "\n".join([self.table(), "", *(f"- {caveat}" for caveat in self.caveats)])
+
 
 def open_question(guard: Guard) -> bool:
     """Return whether a guard could come out otherwise: a size is never 0."""

@@ -163,7 +163,7 @@ def test_keras_counts_moving_statistics_as_parameters():
 
 
 def test_every_convention_says_what_it_counts():
-    assert set(CONVENTIONS) == {"macs", "torch", "torchinfo", "fvcore", "ptflops", "thop", "keras"}
+    assert set(CONVENTIONS) == {"macs", *TOOLS, "calflops", "torchlens", "keras"}
     assert all(len(one.counts) > 30 and one.unit for one in CONVENTIONS.values())
     with pytest.raises(AnalysisError, match="unknown convention 'flops'; the known ones are macs"):
         convention("flops")
