@@ -6,7 +6,7 @@ PATH   := $(CURDIR)/$(VENV)/bin:$(PATH)
 LIVE   := _build/live
 export PATH
 
-.PHONY: help book pdf live bench test quick lint format hooks clean
+.PHONY: help book pdf live bench counts test quick lint format hooks clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
@@ -31,6 +31,10 @@ live: $(VENV)/installed ## train every chapter from nothing, small and now: _bui
 bench: $(VENV)/installed ## our speed against Keras' and a tutorial's, half an hour: book/appendix/performance.json
 	$(RUN) pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
 	$(RUN) book.benchmark
+
+counts: $(VENV)/installed ## what other tools count of networks: book/architectures/tool_counts.json
+	$(RUN) pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
+	$(RUN) book.architectures.tool_counts
 
 test: $(VENV)/installed lint ## everything that must hold
 	$(RUN) pytest -n 2 --dist loadfile

@@ -10,27 +10,47 @@ In numbers, or in closed form where a size is a symbol.
 """
 
 from analysis.derivation import derive
+from analysis.documents import as_json
 from analysis.errors import AnalysisError
-from analysis.imagenet import alexnet, alexnet_torchvision, vgg16, vgg19
+from analysis.imagenet import (
+    alexnet,
+    alexnet_torchvision,
+    vgg16,
+    vgg16_torchvision,
+    vgg19,
+    vgg19_torchvision,
+)
 from analysis.inception import (
     inception_naive,
     inception_reduced,
     minigooglenet,
     minigooglenet_unpadded,
 )
-from analysis.layers import Branches, Conv, Flatten, GlobalPool, Linear, Network, Norm, Pool
-from analysis.lenet import cifar_note, lenet5, lenet5_norm, lenet_stride1
+from analysis.layers import (
+    AdaptivePool,
+    Branches,
+    Conv,
+    Flatten,
+    GlobalPool,
+    Linear,
+    Network,
+    Norm,
+    Pool,
+)
+from analysis.lenet import cifar_note, lenet5, lenet5_norm, lenet5_unpadded, lenet_stride1
 from analysis.networks import NETWORKS
 from analysis.notation import SYMBOLS, B, C, Calculation, H, W, latex, text
 from analysis.operators import output_side
 from analysis.proof import Proof, Step, prove_any_stack, prove_stacked, prove_strided
+from analysis.reading import Summary, summary
 from analysis.receptive_field import receptive_field
 from analysis.rows import Derivation, Row, Total
-from analysis.tables import as_json, table
+from analysis.tables import table
 
 __all__ = [
     "NETWORKS",
     "SYMBOLS",
+    "AdaptivePool",
     "AnalysisError",
     "B",
     "Branches",
@@ -48,6 +68,7 @@ __all__ = [
     "Proof",
     "Row",
     "Step",
+    "Summary",
     "Total",
     "W",
     "alexnet",
@@ -60,6 +81,7 @@ __all__ = [
     "latex",
     "lenet5",
     "lenet5_norm",
+    "lenet5_unpadded",
     "lenet_stride1",
     "minigooglenet",
     "minigooglenet_unpadded",
@@ -68,8 +90,11 @@ __all__ = [
     "prove_stacked",
     "prove_strided",
     "receptive_field",
+    "summary",
     "table",
     "text",
     "vgg16",
+    "vgg16_torchvision",
     "vgg19",
+    "vgg19_torchvision",
 ]

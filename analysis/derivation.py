@@ -2,15 +2,16 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import singledispatch
 from typing import Any, TypeAlias
 
-from sympy import Add, Expr, Integer, Mul
+from sympy import Add, sympify
 
 from analysis import operators
 from analysis.errors import AnalysisError
 from analysis.layers import (
+    AdaptivePool,
     Branches,
     Conv,
     Flatten,
@@ -20,28 +21,32 @@ from analysis.layers import (
     Network,
     Norm,
     Pool,
-    Window,
-    windows,
 )
-from analysis.notation import ZERO, calculation, plain, product, text, whole
-from analysis.receptive_field import Field, jump_calculation, size_calculation, union
-from analysis.rows import Derivation, Kind, Row, Shown
+from analysis.notation import ZERO, Calculation, calculation, plain, product, whole
+from analysis.receptive_field import union
+from analysis.rows import Derivation, Kind, Row
+from analysis.signals import (
+    Signal,
+    behind,
+    by,
+    check_map,
+    fields_behind,
+    flatten,
+    seen,
+    slide,
+    unions,
+    whole_map,
+    worst,
+)
 
-
-@dataclass(frozen=True)
-class Signal:
-    """What flows from layer to layer: batch, shape, and what one position sees along each axis."""
-
-    batch: Expr
-    shape: tuple[Expr, ...]
-    fields: tuple[Field, Field] = (Field(), Field())
-
+INDEX = 8
+"""Bytes of the position that a maximum pool keeps for each of its outputs: torch's int64."""
 
 Passed: TypeAlias = tuple[tuple[Row, ...], Signal]
 
 
-def derive(network: Network) -> Derivation:
-    """Derive every number of a network.
+def derive(network: Network, itemsize: int = 4) -> Derivation:
+    """Derive every number of a network; what it saves for training, in numbers of `itemsize` bytes.
 
     Raises:
         AnalysisError: if a layer cannot take what reaches it, or two layers share a name.
@@ -55,14 +60,28 @@ def derive(network: Network) -> Derivation:
     height, width, channels, batch = (
         whole(f"{network.name}: {name}", size) for name, size in sizes.items()
     )
-    signal = Signal(batch, (height, width, channels))
+    signal = Signal(batch, (height, width, channels), itemsize=itemsize)
     try:
         rows, _ = _chain(network.layers, signal)
     except AnalysisError as error:
-        raise AnalysisError(f"{network.name} with input {_by(signal.shape)}: {error}") from None
+        raise AnalysisError(f"{network.name} with input {by(signal.shape)}: {error}") from None
     rows = (_row("input", "input", signal), *rows)
     _check_names(network.name, rows)
-    return Derivation(network, rows)
+    return Derivation(network, (*rows[:-1], replace(rows[-1], saved_shown=ZERO)))
+
+
+def built_in(derivation: Derivation) -> Network:
+    """Return the network of layers that was derived.
+
+    Raises:
+        AnalysisError: if a module was read instead.
+    """
+    if not isinstance(derivation.network, Network):
+        raise AnalysisError(
+            f"{derivation.network.name} is a module that was read, which has rows but no layers; "
+            "ask analysis.reading"
+        )
+    return derivation.network
 
 
 def _chain(layers: Iterable[Layer], signal: Signal) -> Passed:
@@ -85,15 +104,16 @@ def _(layer: Conv, signal: Signal) -> Passed:
         whole(f"{layer.name}: filters", layer.filters),
         whole(f"{layer.name}: groups", layer.groups),
     )
-    height, width = _slide(layer, signal)
+    height, width = slide(layer, signal)
     channels = signal.shape[2]
     operators.check_groups(layer.name, channels, filters, groups)
-    after, shown = _behind(signal, (height, width), filters)
+    after, shown = behind(signal, (height, width), filters)
     kernel = height.kernel, width.kernel
     row = _row(
         layer.name,
         "conv",
         after,
+        signal,
         weights_shown=operators.conv_weights(kernel, channels, filters, groups),
         biases_shown=calculation(filters) if layer.bias else ZERO,
         macs_shown=operators.conv_macs(
@@ -106,34 +126,60 @@ def _(layer: Conv, signal: Signal) -> Passed:
 
 @_pass.register
 def _(layer: Pool, signal: Signal) -> Passed:
-    after, shown = _behind(signal, _slide(layer, signal), signal.shape[-1])
-    return (_row(layer.name, "pool", after, **shown),), after
+    after, shown = behind(signal, slide(layer, signal), signal.shape[-1])
+    size = after.itemsize + (0 if layer.average else INDEX)
+    saved = operators.saved(size, after.batch, after.shape)
+    return (_row(layer.name, "pool", after, signal, saved_shown=saved, **shown),), after
+
+
+@_pass.register
+def _(layer: AdaptivePool, signal: Signal) -> Passed:
+    check_map(layer.name, signal)
+    counts = (
+        whole(f"{layer.name}: height", layer.height),
+        whole(f"{layer.name}: width", layer.width),
+    )
+    along = operators.adaptive_windows(signal.shape[:2], counts)
+    even = all(side % count == 0 for side, count in zip(signal.shape, counts, strict=False))
+    after = replace(
+        signal,
+        shape=(*counts, signal.shape[2]),
+        fields=fields_behind(signal, along),
+        status=signal.status if even else worst((signal.status, "upper bound")),
+        pooled=signal,
+    )
+    return (_row(layer.name, "pool", after, signal, **seen(signal, along)),), after
 
 
 @_pass.register
 def _(layer: GlobalPool, signal: Signal) -> Passed:
-    after, shown = _behind(signal, _whole_map(layer.name, signal), signal.shape[-1])
-    return (_row(layer.name, "pool", after, **shown),), after
+    along = whole_map(layer.name, signal)
+    after, shown = behind(signal, along, signal.shape[-1])
+    after = replace(after, status="global")
+    return (_row(layer.name, "pool", after, signal, **shown),), after
 
 
 @_pass.register
 def _(layer: Flatten, signal: Signal) -> Passed:
-    return (), _flatten(signal)
+    return (), flatten(signal)
 
 
 @_pass.register
 def _(layer: Linear, signal: Signal) -> Passed:
     units = whole(f"{layer.name}: units", layer.units)
-    seen = _seen(signal, _whole_map(layer.name, signal)) if len(signal.shape) == 3 else {}
-    after = replace(_flatten(signal), shape=(units,))
+    source = signal.pooled or signal
+    shown = seen(source, whole_map(layer.name, source)) if len(signal.shape) == 3 else {}
+    after = replace(flatten(signal), shape=(units,))
     row = _row(
         layer.name,
         "fc",
         after,
+        signal,
         weights_shown=operators.linear_weights(signal.shape, units),
         biases_shown=calculation(units) if layer.bias else ZERO,
         macs_shown=operators.linear_macs(signal.batch, signal.shape, units),
-        **seen,
+        note=_follows(signal),
+        **shown,
     )
     return (row,), after
 
@@ -145,6 +191,7 @@ def _(layer: Norm, signal: Signal) -> Passed:
     row = _row(
         layer.name,
         "norm",
+        signal,
         signal,
         weights_shown=learned if layer.affine else ZERO,
         biases_shown=learned if layer.affine else ZERO,
@@ -159,7 +206,7 @@ def _(layer: Branches, signal: Signal) -> Passed:
     signals = [after for _, after in passed]
     sides = {after.shape[:-1] for after in signals}
     if len(sides) != 1:
-        maps = " and ".join(_by(after.shape) for after in signals)
+        maps = " and ".join(by(after.shape) for after in signals)
         raise AnalysisError(
             f"{layer.name}: branches of {maps} do not fit together; give them one height and width"
         )
@@ -167,101 +214,53 @@ def _(layer: Branches, signal: Signal) -> Passed:
         union(layer.name, (after.fields[axis] for after in signals)) for axis in (0, 1)
     )
     channels = Add(*(after.shape[-1] for after in signals))
-    after = Signal(signal.batch, (*sides.pop(), channels), (height, width))
-    row = _row(layer.name, "concat", after, receptive_field_shown=_unions(signals, after))
-    return (*(row for rows, _ in passed for row in rows), row), after
+    status = worst(after.status for after in signals)
+    shape = (*sides.pop(), channels)
+    after = replace(signal, shape=shape, fields=(height, width), status=status, pooled=None)
+    shown = unions(signals, after)
+    row = _row(layer.name, "concat", after, after, receptive_field_shown=shown)
+    return (*(row for rows, _ in passed for row in _joined(rows, after)), row), after
 
 
-def _slide(layer: Conv | Pool, signal: Signal) -> tuple[Window, Window]:
-    """Return the layer's windows, checked to fit onto the map."""
-    if len(signal.shape) != 3:
-        raise AnalysisError(
-            f"{layer.name} slides over a map of height x width x channels, not {_by(signal.shape)}"
-        )
-    along = windows(layer)
-    for side, window in zip(signal.shape[:2], along, strict=True):
-        if operators.output_side(side, *window).is_positive is False:
-            window_size = _by(tuple(one.dilation * (one.kernel - 1) + 1 for one in along))
-            raise AnalysisError(
-                f"{layer.name} cannot slide its {window_size} window over a map of "
-                f"{_by(signal.shape)}; the input is too small"
-            )
-    return along
+def _joined(rows: tuple[Row, ...], after: Signal) -> tuple[Row, ...]:
+    """Return a branch's rows: a concatenation copies a pool's output, and nobody keeps it."""
+    if not rows or rows[-1].kind != "pool":
+        return rows
+    last = rows[-1]
+    outputs = after.itemsize * sympify(last.activations_shown.result)
+    indices = last.saved_shown.result - outputs
+    return (*rows[:-1], replace(last, saved_shown=calculation(indices)))
 
 
-def _whole_map(name: str, signal: Signal) -> tuple[Window, Window]:
-    """Return windows that cover the map once.
-
-    Global pooling and a fully connected layer look through them.
-    """
-    if len(signal.shape) != 3:
-        raise AnalysisError(
-            f"{name} needs a map of height x width x channels, not {_by(signal.shape)}"
-        )
-    height, width = (Window(side, Integer(1), Integer(0), Integer(1)) for side in signal.shape[:2])
-    return height, width
+def _follows(signal: Signal) -> str:
+    """Say that a layer's weights follow the map that reaches it."""
+    height, width, *_ = (*signal.shape, 1)
+    if len(signal.shape) != 3 or signal.pooled is not None or height == width == 1:
+        return ""
+    told = "its weights follow the input's size"
+    known = all(size.is_number for size in signal.shape)
+    return f"{told}; here it reads a map of {by(signal.shape)}" if known else told
 
 
-def _behind(
-    signal: Signal, along: tuple[Window, Window], channels: Expr
-) -> tuple[Signal, dict[str, Shown]]:
-    """Return the signal behind sliding windows, and how it comes about.
-
-    How: the calculations of its sides, receptive field and jump.
-    """
-    axes = tuple(zip(signal.shape[:2], along, strict=True))
-    height, width = (operators.output_side(side, *window) for side, window in axes)
-    after = Signal(signal.batch, (height, width, channels), _fields_behind(signal, along))
-    return after, {
-        "sides_shown": tuple(operators.side_calculation(*axis) for axis in axes),
-        **_seen(signal, along),
-    }
-
-
-def _fields_behind(signal: Signal, along: tuple[Window, Window]) -> tuple[Field, Field]:
-    height, width = (
-        field.through(window) for field, window in zip(signal.fields, along, strict=True)
-    )
-    return height, width
-
-
-def _seen(signal: Signal, along: tuple[Window, Window]) -> dict[str, Shown]:
-    axes = tuple(zip(signal.fields, along, strict=True))
-    return {
-        "receptive_field_shown": tuple(size_calculation(*axis) for axis in axes),
-        "jump_shown": tuple(jump_calculation(*axis) for axis in axes),
-    }
-
-
-def _flatten(signal: Signal) -> Signal:
-    """Return the map as one vector, each of whose readers sees what the whole map sees."""
-    if len(signal.shape) == 1:
-        return signal
-    return Signal(
-        signal.batch, (Mul(*signal.shape),), _fields_behind(signal, _whole_map("flatten", signal))
-    )
-
-
-def _unions(signals: list[Signal], after: Signal) -> Shown:
-    """Return what meets in a concatenation, and its hull: `1 ∪ 3 ∪ 5 = 5`."""
-    calculations = []
-    for axis in (0, 1):
-        sizes = list(dict.fromkeys(signal.fields[axis].size for signal in signals))
-        calculations.append(
-            calculation(after.fields[axis].size, " ∪ ".join("{}" for _ in sizes), *sizes)
-        )
-    return tuple(calculations)
-
-
-def _row(name: str, kind: Kind, signal: Signal, **shown: Any) -> Row:
-    kept: dict[str, Any] = {
+def _row(name: str, kind: Kind, signal: Signal, source: Signal | None = None, **shown: Any) -> Row:
+    """Make the row of a layer that turns `source` into `signal`."""
+    derived: dict[str, Any] = {
+        "activations_shown": operators.activations(signal.batch, signal.shape),
         "receptive_field_shown": tuple(calculation(field.size) for field in signal.fields),
+        "start_shown": tuple(calculation(field.start) for field in signal.fields),
         "jump_shown": tuple(calculation(field.jump) for field in signal.fields),
+        "saved_shown": operators.saved(signal.itemsize, signal.batch, signal.shape),
+        "status": signal.status,
     }
-    output = tuple(plain(size) for size in signal.shape)
-    return Row(
-        name, kind, output, operators.activations(signal.batch, signal.shape), **(kept | shown)
-    )
+    row = Row(name, kind, tuple(plain(size) for size in signal.shape), **(derived | shown))
+    return row if source is None else replace(row, traffic_shown=_traffic(row, source))
+
+
+def _traffic(row: Row, source: Signal) -> Calculation:
+    """Return the numbers read (input, parameters, buffers) and written (output)."""
+    held = [row.weights_shown.result, row.biases_shown.result, row.buffers_shown.result]
+    moved = [source.numbers, *(part for part in held if part != 0), row.activations_shown.result]
+    return calculation(Add(*map(sympify, moved)), " + ".join("{}" for _ in moved), *moved)
 
 
 def _check_names(network: str, rows: Iterable[Row]) -> None:
@@ -271,8 +270,3 @@ def _check_names(network: str, rows: Iterable[Row]) -> None:
             f"{network}: layers need names of their own, "
             f"but {', '.join(twice)} comes more than once"
         )
-
-
-def _by(shape: tuple[Expr, ...]) -> str:
-    """Write a shape in a sentence: `224x224x3`."""
-    return "x".join(text(size).replace(",", "") for size in shape)

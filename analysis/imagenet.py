@@ -1,7 +1,7 @@
 """AlexNet (both forms) and VGG, as data. The defaults are the published sizes."""
 
 from analysis.derivation import derive
-from analysis.layers import Conv, Layer, Linear, Network, Pool
+from analysis.layers import AdaptivePool, Conv, Layer, Linear, Network, Pool
 from analysis.notation import Dimension
 from analysis.rows import Derivation
 
@@ -30,7 +30,7 @@ def alexnet(
     Source: Krizhevsky, Sutskever & Hinton 2012, sections 3.4 (overlapping 3x3 pools of stride 2)
     and 3.5, figure 2. An input of 224 gives 54 x 54 maps, not the paper's 55 x 55: take 227, or 224
     with `padding=2`. Local response normalization (3.3) changes no shape, learns nothing and has no
-    row. `groups=1` joins the two halves.
+    row. `groups=1` joins the two halves. The weights of fc6 follow the size of the input.
 
     The paper's figure 2 counts 253,440 neurons in the first layer; the derivation gives 55·55·96 =
     290,400. 253,440 = 55·48·96, as if one side of the map were 48, the depth of one GPU's half.
@@ -67,11 +67,11 @@ def alexnet_torchvision(
     Source: Krizhevsky 2014, *One weird trick*, section 5.
 
     The paper's footnote gives conv4 384 filters; torchvision's 256 come from its author's code,
-    cuda-convnet2. torchvision's adaptive 6x6 pool is the identity at 224; here fc6 follows the
-    given size instead.
+    cuda-convnet2. Its adaptive pool makes any last map 6 x 6 (at 224 it is that already), so fc6
+    does not follow the input.
 
-    >>> alexnet_torchvision().total.parameters
-    61100840
+    >>> alexnet_torchvision().total.parameters, alexnet_torchvision(height=512).total.parameters
+    (61100840, 61100840)
     """
     layers = (
         Conv("conv1", 64, kernel=11, stride=4, padding=2),
@@ -82,6 +82,7 @@ def alexnet_torchvision(
         Conv("conv4", 256, kernel=3, padding=1),
         Conv("conv5", 256, kernel=3, padding=1),
         Pool("pool5", kernel=3, stride=2),
+        AdaptivePool("avgpool", 6, 6),
         *_classifier(classes),
     )
     return derive(Network("alexnet-torchvision", layers, height, width, channels, batch))
@@ -97,12 +98,33 @@ def vgg16(
 ) -> Derivation:
     """Derive VGG16: 13 convolutions, 3 fully connected layers.
 
-    Source: Simonyan & Zisserman 2014, table 1, column D.
+    Source: Simonyan & Zisserman 2014, table 1, column D. The weights of fc6 follow the size of the
+    input; for torchvision's, whose do not, see `vgg16_torchvision`.
 
     >>> vgg16().total.parameters
     138357544
     """
-    return derive(Network("vgg16", _vgg(VGG16, classes), height, width, channels, batch))
+    layers = (*_vgg(VGG16), *_classifier(classes))
+    return derive(Network("vgg16", layers, height, width, channels, batch))
+
+
+def vgg16_torchvision(
+    *,
+    height: Dimension = 224,
+    width: Dimension = 224,
+    channels: Dimension = 3,
+    batch: Dimension = 1,
+    classes: Dimension = 1000,
+) -> Derivation:
+    """Return VGG16 as torchvision ships it: an adaptive pool makes any last map 7 x 7.
+
+    So fc6 does not follow the input, which in the paper's network it does.
+
+    >>> [net(height=256, width=320).total.parameters for net in (vgg16_torchvision, vgg16)]
+    [138357544, 203369256]
+    """
+    layers = (*_vgg(VGG16), AdaptivePool("avgpool", 7, 7), *_classifier(classes))
+    return derive(Network("vgg16-torchvision", layers, height, width, channels, batch))
 
 
 def vgg19(
@@ -115,22 +137,43 @@ def vgg19(
 ) -> Derivation:
     """Derive VGG19: 16 convolutions, 3 fully connected layers.
 
-    Source: Simonyan & Zisserman 2014, table 1, column E.
+    Source: Simonyan & Zisserman 2014, table 1, column E. The weights of fc6 follow the size of the
+    input; for torchvision's, whose do not, see `vgg19_torchvision`.
 
     >>> vgg19().total.parameters
     143667240
     """
-    return derive(Network("vgg19", _vgg(VGG19, classes), height, width, channels, batch))
+    layers = (*_vgg(VGG19), *_classifier(classes))
+    return derive(Network("vgg19", layers, height, width, channels, batch))
 
 
-def _vgg(blocks: list[tuple[int, int]], classes: Dimension) -> tuple[Layer, ...]:
+def vgg19_torchvision(
+    *,
+    height: Dimension = 224,
+    width: Dimension = 224,
+    channels: Dimension = 3,
+    batch: Dimension = 1,
+    classes: Dimension = 1000,
+) -> Derivation:
+    """Return VGG19 as torchvision ships it: an adaptive pool makes any last map 7 x 7.
+
+    So fc6 does not follow the input, which in the paper's network it does.
+
+    >>> [net(height=256, width=320).total.parameters for net in (vgg19_torchvision, vgg19)]
+    [143667240, 208678952]
+    """
+    layers = (*_vgg(VGG19), AdaptivePool("avgpool", 7, 7), *_classifier(classes))
+    return derive(Network("vgg19-torchvision", layers, height, width, channels, batch))
+
+
+def _vgg(blocks: list[tuple[int, int]]) -> tuple[Layer, ...]:
     layers: list[Layer] = []
     for block, (filters, depth) in enumerate(blocks, start=1):
         layers += [
             Conv(f"conv{block}_{i}", filters, kernel=3, padding=1) for i in range(1, depth + 1)
         ]
         layers += [Pool(f"pool{block}", kernel=2)]
-    return (*layers, *_classifier(classes))
+    return tuple(layers)
 
 
 def _classifier(classes: Dimension) -> tuple[Layer, ...]:

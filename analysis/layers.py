@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeAlias
 
 from sympy import Expr
 
+from analysis.errors import AnalysisError
 from analysis.notation import Dimension, whole
 
 Sides: TypeAlias = Dimension | tuple[Dimension, Dimension]
@@ -47,6 +48,19 @@ class Pool:
     stride: Sides | None = None
     padding: Sides = 0
     dilation: Sides = 1
+    average: bool = False
+
+
+@dataclass(frozen=True)
+class AdaptivePool:
+    """Average pooling to a given height and width, whatever map comes.
+
+    It is what torchvision's networks have before their fully connected layers.
+    """
+
+    name: str
+    height: Dimension
+    width: Dimension
 
 
 @dataclass(frozen=True)
@@ -96,7 +110,10 @@ class Branches:
     branches: tuple[tuple["Layer", ...], ...]
 
 
-Layer: TypeAlias = Conv | Pool | GlobalPool | Flatten | Linear | Norm | Branches
+NamedLayer: TypeAlias = Conv | Pool | AdaptivePool | GlobalPool | Linear | Norm | Branches
+"""A layer that has a row."""
+
+Layer: TypeAlias = NamedLayer | Flatten
 
 
 @dataclass(frozen=True)
@@ -119,12 +136,18 @@ class Window(NamedTuple):
     padding: Expr
     dilation: Expr
 
+    @property
+    def reach(self) -> Expr:
+        """Positions from the first to the last that it looks at, those between included."""
+        return self.dilation * (self.kernel - 1) + 1
+
 
 def windows(layer: Conv | Pool) -> tuple[Window, Window]:
     """Return the windows along height and width.
 
     Raises:
-        AnalysisError: if a size is not a whole number, or too small.
+        AnalysisError: if a size is not a whole number, or too small, or a pool's padding is more
+            than half of its window, so that a window could hold nothing but padding.
 
     >>> windows(Pool("pool1", kernel=3, stride=2))[0]
     Window(kernel=3, stride=2, padding=0, dilation=1)
@@ -136,7 +159,19 @@ def windows(layer: Conv | Pool) -> tuple[Window, Window]:
         _pair(f"{layer.name}: padding", layer.padding, at_least=0),
         _pair(f"{layer.name}: dilation", layer.dilation),
     ]
-    return Window(*(height for height, _ in sizes)), Window(*(width for _, width in sizes))
+    along = Window(*(height for height, _ in sizes)), Window(*(width for _, width in sizes))
+    if isinstance(layer, Pool):
+        _check_padding(layer.name, along)
+    return along
+
+
+def _check_padding(name: str, along: tuple[Window, Window]) -> None:
+    for window in along:
+        if (window.reach - 2 * window.padding).is_negative:
+            raise AnalysisError(
+                f"{name}: a padding of {window.padding} is more than half of its window of "
+                f"{window.reach}; a pool's padding must be at most half its window"
+            )
 
 
 def _pair(name: str, sides: Sides, at_least: int = 1) -> tuple[Expr, Expr]:

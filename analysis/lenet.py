@@ -33,26 +33,48 @@ def lenet5(
 
     Source: LeCun, Bottou, Bengio & Haffner 1998, section II.B and figure 2, with today's
     simplifications: no partial connection table, plain average pools without weights, a linear
-    output layer.
+    output layer. The paper's input is 32 x 32 and not padded: see `lenet5_unpadded`.
 
     >>> lenet5().total.parameters
     61706
     """
-    layers = (
+    layers = _placed(_lenet5(padding=2, classes=classes), normalization)
+    return derive(Network("lenet5", layers, height, width, channels, batch))
+
+
+def lenet5_unpadded(
+    *,
+    height: Dimension = 32,
+    width: Dimension = 32,
+    channels: Dimension = 1,
+    batch: Dimension = 1,
+    classes: Dimension = 10,
+    normalization: Placement = "none",
+) -> Derivation:
+    """Return LeNet-5 without padding, for 32 x 32 images as in the paper; else as `lenet5`.
+
+    >>> lenet5_unpadded().total.parameters, lenet5_unpadded().row("conv1").output
+    (61706, (28, 28, 6))
+    """
+    layers = _placed(_lenet5(padding=0, classes=classes), normalization)
+    return derive(Network("lenet5-unpadded", layers, height, width, channels, batch))
+
+
+def _lenet5(padding: int, classes: Dimension) -> tuple[Layer, ...]:
+    return (
         Norm("input.norm"),
-        Conv("conv1", 6, kernel=5, padding=2),
+        Conv("conv1", 6, kernel=5, padding=padding),
         Norm("conv1.norm"),
-        Pool("pool1", kernel=2),
+        Pool("pool1", kernel=2, average=True),
         Conv("conv2", 16, kernel=5),
         Norm("conv2.norm"),
-        Pool("pool2", kernel=2),
+        Pool("pool2", kernel=2, average=True),
         Linear("fc1", 120),
         Norm("fc1.norm"),
         Linear("fc2", 84),
         Norm("fc2.norm"),
         Linear("output", classes),
     )
-    return derive(Network("lenet5", _placed(layers, normalization), height, width, channels, batch))
 
 
 def lenet_stride1(
@@ -78,11 +100,11 @@ def lenet_stride1(
         Norm("input.norm"),
         Conv("conv1", 6, kernel=5, padding=2),
         Norm("conv1.norm"),
-        Pool("pool1", kernel=2, stride=1),
+        Pool("pool1", kernel=2, stride=1, average=True),
         Norm("pool1.norm"),
         Conv("conv2", 16, kernel=5),
         Norm("conv2.norm"),
-        Pool("pool2", kernel=2, stride=2),
+        Pool("pool2", kernel=2, stride=2, average=True),
         Norm("pool2.norm"),
         Conv("conv3", 120, kernel=5),
         Norm("conv3.norm"),

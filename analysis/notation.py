@@ -4,8 +4,10 @@ The text form uses `·` for products, `⌊ ⌋` for floors and a comma between t
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from math import prod
 from operator import index
 from typing import Any, TypeAlias
 
@@ -117,9 +119,31 @@ class Calculation:
     (11 \cdot 11 \cdot 3) \cdot 96 = 34{,}848
     """
 
-    value: Number
-    text: str
-    latex: str
+    result: Number
+    template: str = "{}"
+    operands: tuple[Number, ...] = ()
+
+    @cached_property
+    def value(self) -> Number:
+        """The result, common factors taken out when first asked for."""
+        return plain(factor_terms(self.result)) if isinstance(self.result, Expr) else self.result
+
+    @cached_property
+    def text(self) -> str:
+        """The calculation as plain text, written when first asked for."""
+        return _equation(self._filled(self.template, text), text(self.value))
+
+    @cached_property
+    def latex(self) -> str:
+        """The calculation as LaTeX, written when first asked for."""
+        template = self.template
+        for glyph, command in _LATEX_GLYPHS.items():
+            template = template.replace(glyph, command)
+        return _equation(self._filled(template, latex), latex(self.value))
+
+    def _filled(self, template: str, write: Callable[[Number], str]) -> str:
+        operands = self.operands or (self.value,)
+        return template.format(*(parenthesized(write(x), x) for x in operands))
 
     def __str__(self) -> str:
         return self.text
@@ -142,18 +166,7 @@ def calculation(value: Number, template: str = "{}", *operands: Number) -> Calcu
     >>> calculation(13, "{} + ({} − 1)·{}", 9, 5, 1).text
     '9 + (5 − 1)·1 = 13'
     """
-    value = plain(factor_terms(value)) if isinstance(value, Expr) else value
-    operands = operands or (value,)
-    latex_template = template
-    for glyph, command in _LATEX_GLYPHS.items():
-        latex_template = latex_template.replace(glyph, command)
-    return Calculation(
-        value,
-        _equation(template.format(*(parenthesized(text(x), x) for x in operands)), text(value)),
-        _equation(
-            latex_template.format(*(parenthesized(latex(x), x) for x in operands)), latex(value)
-        ),
-    )
+    return Calculation(value, template, operands)
 
 
 def _equation(left: str, right: str) -> str:
@@ -171,7 +184,9 @@ def product(*factors: Factor) -> Calculation:
         for factor in factors
     ]
     operands = list(_flat(factors))
-    return calculation(Mul(*map(sympify, operands)), "·".join(groups), *operands)
+    known = all(type(operand) is int for operand in operands)
+    value = prod(operands) if known else Mul(*map(sympify, operands))
+    return calculation(value, "·".join(groups), *operands)
 
 
 def _flat(factors: tuple[Factor, ...]) -> Iterator[Dimension]:

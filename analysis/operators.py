@@ -4,7 +4,9 @@ MACs are multiply-accumulates of convolutions and matrix products only: no bias 
 pooling, no normalization. FLOPs = 2 × MACs. MACs and activations are counted for the whole batch.
 """
 
-from sympy import Add, Expr, Mod, expand, floor, sympify
+from collections.abc import Sequence
+
+from sympy import Add, Expr, Integer, Mod, expand, floor, sympify
 
 from analysis.errors import AnalysisError
 from analysis.layers import Window
@@ -48,6 +50,31 @@ def floor_divide(numerator: Dimension, divisor: Dimension) -> Expr:
     return floor(expand(numerator / divisor))
 
 
+def adaptive_windows(sides: Sequence[Expr], counts: tuple[Expr, Expr]) -> tuple[Window, Window]:
+    """Return the largest windows and steps with which an adaptive pool covers a map.
+
+    Window i of k over n positions reaches from ⌊i·n/k⌋ to ⌈(i + 1)·n/k⌉. Where k divides n, all
+    have n/k; elsewhere none has more than ⌊n/k⌋ + 2 = 2·⌈n/k⌉ − ⌊n/k⌋.
+
+    >>> adaptive_windows((Integer(14), Integer(10)), (Integer(7), Integer(7)))[1].kernel
+    3
+    """
+    height, width = (
+        Window(
+            2 * _ceiling(side, count) - floor_divide(side, count),
+            _ceiling(side, count),
+            Integer(0),
+            Integer(1),
+        )
+        for side, count in zip(sides, counts, strict=True)
+    )
+    return height, width
+
+
+def _ceiling(numerator: Expr, divisor: Expr) -> Expr:
+    return floor_divide(numerator + divisor - 1, divisor)
+
+
 def side_calculation(side: Dimension, window: Window) -> Calculation:
     """Return `output_side`, with its calculation.
 
@@ -77,6 +104,17 @@ def activations(batch: Dimension, shape: tuple[Dimension, ...]) -> Calculation:
     '55·55·96 = 290,400'
     """
     return product(*_batch(batch), *shape)
+
+
+def saved(itemsize: int, batch: Dimension, shape: tuple[Dimension, ...]) -> Calculation:
+    """Return the bytes that training keeps of a layer's output for the backward pass.
+
+    The layer behind needs it for its weights' gradient, or the activation function for its own.
+
+    >>> saved(4, 1, (55, 55, 96)).text
+    '4·(55·55·96) = 1,161,600'
+    """
+    return product(itemsize, (*_batch(batch), *shape))
 
 
 def conv_weights(

@@ -69,6 +69,16 @@ def jump_calculation(before: Field, window: Window) -> Calculation:
     return calculation(before.through(window).jump, "{}·{}", before.jump, window.stride)
 
 
+def start_calculation(before: Field, window: Window) -> Calculation:
+    """Return the first pixel seen behind a window, with its calculation; padding is negative.
+
+    >>> start_calculation(Field(3, 2, start=1), Window(3, 1, 2, 1)).text
+    '1 − 2·2 = -3'
+    """
+    value = before.through(window).start
+    return calculation(value, "{} − {}·{}", before.start, window.padding, before.jump)
+
+
 def union(name: str, fields: Iterable[Field]) -> Field:
     """Return the hull of what several branches see.
 

@@ -3,16 +3,46 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias, get_args
 
 from sympy import Add, sympify
 
 from analysis.errors import AnalysisError
-from analysis.layers import Network
 from analysis.notation import ZERO, Calculation, Number, plain
 
-Kind: TypeAlias = Literal["input", "conv", "pool", "fc", "norm", "concat"]
-Axes: TypeAlias = Number | tuple[Number, Number]
+Kind: TypeAlias = Literal[
+    "input",
+    "conv",
+    "pool",
+    "fc",
+    "norm",
+    "concat",
+    "activation",
+    "dropout",
+    "add",
+    "multiply",
+    "matmul",
+    "attention",
+    "rnn",
+    "embedding",
+    "resize",
+    "copy",
+    "module",
+    "other",
+    "unknown",
+    "unused",
+]
+"""What a layer does; `module`: a submodule folded into one row, `unknown`: an operator without a
+rule, `unused`: parameters that no layer read."""
+
+Status: TypeAlias = Literal["exact", "upper bound", "not shift-invariant", "global"]
+"""How far a receptive field may be trusted: at every position, as a bound, as a hull over unlike
+positions; *global* after global pooling, attention or flattening, where every position sees what
+all see."""
+
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+Axes: TypeAlias = Number | tuple[Number, ...]
 Shown: TypeAlias = tuple[Calculation, ...]
 
 
@@ -23,8 +53,13 @@ class Row:
     The properties of the same name without `_shown` are their values.
 
     `output` is (height, width, channels) or (units,), without the batch. `sides_shown`,
-    `receptive_field_shown` and `jump_shown` hold one calculation per axis (height, width); the
-    first is empty where no window slides.
+    `receptive_field_shown`, `start_shown` and `jump_shown` hold one calculation per axis (height,
+    width); the first is empty where no window slides. The first output position sees
+    `receptive_field` input pixels from `start` on, and each next one `jump` pixels further.
+    `status` says how far the receptive field may be trusted, `ungated_shown` gives it without
+    multiplicative gates (squeeze-and-excitation) where they see more. `saved_shown` is in bytes,
+    `traffic_shown` in numbers read and written; both are 0 where nobody derived them. `note` tells
+    what a reader must know before trusting a row.
     """
 
     layer: str
@@ -32,16 +67,22 @@ class Row:
     output: tuple[Number, ...]
     activations_shown: Calculation
     receptive_field_shown: Shown
+    start_shown: Shown
     jump_shown: Shown
     weights_shown: Calculation = ZERO
     biases_shown: Calculation = ZERO
     buffers_shown: Calculation = ZERO
     macs_shown: Calculation = ZERO
     sides_shown: Shown = ()
+    status: Status = "exact"
+    ungated_shown: Shown = ()
+    saved_shown: Calculation = ZERO
+    traffic_shown: Calculation = ZERO
+    note: str = ""
 
     @property
     def activations(self) -> Number:
-        """Numbers in the output, for the whole batch."""
+        """Numbers in the output, for the whole batch; 0 where they overwrite an input in place."""
         return self.activations_shown.value
 
     @property
@@ -83,6 +124,34 @@ class Row:
         return _one_or_pair(self.receptive_field_shown)
 
     @property
+    def start(self) -> Axes:
+        """The first input pixel that the first output position sees; negative: in the padding.
+
+        A pair (height, width) where they differ.
+        """
+        return _one_or_pair(self.start_shown)
+
+    @property
+    def ungated(self) -> Axes:
+        """The receptive field without gates; what it is with them where there are none."""
+        return _one_or_pair(self.ungated_shown or self.receptive_field_shown)
+
+    @property
+    def saved(self) -> Number:
+        """Bytes that this layer adds to what is kept for the backward pass."""
+        return self.saved_shown.value
+
+    @property
+    def traffic(self) -> Number:
+        """Numbers read (inputs, parameters) and written (the output)."""
+        return self.traffic_shown.value
+
+    def intensity(self, itemsize: int = 4) -> Number:
+        """Return the arithmetic intensity: FLOPs per byte moved, numbers of `itemsize` bytes."""
+        moved = sympify(self.traffic) * itemsize
+        return plain(self.flops / moved) if moved != 0 else 0
+
+    @property
     def jump(self) -> Axes:
         """Input pixels between what neighbouring positions see.
 
@@ -117,11 +186,23 @@ class Total:
         return plain(2 * sympify(self.macs))
 
 
+class Described(Protocol):
+    """What a derivation asks of its network: a `Network`, or a module that was read."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def batch(self) -> Number:
+        """Images in a batch."""
+
+
 @dataclass(frozen=True)
 class Derivation:
     """A network and its rows, in the order of computation."""
 
-    network: Network
+    network: Described
     rows: tuple[Row, ...]
 
     @property
@@ -154,9 +235,12 @@ class Derivation:
 
 
 def _sum(values: Iterable[Number]) -> Number:
+    values = tuple(values)
+    if all(type(value) is int for value in values):
+        return sum(values)
     return plain(Add(*map(sympify, values)))
 
 
 def _one_or_pair(shown: Shown) -> Axes:
-    height, width = (calculation.value for calculation in shown)
-    return height if height == width else (height, width)
+    sizes = tuple(calculation.value for calculation in shown)
+    return sizes[0] if len(set(sizes)) == 1 else sizes

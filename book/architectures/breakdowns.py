@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from analysis import Conv, Derivation, Linear
+from analysis.derivation import built_in
 from analysis.layers import Layer
 from book.report.colours import BLUE, GREY, ORANGE, PALE
 from book.report.figures import new
@@ -69,7 +70,7 @@ def two_towers(derivation: Derivation) -> Figure:
     (Krizhevsky et al. 2012, section 3.5 and figure 2). A box holds channels or units; below stands
     the size of the map, before pooling. The image and the classes are not split.
     """
-    layers = [layer for layer in derivation.network.layers if isinstance(layer, Conv | Linear)]
+    layers = [layer for layer in built_in(derivation).layers if isinstance(layer, Conv | Linear)]
     rows = [derivation.row("input"), *(derivation.row(layer.name) for layer in layers)]
     towers = [(0.5,), *([(1.0, 0.0)] * (len(layers) - 1)), (0.5,)]
     figure, axes = new(size=(6.4, 2.2))

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from analysis import Branches, Conv, Derivation, Pool, Row
+from analysis.derivation import built_in
 from analysis.layers import Layer, windows
 from book.report.colours import BLUE, GREY, ORANGE, PALE
 from book.report.figures import new
@@ -25,7 +26,7 @@ def branches(derivation: Derivation) -> Figure:
     Raises:
         ValueError: If the network is anything but one module of convolutions and pools.
     """
-    match derivation.network.layers:
+    match built_in(derivation).layers:
         case (Branches(name=name, branches=chains),):
             pass
         case _:

@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 
 from analysis.derivation import derive
 from analysis.layers import (
+    AdaptivePool,
     Branches,
     Conv,
     Flatten,
@@ -46,7 +47,8 @@ def features(network: Network) -> tuple[Layer, ...]:
     """
     return tuple(
         takewhile(
-            lambda layer: not isinstance(layer, Linear | GlobalPool | Flatten), network.layers
+            lambda layer: not isinstance(layer, Linear | GlobalPool | AdaptivePool | Flatten),
+            network.layers,
         )
     )
 

@@ -82,17 +82,19 @@ def test_json_holds_plain_integers_and_the_known_kinds(name, capsys):
     status, out, _ = answer(capsys, name, "--format", "json")
     document = json.loads(out)
     assert status == 0
-    assert document.keys() == {"network", "input", "rows", "total"}
+    axes = {"output", "receptive_field", "ungated", "start", "jump"}
+    told = {"schema", "version", "numbers", "batch", "notes"}
+    assert document.keys() == {"network", "input", "rows", "total", *told}
     assert document["network"] == name
-    quantities = {"activations", "weights", "biases", "buffers", "macs"}
+    assert (document["numbers"], document["batch"]) == ("integer", 1)
+    quantities = {"activations", "weights", "biases", "parameters", "buffers", "macs", "flops"}
     for row in document["rows"]:
-        assert row.keys() == {"layer", "kind", "output", "receptive_field", *quantities}
+        assert row.keys() == {"layer", "kind", "status", "note", *axes, *quantities}
         assert row["kind"] in {"input", "conv", "pool", "fc", "norm", "concat"}
         if row["kind"] != "norm":  # a norm has the shape of what it follows
             assert len(row["output"]) == (1 if row["kind"] == "fc" else 3)
-        assert {type(row[key]) for key in (*quantities, "receptive_field")} | {
-            *map(type, row["output"])
-        } == {int}
+        assert {type(row[key]) for key in quantities} == {int}
+        assert {type(side) for key in axes for side in row[key]} == {int}
     assert document["rows"][0]["output"] == document["input"]
     assert document["total"] == {
         key: sum(row[key] for row in document["rows"]) for key in quantities
@@ -114,17 +116,19 @@ def test_json_of_alexnet_at_another_size_follows_the_input(capsys):
 def test_json_may_carry_the_calculations(capsys):
     _, out, _ = answer(capsys, "alexnet", "--format", "json", "--show-calculation")
     conv1 = json.loads(out)["rows"][1]
-    assert conv1["calculation"]["weights"] == "(11·11·3)·96 = 34,848"
+    assert conv1["calculation"]["weights"] == ["(11·11·3)·96 = 34,848"]
     assert conv1["calculation"]["output"] == ["⌊(227 − 11)/4⌋ + 1 = 55"] * 2
 
 
-def test_json_of_a_closed_form_holds_strings_where_symbols_are(capsys):
+def test_json_of_a_closed_form_holds_text_throughout(capsys):
     _, out, _ = answer(
         capsys, "inception-naive", "--closed-form", "--input", "28x28x256", "--format", "json"
     )
     document = json.loads(out)
+    assert document["numbers"] == "text"
     assert document["total"]["macs"] == "854196224*B"
-    assert document["total"]["weights"] == 1_089_536
+    assert document["total"]["weights"] == "1089536"
+    assert document["batch"] == "B"
 
 
 def test_github_table_is_aligned_and_ends_with_a_total(capsys):
@@ -185,6 +189,13 @@ def test_latex_compiles(flags, capsys, tmp_path):
             ["vgg91"],
             r"unknown network 'vgg91'; did you mean vgg19\? Known networks: alexnet, .*cifar-note",
         ),
+        (["VGG19"], r"unknown network 'VGG19'; did you mean vgg19\?"),
+        (["resnet50"], r"unknown network 'resnet50'; did you mean torchvision:resnet50\?"),
+        (["ResNet-50"], r"did you mean torchvision:resnet50\?"),
+        (["net.py"], r"did you mean net.py:FACTORY\?"),
+        (["caffe:alexnet"], "write torchvision:MODEL, path/to/file.py:FACTORY or the name"),
+        (["net.py:make"], "net.py:make needs --input HEIGHTxWIDTHxCHANNELS, the size to read at"),
+        (["no.py:make", "--input", "8x8x3"], "there is no file no.py"),
         (["zzz"], r"unknown network 'zzz'; known networks: alexnet"),
         ([], "NETWORK"),
         (
@@ -194,12 +205,41 @@ def test_latex_compiles(flags, capsys, tmp_path):
         (["vgg19", "--input", "0x3"], "--input must be HEIGHTxWIDTHxCHANNELS.* not '0x3'"),
         (["vgg19", "--input", "0x224x3"], "--input must be HEIGHTxWIDTHxCHANNELS.* not '0x224x3'"),
         (["vgg19", "--input", "224x224"], "--input must be HEIGHTxWIDTHxCHANNELS.* not '224x224'"),
+        (["vgg19", "--input", "-1x224x3"], "--input must be HEIGHTx.* not '-1x224x3'"),
+        (["vgg19", "--input", "3x224x224"], "channels last; for 3x224x224 write 224x224x3"),
+        (["vgg19", "--input", "3x224x320"], r"too small; --input .*: did you mean 224x320x3\?"),
         (["vgg19", "--input", "big"], "--input must be HEIGHTxWIDTHxCHANNELS.* not 'big'"),
         (["vgg19", "--input", "9" * 5000 + "x3x3"], "--input must be HEIGHTxWIDTHxCHANNELS"),
         (["vgg19", "--input", ""], "--input must be HEIGHTxWIDTHxCHANNELS"),
         (["vgg19", "--format", "pdf"], "invalid choice: 'pdf'"),
         (["vgg19", "--batch", "0"], "vgg19: batch must be a whole number from 1 up, not 0"),
         (["vgg19", "--batch", "many"], "batch must be a whole number up to 999,999, not 'many'"),
+        (["vgg19", "--batch", ""], "batch must be a whole number up to 999,999, not ''"),
+        (["vgg19", "--depth", "0"], "depth must be a whole number from 1 up, not 0"),
+        (["vgg19", "--depth", ""], "depth must be a whole number up to 999,999, not ''"),
+        (["vgg19", "--width", ""], "width must be a whole number up to 999,999, not ''"),
+        (["vgg19", "--optimizer", "adam"], "--optimizer belongs to --memory training"),
+        (
+            ["vgg19", "--memory", "inference", "--optimizer", "sgd"],
+            "--optimizer belongs to --memory training",
+        ),
+        (["vgg19", "--precision", "bf16"], "--precision belongs to --memory; add it"),
+        (["vgg19", "--format", "csv", "--memory", "training"], "csv has no place for --memory"),
+        (["vgg19", "--format", "csv", "--show-calculation"], "no place for --show-calculation"),
+        (["vgg19", "--diff", "vgg16", "vgg19"], "--diff takes two networks .* leave out vgg19"),
+        (["--diff", "vgg16", "vgg19", "--depth", "1"], "--diff compares rows .* leave out --depth"),
+        (["vgg19", "--batch", "2", "-p", "batch", "3"], "batch is given twice; give it once"),
+        (["vgg19", "--input", "8x8x3", "-p", "height", "9"], "height is given twice"),
+        (["alexnet", "-p", "groups", "1", "-p", "groups", "2"], "groups is given twice"),
+        (
+            ["vgg19", "--closed-form", "--batch", "2", "--input", "64x64x3"],
+            "--closed-form has no symbol left: batch and input are both given",
+        ),
+        (
+            ["vgg19", "--closed-form", "--memory", "inference"],
+            "depends on the size of the input: give the size",
+        ),
+        (["vgg19", "--convention", "ptflops"], "ptflops counts pools or activation functions"),
         (["alexnet", "-p", "groups", "5"], "conv2: 5 groups do not divide its 96 input channels"),
         (
             ["alexnet", "-p", "depth", "5"],

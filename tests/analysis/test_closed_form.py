@@ -136,7 +136,7 @@ def test_every_shown_calculation_is_right(name):
         ]
         if row.kind != "concat":
             shown += row.receptive_field_shown
-        for calculation in (*shown, *row.jump_shown, *row.sides_shown):
+        for calculation in (*shown, *row.start_shown, *row.jump_shown, *row.sides_shown):
             left, _, right = calculation.text.rpartition(" = ")
             assert int(right.replace(",", "")) == calculation.value
             assert arithmetic(left or right) == calculation.value, calculation.text

@@ -5,6 +5,7 @@ import sympy
 
 import analysis
 from analysis import (
+    AdaptivePool,
     AnalysisError,
     Branches,
     Conv,
@@ -51,6 +52,9 @@ def refuse(message, *layers, size=(8, 8, 3)):
         ),
         (Linear("a", "ten"), "a: units must be a whole number from 1 up, not 'ten'"),
         (Pool("a", (2, 9)), "a cannot slide its 2x9 window over a map of 8x8x3"),
+        (Pool("a", 2, padding=5), "a: a padding of 5 is more than half of its window of 2"),
+        (Pool("a", 3, padding=(1, 2)), "a: a padding of 2 is more than half of its window of 3"),
+        (AdaptivePool("a", 0, 7), "a: height must be a whole number from 1 up, not 0"),
     ],
 )
 def test_an_impossible_layer_is_named(layer, message):
@@ -62,6 +66,20 @@ def test_nothing_slides_over_a_vector():
         "b slides over a map of height x width x channels, not 5", Linear("a", 5), Conv("b", 1, 1)
     )
     refuse("b needs a map of height x width x channels, not 192", Flatten(), GlobalPool("b"))
+    refuse(
+        "b needs a map of height x width x channels, not 192", Flatten(), AdaptivePool("b", 1, 1)
+    )
+
+
+def test_what_reads_the_whole_map_says_so():
+    rows = derive(Network("net", (Conv("a", 4, 3), Pool("b", 2), Linear("c", 5)), 8, 8, 3)).rows
+    assert [row.status for row in rows] == ["exact", "exact", "exact", "global"]
+    pooled = derive(
+        Network("net", (Conv("a", 4, 3), AdaptivePool("b", 4, 4), Linear("c", 5)), 8, 9, 3)
+    )
+    assert [row.status for row in pooled.rows] == ["exact", "exact", "upper bound", "global"]
+    assert pooled.row("c").receptive_field == (8, 9)
+    assert pooled.row("c").output == (5,)
 
 
 def test_branches_must_fit_together():

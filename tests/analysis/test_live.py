@@ -24,6 +24,38 @@ def numbers(module: nn.Module, part: str) -> int:
     )
 
 
+TORCHVISION = {
+    "alexnet": analysis.alexnet_torchvision,
+    "vgg16": analysis.vgg16_torchvision,
+    "vgg19": analysis.vgg19_torchvision,
+}
+
+
+@pytest.mark.parametrize("size", [(224, 224), (256, 320), (512, 230)])
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_torchvisions_adaptive_pool_keeps_the_parameters_at_any_size(name, size):
+    with torch.device("meta"):
+        module = torchvision.models.get_model(name, weights=None)
+    height, width = size
+    derivation = TORCHVISION[name](height=height, width=width, batch=2)
+    assert derivation.total.parameters == numbers(module, "")
+    assert derivation.total.flops == live_flops(module, 2, 3, height, width)
+
+
+@pytest.mark.parametrize(
+    ("side", "count"), [(7, 7), (14, 7), (8, 7), (10, 7), (13, 7), (5, 6), (9, 6)]
+)
+def test_no_window_of_an_adaptive_pool_is_larger_than_derived(side, count):
+    pixels = torch.eye(side)[:, None, :, None].expand(side, 1, side, side)
+    seen = nn.functional.adaptive_avg_pool2d(pixels, count)[:, 0, :, 0] > 0  # pixel, window
+    layers = (analysis.AdaptivePool("pool", count, count),)
+    row = analysis.derive(analysis.Network("net", layers, side, side, 1)).row("pool")
+    assert seen.sum(0).max() <= row.receptive_field
+    assert row.status == ("exact" if side % count == 0 else "upper bound")
+    if row.status == "exact":
+        assert seen.sum(0).max() == row.receptive_field == row.jump
+
+
 @pytest.mark.parametrize(
     ("name", "builder"),
     [

@@ -172,7 +172,9 @@ def check_field(layers, module):
     (first, last), (next_first, _) = seen(module, height, 0), seen(module, height, 1)
     assert row.output[0] > 2
     assert row.receptive_field_shown[0].value == last - first + 1
-    assert row.jump_shown[0].value == next_first - first
+    jump = next_first - first
+    assert row.jump_shown[0].value == jump
+    assert row.start_shown[0].value == first - row.output[0] // 2 * jump
 
 
 @st.composite

@@ -11,6 +11,7 @@ import analysis
     ("derivation", "parameters"),
     [
         (analysis.lenet5(), 61_706),  # LeCun et al. 1998 as taught today
+        (analysis.lenet5_unpadded(), 61_706),  # and on its own 32 x 32
         (
             analysis.alexnet(),
             60_965_224,

@@ -102,7 +102,7 @@ def test_branches_that_look_in_different_directions_see_more_than_the_widest():
     ahead = Conv("ahead", 1, 3, stride=4)  # position 0 sees pixels 0..2
     behind = Conv("behind", 1, 2, stride=4, padding=1)  # pixels -1..0
     row = seen(Branches("concat", ((ahead,), (behind,))), side=63)
-    assert (row.receptive_field, row.jump) == (4, 4)
+    assert (row.receptive_field, row.start, row.jump) == (4, -1, 4)
     assert row.receptive_field_shown[0].text == "3 ∪ 2 = 4"
 
 
@@ -120,7 +120,8 @@ def test_branches_of_different_jumps_have_no_common_receptive_field():
 
 def test_an_oblong_kernel_sees_an_oblong():
     row = seen(Conv("a", 1, (1, 7), padding=(0, 3)), Conv("b", 1, (3, 1), stride=(2, 1)))
-    assert (row.receptive_field, row.jump) == ((3, 7), (2, 1))
+    assert (row.receptive_field, row.start, row.jump) == ((3, 7), (0, -3), (2, 1))
+    assert row.start_shown[1].text == "-3 − 0·1 = -3"
     assert row.output == (31, 64, 1)
 
 

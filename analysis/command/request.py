@@ -1,0 +1,126 @@
+"""What is asked on the command line, checked: no flag is empty, and none contradicts another."""
+
+from argparse import Namespace
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from analysis.command import written
+from analysis.command.factories import channels_first, from_file, torchvision_model
+from analysis.command.sources import BuiltIn, Module, Source
+from analysis.errors import AnalysisError
+from analysis.hints import channels_last
+from analysis.networks import find
+
+
+@dataclass(frozen=True)
+class Request:
+    """The flags of one call, and the networks that they ask about."""
+
+    flags: Namespace
+    sources: tuple[Source, ...]
+
+    @property
+    def depth(self) -> int | None:
+        """How many names of a layer's path stay apart; None for all."""
+        asked = self.flags.depth
+        return None if asked is None else written.count("depth", asked)
+
+
+def request(flags: Namespace) -> Request:
+    """Check the flags and find the networks.
+
+    Raises:
+        AnalysisError: for flags that contradict one another, or a network that nobody knows.
+    """
+    for problem in _problems(flags):
+        raise AnalysisError(problem)
+    names = flags.diff or [flags.network]
+    return Request(flags, tuple(source(name, flags) for name in names))
+
+
+def meant(flags: Namespace) -> str:
+    """Return what an input with its channels first was meant to be, or nothing."""
+    if flags.input is None:
+        return ""
+    turned = channels_last(written.sizes(flags.input))
+    return f"--input is HEIGHTxWIDTHxCHANNELS: did you mean {turned}?" if turned else ""
+
+
+def _problems(flags: Namespace) -> Iterable[str]:
+    """Yield what is wrong with the flags as they stand together."""
+    if flags.diff and flags.network is not None:
+        yield f"--diff takes two networks and compares them; leave out {flags.network}"
+    if not flags.diff and flags.network is None:
+        yield "which NETWORK? Name one, vgg19 for example (see python -m analysis --help)"
+    yield from _without_memory(flags)
+    yield from _out_of_place(flags)
+    yield from _twice(flags)
+
+
+def _without_memory(flags: Namespace) -> Iterable[str]:
+    if flags.memory != "training" and flags.optimizer is not None:
+        yield "--optimizer belongs to --memory training; add it, or leave --optimizer out"
+    if flags.memory is None and flags.precision is not None:
+        yield "--precision belongs to --memory; add it, or leave --precision out"
+
+
+def _out_of_place(flags: Namespace) -> Iterable[str]:
+    """Yield flags that have no place in what is printed."""
+    asked = [name for name in _PRINTED if getattr(flags, name) not in (None, False)]
+    for name in asked:
+        flag = f"--{name.replace('_', '-')}"
+        if flags.diff:
+            yield f"--diff compares rows and totals; leave out {flag}"
+        if flags.format == "csv" and name != "depth":
+            yield f"--format csv has no place for {flag}; take another format, json for one"
+
+
+def _twice(flags: Namespace) -> Iterable[str]:
+    given = {"batch": flags.batch, "height": flags.input}
+    given |= {"width": flags.input, "channels": flags.input}
+    for key, _ in flags.parameter:
+        if given.get(key) is not None:
+            yield f"{key} is given twice; give it once"
+
+
+_PRINTED = ("memory", "convention", "show_calculation", "depth")
+
+
+def source(name: str, flags: Namespace) -> Source:
+    """Find a network by what a user calls it.
+
+    Raises:
+        AnalysisError: for a name that nobody knows; it says what may be meant.
+    """
+    place, colon, rest = name.rpartition(":")
+    if not colon:
+        return _built_in(name, flags)
+    if flags.parameter:
+        raise AnalysisError(f"--parameter belongs to built-in networks; {name} makes its own")
+    sizes = None if flags.input is None else written.sizes(flags.input)
+    if place == "torchvision":
+        if sizes is not None:
+            written.image(sizes, flags.input)
+        factory, shape = torchvision_model(rest, sizes)
+    elif place.endswith(".py"):
+        if sizes is None:
+            raise AnalysisError(f"{name} needs --input HEIGHTxWIDTHxCHANNELS, the size to read at")
+        factory, shape = from_file(Path(place), rest), channels_first(sizes)
+    else:
+        raise AnalysisError(
+            f"unknown network {name!r}; write torchvision:MODEL, path/to/file.py:FACTORY or the "
+            "name of a built-in network"
+        )
+    batch = None if flags.batch is None else written.count("batch", flags.batch)
+    return Module(rest, factory, shape, batch, flags.closed_form)
+
+
+def _built_in(name: str, flags: Namespace) -> BuiltIn:
+    find(name)
+    pairs = [*flags.parameter, *([] if flags.batch is None else [("batch", flags.batch)])]
+    given: dict[str, Any] = written.settings(name, pairs)
+    if flags.input is not None:
+        given |= written.image(written.sizes(flags.input), flags.input)
+    return BuiltIn(name, given, flags.closed_form)

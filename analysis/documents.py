@@ -1,0 +1,210 @@
+"""A derivation for other programs: a JSON document, and the schema that it keeps to.
+
+A document's `numbers` says which type every count in it has: `integer`, or `text` where the
+document holds closed forms, fractions, or integers past 2^53, which not every reader of JSON keeps.
+So a field has one type throughout a document.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, get_args
+
+from analysis.footprint import Memory
+from analysis.notation import Number
+from analysis.rows import Derivation, Kind, Row, Status
+
+VERSION = 1
+"""Goes up when a field is renamed, removed or gets another meaning; a new field changes nothing."""
+
+SAFE = 2**53
+"""The integers that a double keeps, as most readers of JSON do, end here."""
+
+COUNTS = {
+    "activations": "numbers in the output, for the whole batch",
+    "weights": "learned weights without biases; a norm's scale",
+    "biases": "learned biases; a norm's shift",
+    "parameters": "weights and biases",
+    "buffers": "moving statistics: kept, not learned",
+    "macs": "multiply-accumulates of convolutions and matrix products, for the whole batch",
+    "flops": "2 x macs",
+}
+"""What a row and the total count."""
+
+AXES = {
+    "output": "(height, width, channels) or (units,), without the batch",
+    "receptive_field": "input pixels that an output position sees, along each axis",
+    "ungated": "the same without multiplicative gates (squeeze-and-excitation)",
+    "start": "the first input pixel that the first position sees; negative in the padding",
+    "jump": "input pixels between what neighbouring positions see, along each axis",
+}
+
+
+def as_json(derivation: Derivation, show_calculation: bool = False, **more: Any) -> str:
+    """Write the numbers for other programs, as JSON (`SCHEMA` describes it).
+
+    `more` is added at the top level: `memory`, `convention`, `notes`.
+    """
+    return as_text(document(derivation, show_calculation, **more))
+
+
+def as_text(content: Mapping[str, Any]) -> str:
+    """Write a document."""
+    return json.dumps(content, indent=2, ensure_ascii=False)
+
+
+def document(
+    derivation: Derivation,
+    show_calculation: bool = False,
+    *,
+    memory: Memory | None = None,
+    convention: Mapping[str, Any] | None = None,
+    notes: Iterable[str] = (),
+) -> dict[str, Any]:
+    """Return a derivation as plain dictionaries, lists, integers and text."""
+    content: dict[str, Any] = {
+        "schema": "convbook-analysis",
+        "version": VERSION,
+        "network": derivation.network.name,
+        "numbers": "integer",
+        "batch": derivation.network.batch,
+        "input": [*derivation.rows[0].output],
+        "rows": [_row(row, show_calculation) for row in derivation.rows],
+        "total": {key: getattr(derivation.total, key) for key in COUNTS},
+        "notes": [*notes],
+    }
+    if convention is not None:
+        content["convention"] = dict(convention)
+    if memory is not None:
+        content["memory"] = _memory(memory)
+    return typed(content)
+
+
+def _row(row: Row, show_calculation: bool) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "layer": row.layer,
+        "kind": row.kind,
+        "output": [*row.output],
+        **{key: getattr(row, key) for key in COUNTS},
+        "receptive_field": [axis.value for axis in row.receptive_field_shown],
+        "ungated": [axis.value for axis in row.ungated_shown or row.receptive_field_shown],
+        "start": [axis.value for axis in row.start_shown],
+        "jump": [axis.value for axis in row.jump_shown],
+        "status": row.status,
+        "note": row.note,
+    }
+    if show_calculation:
+        content["calculation"] = _calculations(row)
+    return content
+
+
+def _calculations(row: Row) -> dict[str, list[str]]:
+    """Return how each number comes about, in a list for all: axes have one each."""
+    shown = ("activations", "weights", "biases", "buffers", "macs")
+    return {
+        **{key: [getattr(row, f"{key}_shown").text] for key in shown},
+        "output": [side.text for side in row.sides_shown],
+        "receptive_field": [axis.text for axis in row.receptive_field_shown],
+        "start": [axis.text for axis in row.start_shown],
+        "jump": [axis.text for axis in row.jump_shown],
+    }
+
+
+def _memory(memory: Memory) -> dict[str, Any]:
+    parts = {name.replace(" ", "_"): part.value for name, part in memory.parts.items()}
+    return {"mode": "inference" if memory.alive else "training", "bytes": parts} | {
+        "total": memory.total.value
+    }
+
+
+def typed(content: dict[str, Any]) -> dict[str, Any]:
+    """Give all numbers of a document one type, and say which.
+
+    >>> typed({"numbers": "integer", "batch": 2**60})
+    {'numbers': 'text', 'batch': '1152921504606846976'}
+    """
+    if all(isinstance(one, int) and abs(one) <= SAFE for one in _numbers(content)):
+        return content
+    text: dict[str, Any] = _mapped({**content, "numbers": "text"}, str)
+    return text | ({"version": content["version"]} if "version" in content else {})
+
+
+def _numbers(value: Any) -> Iterable[Number]:
+    if isinstance(value, Mapping):
+        value = value.values()
+    elif not isinstance(value, list):
+        yield from () if isinstance(value, str) else (value,)
+        return
+    for one in value:
+        yield from _numbers(one)
+
+
+def _mapped(value: Any, change: Callable[[Any], str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _mapped(one, change) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_mapped(one, change) for one in value]
+    return value if isinstance(value, str) else change(value)
+
+
+def _object(properties: dict[str, Any], optional: Iterable[str] = ()) -> dict[str, Any]:
+    required = [key for key in properties if key not in {*optional}]
+    return {"type": "object", "properties": properties, "required": required}
+
+
+def _list(items: dict[str, Any], description: str = "") -> dict[str, Any]:
+    return {"type": "array", "items": items} | ({"description": description} if description else {})
+
+
+_TEXT = {"type": "string"}
+_NUMBER = {"$ref": "#/$defs/number"}
+_COUNTED = {key: {**_NUMBER, "description": words} for key, words in COUNTS.items()}
+_ROW = _object(
+    {
+        "layer": _TEXT,
+        "kind": {"enum": [*get_args(Kind)]},
+        **{key: _list(_NUMBER, words) for key, words in AXES.items()},
+        **_COUNTED,
+        "status": {"enum": [*get_args(Status)], "description": "of the receptive field"},
+        "note": {**_TEXT, "description": "what to know before trusting the row, or empty"},
+        "calculation": {"type": "object", "additionalProperties": _list(_TEXT)},
+    },
+    optional=["calculation"],
+)
+_CONVENTION = _object({"name": _TEXT, "counts": _TEXT, "unit": _TEXT, "total": _NUMBER})
+_MEMORY = _object(
+    {
+        "mode": {"enum": ["training", "inference"]},
+        "bytes": {"type": "object", "additionalProperties": _NUMBER},
+        "total": _NUMBER,
+    }
+)
+SCHEMA: dict[str, Any] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "convbook-analysis",
+    "$defs": {
+        "number": {
+            "type": ["integer", "string"],
+            "description": "integer throughout, or text throughout: see `numbers`",
+        }
+    },
+    **_object(
+        {
+            "schema": {"const": "convbook-analysis"},
+            "version": {"const": VERSION},
+            "network": _TEXT,
+            "numbers": {
+                "enum": ["integer", "text"],
+                "description": "the type of every count; text for closed forms and past 2^53",
+            },
+            "batch": _NUMBER,
+            "input": _list(_NUMBER, AXES["output"]),
+            "rows": _list(_ROW),
+            "total": _object(_COUNTED),
+            "notes": _list(_TEXT),
+            "convention": _CONVENTION,
+            "memory": _MEMORY,
+        },
+        optional=["convention", "memory"],
+    ),
+}
+"""The document that `as_json` writes, as a JSON Schema."""

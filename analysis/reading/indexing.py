@@ -1,0 +1,131 @@
+"""Rules for indexing, and for operators that move numbers between channels and positions."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+
+from analysis.reading.axes import NOWHERE, Part, along
+from analysis.reading.calls import Call, rule, shape_of
+from analysis.reading.marks import Marks, Sight
+from analysis.reading.pointwise import resolved
+from analysis.reading.sizes import ceil_divide, fixed
+from analysis.rows import Status
+
+
+@rule(None, "getitem")
+def _indexed(call: Call) -> Marks:
+    marks, index = call.marks(0), call.argument(1, "index")
+    index = index if isinstance(index, tuple) else (index,)
+    if any(isinstance(one, Tensor | list) for one in index):
+        return _gathered(call, marks)
+    return sliced(marks, index)
+
+
+def _gathered(call: Call, marks: Marks) -> Marks:
+    known = [marks.shape, *(shape_of(tensor) for tensor in call.tensors)]
+    shape = resolved(tuple(call.out.shape), known)
+    mixed = marks.mixed(range(len(marks.shape)))
+    return Marks(shape, (NOWHERE,) * len(shape), mixed.view, mixed.bare)
+
+
+def sliced(marks: Marks, index: tuple[Any, ...]) -> Marks:
+    """Apply basic indexing: numbers, slices, None and an ellipsis."""
+    used = sum(one is not None and one is not Ellipsis for one in index)
+    whole = [slice(None)] * (len(marks.shape) - used)
+    place = next((i for i, one in enumerate(index) if one is Ellipsis), len(index))
+    index = (*index[:place], *whole, *index[place + 1 :])
+    dim = 0
+    shape: list[int] = []
+    axes: list[tuple[Part, ...]] = []
+    for one in index:
+        if one is None:
+            shape, axes = [*shape, 1], [*axes, NOWHERE]
+            continue
+        if isinstance(one, slice):
+            marks = _strided(marks, dim, one)
+            shape, axes = [*shape, _length(marks.shape[dim], one)], [*axes, marks.axes[dim]]
+        dim += 1
+    return marks.reshaped(tuple(shape), tuple(axes))
+
+
+def _bound(value: int | None, size: int, otherwise: int) -> int:
+    """Return a slice's end, counted from the front and cut at the size, without a guard."""
+    if value is None:
+        return otherwise
+    placed = value if fixed(value) >= 0 else size + value
+    if fixed(placed) < 0:
+        return 0
+    wanted = fixed(placed) < fixed(size) or (type(placed) is not int and _is_all(placed, size))
+    return placed if wanted else size
+
+
+def _is_all(stop: int, size: int) -> bool:
+    """Return whether a size given as the end is the whole: then it is meant, as after padding."""
+    return fixed(stop) == fixed(size)
+
+
+def _length(size: int, one: slice) -> int:
+    start, stop = _bound(one.start, size, 0), _bound(one.stop, size, size)
+    if fixed(stop) <= fixed(start):
+        return 0
+    return ceil_divide(stop - start, one.step) if one.step not in (None, 1) else stop - start
+
+
+def _strided(marks: Marks, dim: int, one: slice) -> Marks:
+    start, step = fixed(_bound(one.start, marks.shape[dim], 0)), one.step or 1
+    if not start and step == 1:
+        return marks
+    count = _length(marks.shape[dim], one)
+    for axis, window in along([marks.axes[dim]]):
+        marks = marks.on(axis, _every(step, start, count, "global" if window else "exact"))
+    return marks
+
+
+def _every(step: int, start: int, count: int, status: Status) -> Callable[[Sight], Sight]:
+    return lambda sight: sight.shifted(start).through(count, 1, step).at_best(status)
+
+
+@rule("copy", "index_select", "gather", "take_along_dim", "repeat_interleave")
+def _picked(call: Call) -> Marks:
+    return _gathered(call, call.marks(0))
+
+
+@rule("copy", "pixel_shuffle")
+def _shuffled_out(call: Call) -> Marks:
+    marks, factor = call.marks(0), call.argument(1, "upscale_factor")
+    *lead, channels, height, width = marks.shape
+    shape = (*lead, channels // factor**2, height * factor, width * factor)
+    return denser(marks.reshaped(shape, marks.axes), [(-2, factor, 1), (-1, factor, 1)], taps=1)
+
+
+@rule("copy", "pixel_unshuffle")
+def _shuffled_in(call: Call) -> Marks:
+    marks, factor = call.marks(0), call.argument(1, "downscale_factor")
+    *lead, channels, height, width = marks.shape
+    shape = (*lead, channels * factor**2, height // factor, width // factor)
+    for dim in (-2, -1):
+        for axis, _ in along([marks.axes[dim]]):
+            marks = marks.on(axis, _gathered_in(shape[dim], factor))
+    return marks.reshaped(shape, marks.axes)
+
+
+def _gathered_in(count: int, factor: int) -> Callable[[Sight], Sight]:
+    return lambda sight: sight.through(count, factor, factor)
+
+
+@rule("copy", "channel_shuffle")
+def _channels_shuffled(call: Call) -> Marks:
+    return call.marks(0)
+
+
+def denser(marks: Marks, dims: list[tuple[int, int, int]], taps: int) -> Marks:
+    """Return marks whose positions along dimensions lie above/below times as dense."""
+    for dim, above, below in dims:
+        for axis, _ in along([marks.axes[dim]]):
+            marks = marks.on(axis, _enlarged(marks.shape[dim], above, below, taps))
+    return marks
+
+
+def _enlarged(count: int, above: int, below: int, taps: int) -> Callable[[Sight], Sight]:
+    return lambda sight: sight.enlarged(count, above, below, taps)

@@ -1,0 +1,187 @@
+"""Run a module once on the meta device, under the tracer, at given sizes."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+
+from analysis.errors import AnalysisError
+from analysis.reading.axes import NOWHERE, Part
+from analysis.reading.calls import marks_of, tensors_in
+from analysis.reading.marks import Marks, Sight, View
+from analysis.reading.saved import Stores
+from analysis.reading.sizes import Journal, Size, placed
+from analysis.reading.steps import Trace
+from analysis.reading.terms import symbol
+from analysis.reading.tracer import Tracer
+
+
+def on_meta(module: nn.Module | Callable[[], nn.Module]) -> nn.Module:
+    """Return the module on the meta device; a factory is called there if it can be.
+
+    A factory whose constructors compute is called on the CPU. A module that is given keeps its own
+    parameters: a shallow twin with meta parameters is read.
+
+    Raises:
+        AnalysisError: if the factory fails, or makes no module.
+    """
+    if isinstance(module, nn.Module):
+        return meta_twin(module)
+    with suppress(Exception), torch.device("meta"):  # a constructor may compute with its numbers
+        return _checked(module()).to("meta")
+    try:
+        return _checked(module()).to("meta")
+    except AnalysisError:
+        raise
+    except Exception as error:
+        raise AnalysisError(
+            f"the factory failed, which is called without arguments: {type(error).__name__}: "
+            f"{_said(error)}"
+        ) from error
+
+
+def _checked(made: Any) -> nn.Module:
+    if isinstance(made, nn.Module):
+        return made
+    raise AnalysisError(f"a factory must return a torch.nn.Module, not {type(made).__name__}")
+
+
+def meta_twin(module: nn.Module) -> nn.Module:
+    """Return a copy whose tensors hold no numbers, parameters or not, shared ones still shared."""
+    bare = [vars(one).values() for one in module.modules()]
+    tensors = [*module.parameters(), *module.buffers(), *tensors_in([list(v) for v in bare])]
+    if all(tensor.is_meta for tensor in tensors):
+        return module
+    memo: dict[int, Any] = {}
+    for tensor in tensors:
+        empty = torch.empty_like(tensor, device="meta")
+        if isinstance(tensor, nn.Parameter):
+            empty = nn.Parameter(empty, tensor.requires_grad)
+        memo[id(tensor)] = empty
+    return deepcopy(module, memo)
+
+
+def hinted(
+    shape: Sequence[int], journal: Journal, dtype: torch.dtype, tokens: bool = False
+) -> Tensor:
+    """Return an input whose sizes know their symbols, and whose axes are the image's."""
+    real = torch.empty(tuple(shape), device="meta", dtype=dtype)
+    sizes, axes = list(shape), [NOWHERE] * len(shape)
+    places = placed(shape, tokens)
+    for name, dim in places.items():
+        sizes[dim] = Size.of(shape[dim], symbol(name), journal)
+    spatial = [dim for name, dim in places.items() if name != "B"]
+    for axis, dim in enumerate(spatial):
+        axes[dim] = (Part(axis, 0, shape[dim]),)
+    view = View(tuple(Sight(1, 1, 0, sizes[dim]) for dim in spatial))
+    real._marks = Marks(tuple(sizes), tuple(axes), view, view)  # type: ignore[attr-defined]
+    return real
+
+
+def run(
+    module: nn.Module,
+    shape: Sequence[int],
+    training: bool = False,
+    dtype: Any = torch.float32,
+    tokens: bool = False,
+) -> Trace:
+    """Run a module that is on the meta device on one input, and return what the tracer saw.
+
+    Raises:
+        AnalysisError: if the module itself refuses the input; it quotes what torch said.
+    """
+    stores = Stores([*module.parameters(), *module.buffers()]) if training else None
+    tracer = Tracer(module, stores)
+    data = hinted(shape, tracer.trace.journal, dtype, tokens)
+    tracer.trace.entry = marks_of(data)
+    if stores:
+        stores.know(data, marks_of(data).shape)
+    with _mode(module, training), _seen(tracer), ExitStack() as stack:
+        if stores:
+            stack.enter_context(saved_tensors_hooks(stores.pack, lambda tensor: tensor))
+        else:
+            stack.enter_context(torch.no_grad())
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore", UserWarning)  # torch's advice on speed and copies
+        try:
+            with tracer:
+                output = module(data)
+        except AnalysisError:
+            raise
+        except Exception as error:
+            raise AnalysisError(_refusal(module, shape, tracer, error)) from error
+    tracer.trace.outputs = tuple(marks_of(tensor) for tensor in tensors_in(output))
+    return tracer.trace
+
+
+def are_tokens(module: nn.Module, shape: Sequence[int], dtype: torch.dtype) -> bool:
+    """Return whether an input is a row of tokens: ids, or vectors whose number may change."""
+    if len(shape) == 2:
+        return not dtype.is_floating_point
+    if len(shape) != 3:
+        return False
+    batch, first, last = shape
+    longer, wider = (batch, first + 1, last), (batch, first, last + 1)
+    return not _takes(module, wider, dtype) and _takes(module, longer, dtype)
+
+
+def _takes(module: nn.Module, shape: Sequence[int], dtype: torch.dtype) -> bool:
+    with suppress(AnalysisError):
+        run(module, shape, dtype=dtype)
+        return True
+    return False
+
+
+def _refusal(module: nn.Module, shape: Sequence[int], tracer: Tracer, error: Exception) -> str:
+    where = tracer.stack[-1] or "the module itself"
+    sizes = " × ".join(map(str, shape))
+    said = _said(error)
+    if re.search(r"\bmeta\b|register_meta", said, re.IGNORECASE):
+        operator = re.search(r"(torch\.|Tensor\.|aten::)\w+", said)
+        return (
+            f"{type(module).__name__} cannot be read: what it does at {where} depends on the "
+            "numbers of its input, and a run on the meta device has none "
+            f"({operator[0] if operator else said}); read the parts before and after, each alone"
+        )
+    ids = "; token ids are read with dtype=torch.int64" if "Long, Int" in said else ""
+    return f"{type(module).__name__} refuses an input of {sizes} at {where}: {said}{ids}"
+
+
+def _said(error: Exception) -> str:
+    """Return the first line of an error's message."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+@contextmanager
+def _mode(module: nn.Module, training: bool) -> Iterator[None]:
+    """Train or evaluate for the time of the run, and restore each module's own mode after it."""
+    before = [(one, one.training) for one in module.modules()]
+    module.train(training)
+    try:
+        yield
+    finally:
+        for one, mode in before:
+            one.training = mode
+
+
+@contextmanager
+def _seen(tracer: Tracer) -> Iterator[None]:
+    """Tell the tracer which module runs."""
+    hooks = (
+        register_module_forward_pre_hook(tracer.entered),
+        register_module_forward_hook(tracer.left),
+    )
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()

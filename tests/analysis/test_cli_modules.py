@@ -1,0 +1,150 @@
+"""`python -m analysis` on modules: torchvision's by name, and what a file makes."""
+
+import json
+import re
+
+import jsonschema
+import pytest
+from torchvision import models
+
+from analysis.__main__ import main
+from analysis.documents import SCHEMA
+from analysis.hints import TORCHVISION, meant
+from analysis.networks import NETWORKS
+
+NET = """
+from torch import nn
+from beside import WIDTH
+
+def make():
+    return nn.Sequential(nn.Conv2d(3, WIDTH, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2))
+
+class Net(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Conv1d(2, 4, 3), nn.ReLU())
+
+dense = nn.Linear(10, 11)
+
+def encoder():
+    return nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+
+def needy(width):
+    return nn.Linear(width, width)
+number = 7
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    (tmp_path / "net.py").write_text(NET)
+    (tmp_path / "beside.py").write_text("WIDTH = 8")
+    return tmp_path / "net.py"
+
+
+def document(capsys, *arguments):
+    """The JSON that a call prints."""
+    assert main([*arguments, "--format", "json"]) == 0
+    written = json.loads(capsys.readouterr().out)
+    jsonschema.validate(written, SCHEMA)
+    return written
+
+
+def refused(capsys, *arguments):
+    """The line that a call is refused with."""
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    return captured.err
+
+
+def test_a_model_of_torchvision_is_read_at_the_size_of_its_weights(capsys):
+    written = document(capsys, "torchvision:resnet18", "--batch", "2")
+    assert written["network"] == "resnet18"
+    assert written["input"] == [224, 224, 3]
+    assert written["batch"] == 2
+    assert written["total"]["parameters"] == 11_689_512
+    assert document(capsys, "torchvision:inception_v3")["input"] == [299, 299, 3]
+
+
+def test_a_gate_is_told_from_what_is_seen_without_it(capsys):
+    rows = {row["layer"]: row for row in document(capsys, "torchvision:mobilenet_v3_large")["rows"]}
+    gated = rows["features.4.block.3.0"]
+    assert (gated["status"], gated["ungated"], gated["start"]) == ("global", [35, 35], [-17, -17])
+
+
+def test_vgg19_of_torchvision_keeps_its_parameters_at_256_by_320(capsys):
+    written = document(capsys, "torchvision:vgg19", "--input", "256x320x3", "--memory", "training")
+    assert written["total"]["parameters"] == 143_667_240
+
+
+def test_a_file_is_run_and_its_factory_read(file, capsys):
+    written = document(capsys, f"{file}:make", "--input", "16x16x3")
+    assert written["total"]["macs"] == 55_296
+    assert [row["kind"] for row in written["rows"]] == ["input", "conv", "activation", "pool"]
+
+
+def test_a_class_a_module_and_other_inputs_than_images_are_read_too(file, capsys):
+    assert document(capsys, f"{file}:Net", "--input", "20x2")["rows"][1]["output"] == [18, 4]
+    assert document(capsys, f"{file}:dense", "--input", "10")["total"]["parameters"] == 121
+    tokens = document(capsys, f"{file}:encoder", "--input", "20x8", "--closed-form")
+    assert (tokens["input"], tokens["total"]["macs"]) == (["H", "8"], "16*B*H**2 + 512*B*H")
+
+
+def test_a_closed_form_of_a_module_takes_a_batch_and_says_that_it_was_checked(file, capsys):
+    flags = ("--input", "16x16x3", "--closed-form")
+    written = document(capsys, f"{file}:make", *flags)
+    assert written["total"]["macs"] == "216*B*H*W"
+    assert "a second run at" in written["notes"][-1]
+    flags = (*flags, "--batch", "64", "--memory", "training", "--convention", "torch")
+    written = document(capsys, f"{file}:make", *flags)
+    assert (written["batch"], written["total"]["macs"]) == ("64", "13824*H*W")
+    assert written["convention"]["total"] == "27648*H*W"
+    assert "B" not in written["memory"]["total"]
+
+
+def test_memory_and_conventions_of_a_module(capsys):
+    flags = ("--convention", "fvcore", "--memory", "inference", "--precision", "bf16")
+    written = document(capsys, "torchvision:resnet18", *flags)
+    assert written["convention"]["name"] == "fvcore"
+    assert written["memory"]["bytes"]["weights"] == 2 * 11_689_512
+    refusal = refused(capsys, "torchvision:resnet18", "--closed-form", "--memory", "inference")
+    assert "depends on the size of the input" in refusal
+
+
+def test_modules_are_folded_and_compared_with_built_in_networks(capsys):
+    assert main(["torchvision:resnet18", "--depth", "1"]) == 0
+    assert "| layer4  | module     |" in capsys.readouterr().out
+    assert main(["--diff", "vgg19", "torchvision:vgg19"]) == 0
+    assert "143,667,240" in capsys.readouterr().out.splitlines()[-3]
+
+
+def test_mistakes_about_modules_are_answered_in_one_line(file, capsys):
+    asked = ("--input", "16x16x3")
+    (file.parent / "broken.py").write_text("import no_such_module")
+    refusals = {
+        ("torchvision:rasnet50",): "no model 'rasnet50'; did you mean resnet50",
+        (f"{file}:Make", *asked): "has no 'Make' after it ran; name a function that it defines",
+        (f"{file}:number", *asked): "number in .* is no function that makes a module, but 7",
+        (f"{file.parent / 'broken.py'}:x", *asked): "running .* failed: ModuleNotFoundError",
+        (f"{file}:make", "--input", "3x16x20"): r"refuses .*; --input .* did you mean 16x20x3\?",
+        (f"{file}:make", *asked, "-p", "classes", "3"): "--parameter belongs to built-in networks",
+        (f"{file}:needy", *asked): "called without arguments: TypeError: needy.* 'width'",
+        ("torchvision:vgg19", "--input", "224x224"): "must be HEIGHTxWIDTHxCHANNELS",
+    }
+    for arguments, message in refusals.items():
+        assert re.search(message, refused(capsys, *arguments)), message
+
+
+def test_a_model_whose_way_depends_on_numbers_is_refused_and_nothing_downloaded(no_network, capsys):
+    refusal = refused(capsys, "torchvision:fasterrcnn_mobilenet_v3_large_320_fpn")
+    assert "FasterRCNN cannot be read: what it does at rpn depends on the numbers" in refusal
+    assert "(torch.nonzero)" in refusal
+    deeplab = document(capsys, "torchvision:lraspp_mobilenet_v3_large", "--depth", "1")
+    assert deeplab["input"] == [520, 520, 3]
+
+
+def test_every_classification_model_of_torchvision_can_be_suggested():
+    assert [*TORCHVISION] == models.list_models(module=models)
+    for name in TORCHVISION:
+        assert meant(name, NETWORKS) in (name, f"torchvision:{name}")

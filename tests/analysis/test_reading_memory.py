@@ -1,0 +1,190 @@
+"""Training memory: what the reader says is saved against what torch really saves on the CPU."""
+
+import pytest
+import torch
+import torchvision
+from torch import nn
+from torch.nn import functional
+
+from analysis import AnalysisError, B, H, W
+from analysis.reading import (
+    inference_memory,
+    largest_batch,
+    read,
+    rules_found,
+    training_formula,
+    training_memory,
+)
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+MODELS = {
+    "alexnet": 64,
+    "vgg11": 64,
+    "resnet18": 64,
+    "squeezenet1_1": 64,
+    "mobilenet_v3_small": 64,
+    "shufflenet_v2_x0_5": 64,
+    "regnet_y_400mf": 64,
+    "mnasnet0_5": 64,
+    "densenet121": 32,
+    "efficientnet_b0": 64,
+    "convnext_tiny": 64,
+    "swin_t": 64,
+    "swin_v2_t": 64,
+}
+SLOW = {"vit_b_32": 224, "vit_b_16": 224, "maxvit_t": 224, "googlenet": 96}
+
+
+def really_saved(module, x):
+    """Bytes of the storages that the operators of a real run save; parameters and buffers apart."""
+    kept = {t.untyped_storage().data_ptr() for t in (*module.parameters(), *module.buffers())}
+    storages = {}
+
+    def pack(tensor):
+        storage = tensor.untyped_storage()
+        storages[storage.data_ptr()] = storage
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        output = module(x)
+    saved = sum(one.nbytes() for address, one in storages.items() if address not in kept)
+    del output
+    return saved
+
+
+def model(name):
+    options = {"init_weights": False} if name == "googlenet" else {}
+    return torchvision.models.get_model(name, weights=None, **options).train()
+
+
+def check(name, side):
+    module = model(name)
+    said = training_memory(read(module, (3, side, side), batch=2)).saved.value
+    assert said == really_saved(module, torch.randn(2, 3, side, side))
+
+
+@pytest.mark.parametrize(("name", "side"), MODELS.items(), ids=MODELS)
+def test_what_a_model_saves_is_what_torch_saves(name, side):
+    check(name, side)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "side"), SLOW.items(), ids=SLOW)
+def test_what_a_large_model_saves_is_what_torch_saves(name, side):
+    check(name, side)
+
+
+class Attention(nn.Module):
+    def __init__(self, dropout=0.0):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(16, 4, dropout=dropout, batch_first=True)
+
+    def forward(self, x):
+        return self.attention(x, x, x, need_weights=False)[0]
+
+
+OPERATORS = {
+    "max pool": (nn.MaxPool2d(2), (3, 8, 8)),
+    "max pool and convolution": (nn.Sequential(nn.Conv2d(3, 4, 3), nn.MaxPool2d(2)), (3, 9, 9)),
+    "relu in place": (nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True)), (3, 9, 9)),
+    "batch norm": (nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)), (3, 9, 9)),
+    "layer norm": (nn.Sequential(nn.Linear(6, 6), nn.LayerNorm(6)), (5, 6)),
+    "group norm": (nn.Sequential(nn.Conv2d(3, 4, 3), nn.GroupNorm(2, 4)), (3, 9, 9)),
+    "dropout": (nn.Sequential(nn.Linear(6, 6), nn.Dropout(0.3), nn.Linear(6, 6)), (6,)),
+    "softmax": (nn.Sequential(nn.Linear(6, 6), nn.Softmax(-1)), (6,)),
+    "gelu": (nn.Sequential(nn.Linear(6, 6), nn.GELU()), (6,)),
+    "attention": (Attention(), (7, 16)),
+    "attention with dropout": (Attention(0.1), (7, 16)),
+    "transposed": (nn.ConvTranspose2d(3, 4, 2, 2), (3, 5, 5)),
+    "upsampled": (nn.Sequential(nn.Conv2d(3, 4, 1), nn.Upsample(scale_factor=2)), (3, 5, 5)),
+}
+
+
+@pytest.mark.parametrize(("module", "shape"), OPERATORS.values(), ids=OPERATORS)
+def test_what_an_operator_saves_is_what_torch_saves(module, shape):
+    x = torch.randn(4, *shape, requires_grad=False)
+    said = training_memory(read(module, shape, batch=4)).saved.value
+    assert said == really_saved(module.train(), x)
+
+
+def test_the_saved_bytes_follow_their_formula_to_another_size():
+    reading = read(lambda: model("resnet18"), (3, 64, 64), batch=2)
+    said = training_memory(reading, batch=3, height=96, width=80).saved.value
+    assert said == really_saved(model("resnet18"), torch.randn(3, 3, 96, 80))
+
+
+def test_vgg19_saves_157_megabytes_at_batch_2():
+    reading = read(lambda: model("vgg19"), (3, 224, 224), batch=2)
+    assert round(training_memory(reading).saved.value / 1e6) == 157
+    roles = {one.operator: one.roles for one in rules_found(reading.training)}
+    assert roles["max_pool2d"] == ("own (64-bit integers)",)
+    assert roles["relu"] == ("output",)
+
+
+@pytest.mark.parametrize(("optimizer", "states"), [("sgd", 0), ("momentum", 1), ("adam", 2)])
+@pytest.mark.parametrize(("precision", "size"), [("fp32", 4), ("bf16", 2)])
+def test_gradients_and_optimizer_state_follow_the_parameters(optimizer, states, precision, size):
+    reading = read(nn.Linear(10, 11), (10,))
+    memory = training_memory(reading, optimizer=optimizer, precision=precision)
+    assert memory.weights.value == memory.gradients.value == 121 * size
+    assert memory.state.value == states * 121 * size
+    assert memory.saved.value == 10 * size
+    assert memory.total.value == (2 + states) * 121 * size + 10 * size
+
+
+def test_the_optimizer_states_are_torchs():
+    module = nn.Linear(10, 11)
+    optimizers = {
+        "sgd": torch.optim.SGD(module.parameters(), 0.1),
+        "momentum": torch.optim.SGD(module.parameters(), 0.1, momentum=0.9),
+        "adam": torch.optim.Adam(module.parameters()),
+    }
+    for name, optimizer in optimizers.items():
+        module(torch.ones(1, 10)).sum().backward()
+        optimizer.step()
+        state = [t for one in optimizer.state.values() for t in one.values() if torch.is_tensor(t)]
+        said = training_memory(read(module, (10,)), optimizer=name).state.value
+        assert said == sum(t.nbytes for t in state if t.dim())  # Adam's step counters apart
+
+
+def test_bf16_halves_floats_and_leaves_indices():
+    module = nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.MaxPool2d(2))
+    memory = training_memory(read(module, (3, 10, 10), batch=2), precision="bf16").saved.value
+    inputs, maps, indices = 2 * 300, 2 * 4 * 64, 2 * 4 * 16
+    assert memory == 2 * inputs + 2 * maps + 8 * indices
+    x = torch.randn(2, 3, 10, 10, dtype=torch.bfloat16)
+    assert memory == really_saved(module.bfloat16(), x)
+
+
+def test_the_largest_batch_fits_and_one_more_does_not():
+    formula = training_formula(read(lambda: model("resnet18"), (3, 224, 224)))
+    batch = largest_batch(formula, 4, height=224, width=224)
+    used = formula.total.value.subs({H: 224, W: 224})
+    assert used.subs(B, batch) <= 4 * 2**30 < used.subs(B, batch + 1)
+
+
+def test_unknown_optimizers_and_precisions_are_refused():
+    reading = read(nn.Linear(3, 3), (3,))
+    with pytest.raises(AnalysisError, match="optimizer must be one of sgd, momentum, adam"):
+        training_memory(reading, optimizer="lion")
+    with pytest.raises(AnalysisError, match="precision must be one of fp32, bf16"):
+        training_memory(reading, precision="fp8")
+
+
+def test_evaluation_holds_the_largest_neighbours():
+    module = nn.Sequential(nn.Conv2d(3, 8, 1), nn.Conv2d(8, 2, 1), nn.Conv2d(2, 2, 1))
+    memory = inference_memory(read(module, (3, 10, 10)))
+    assert memory.parts["alive at once"].value == 4 * 100 * (8 + 3)
+    residual = inference_memory(read(Residual(), (3, 10, 10)))
+    assert residual.parts["alive at once"].value == 4 * 100 * 9
+    assert memory.gradients.value == memory.state.value == 0
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1)
+
+    def forward(self, x):
+        return x + self.two(functional.relu(self.one(x)))
