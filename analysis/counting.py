@@ -92,7 +92,7 @@ def counting(name: str) -> Counting:
     """Return the convention of a name.
 
     Raises:
-        AnalysisError: if there is none; it lists them.
+        AnalysisError: If there is none; it lists them.
     """
     if name not in COUNTINGS:
         known = ", ".join(COUNTINGS)
@@ -104,7 +104,7 @@ def count(derivation: Derivation, name: str) -> Number:
     """Return a built-in network's total by a convention.
 
     Raises:
-        AnalysisError: for a convention that counts what a built-in network does not list.
+        AnalysisError: For a convention that counts what a built-in network does not list.
 
     >>> from analysis import vgg19
     >>> count(vgg19(), "torchinfo")

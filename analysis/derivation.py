@@ -49,7 +49,7 @@ def derive(network: Network, itemsize: int = 4) -> Derivation:
     """Derive every number of a network; what it saves for training, in numbers of `itemsize` bytes.
 
     Raises:
-        AnalysisError: if a layer cannot take what reaches it, or two layers share a name.
+        AnalysisError: If a layer cannot take what reaches it, or two layers share a name.
 
     >>> from analysis.layers import Conv
     >>> conv = Conv("conv1", filters=96, kernel=11, stride=4)
@@ -74,7 +74,7 @@ def built_in(derivation: Derivation) -> Network:
     """Return the network of layers that was derived.
 
     Raises:
-        AnalysisError: if a module was read instead.
+        AnalysisError: If a module was read instead.
     """
     if not isinstance(derivation.network, Network):
         raise AnalysisError(

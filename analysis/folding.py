@@ -20,7 +20,7 @@ def fold(derivation: Derivation, depth: int) -> Derivation:
     receptive field of the last one; what they read and write between them is not told.
 
     Raises:
-        AnalysisError: if the depth is not a whole number from 1 up.
+        AnalysisError: If the depth is not a whole number from 1 up.
 
     >>> from analysis import minigooglenet
     >>> [row.layer for row in fold(minigooglenet(), 1).rows][:4]

@@ -64,7 +64,7 @@ def weights_memory(
     """Return the memory of a training step from its counts and the bytes that are saved.
 
     Raises:
-        AnalysisError: for an optimizer or a precision that is not known.
+        AnalysisError: For an optimizer or a precision that is not known.
     """
     size, states = itemsize(precision), _states(optimizer)
     learned = calculation(_times(size, parameters), "{}·{}", size, parameters)
@@ -83,7 +83,7 @@ def evaluation_memory(
     """Return the memory of evaluation from its counts and the bytes that are alive at once.
 
     Raises:
-        AnalysisError: for a precision that is not known.
+        AnalysisError: For a precision that is not known.
     """
     kept = weights_memory(parameters, buffers, alive, "sgd", precision)
     return replace(kept, gradients=ZERO, state=ZERO, alive=True)
@@ -127,7 +127,7 @@ def itemsize(precision: str) -> int:
     """Return the bytes of a number.
 
     Raises:
-        AnalysisError: for a precision that is not known.
+        AnalysisError: For a precision that is not known.
     """
     return _known("precision", precision, BYTES)
 

@@ -146,7 +146,7 @@ def windows(layer: Conv | Pool) -> tuple[Window, Window]:
     """Return the windows along height and width.
 
     Raises:
-        AnalysisError: if a size is not a whole number, or too small, or a pool's padding is more
+        AnalysisError: If a size is not a whole number, or too small, or a pool's padding is more
             than half of its window, so that a window could hold nothing but padding.
 
     >>> windows(Pool("pool1", kernel=3, stride=2))[0]

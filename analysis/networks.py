@@ -46,7 +46,7 @@ def find(name: str) -> Builder:
     """Return the builder of a network.
 
     Raises:
-        AnalysisError: for an unknown name; it lists the known ones.
+        AnalysisError: For an unknown name; it lists the known ones.
 
     >>> find("vgg19")().network.name
     'vgg19'

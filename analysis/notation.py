@@ -91,7 +91,7 @@ def whole(name: str, value: Dimension, at_least: int = 1) -> Expr:
     """Check that a size is a whole number, or can be one; return it as a sympy expression.
 
     Raises:
-        AnalysisError: if it is no integer (a bool is none), or below `at_least`.
+        AnalysisError: If it is no integer (a bool is none), or below `at_least`.
 
     >>> whole("kernel", 3)
     3

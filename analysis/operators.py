@@ -180,7 +180,7 @@ def check_groups(name: str, channels: Dimension, filters: Dimension, groups: Dim
     """Check that channels and filters split evenly; a symbol is taken to.
 
     Raises:
-        AnalysisError: if they do not.
+        AnalysisError: If they do not.
     """
     for what, count in (("input channels", channels), ("filters", filters)):
         remainder = Mod(count, groups)

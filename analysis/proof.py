@@ -66,7 +66,7 @@ class Proof:
     Making one checks every step that is not an assumption.
 
     Raises:
-        AnalysisError: if a step is no identity.
+        AnalysisError: If a step is no identity.
     """
 
     statement: Eq
@@ -84,7 +84,7 @@ class Proof:
         """Return the step of that name.
 
         Raises:
-            AnalysisError: if there is none.
+            AnalysisError: If there is none.
         """
         for step in self.steps:
             if step.name == name:
@@ -207,7 +207,7 @@ def checked(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     """Return the steps, every one an identity.
 
     Raises:
-        AnalysisError: if one is not.
+        AnalysisError: If one is not.
     """
     for step in steps:
         if step.difference != 0:

@@ -83,7 +83,7 @@ def union(name: str, fields: Iterable[Field]) -> Field:
     """Return the hull of what several branches see.
 
     Raises:
-        AnalysisError: if they step by different jumps: then no one size holds at every position.
+        AnalysisError: If they step by different jumps: then no one size holds at every position.
 
     >>> union("concat", [Field(1), Field(3, start=-1), Field(5, start=-2)]).size
     5
@@ -104,7 +104,7 @@ def receptive_field(stack: Iterable[tuple[Dimension, Dimension]]) -> Expr:
     """Return the side of what a stack of `(kernel, stride)` windows sees, in input pixels.
 
     Raises:
-        AnalysisError: if a kernel or a stride is not a positive whole number.
+        AnalysisError: If a kernel or a stride is not a positive whole number.
 
     >>> receptive_field([(5, 1)] * 3)
     13

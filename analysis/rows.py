@@ -224,7 +224,7 @@ class Derivation:
         """Return the row of a layer.
 
         Raises:
-            AnalysisError: if there is none of that name; it says which is near.
+            AnalysisError: If there is none of that name; it says which is near.
         """
         rows = {row.layer: row for row in self.rows}
         if layer not in rows:

@@ -59,7 +59,7 @@ def check_map(name: str, signal: Signal, needs: str = "needs") -> None:
     """Check that a layer which needs a map gets one.
 
     Raises:
-        AnalysisError: if it gets a vector.
+        AnalysisError: If it gets a vector.
     """
     if len(signal.shape) != 3:
         raise AnalysisError(

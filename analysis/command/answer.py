@@ -21,7 +21,7 @@ def answer(asked: Request, width: int | None = None) -> str:
     """Return the text of an answer; `width`: fold tables to so many columns.
 
     Raises:
-        AnalysisError: if a network refuses its input, or does not know what is asked.
+        AnalysisError: If a network refuses its input, or does not know what is asked.
     """
     try:
         return _answer(asked, width)

@@ -24,7 +24,7 @@ def torchvision_model(name: str, sizes: tuple[int, ...] | None) -> tuple[Factory
     transformer is made for the size.
 
     Raises:
-        AnalysisError: for a name that torchvision does not know.
+        AnalysisError: For a name that torchvision does not know.
     """
     from torchvision import models
 
@@ -62,7 +62,7 @@ def from_file(path: Path, name: str) -> Factory | Any:
     """Run a Python file and return its function, class or module of that name.
 
     Raises:
-        AnalysisError: if there is no such file or name, or if running the file fails.
+        AnalysisError: If there is no such file or name, or if running the file fails.
     """
     if not path.is_file():
         raise AnalysisError(f"there is no file {path}; write path/to/file.py:FACTORY")

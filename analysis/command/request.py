@@ -32,7 +32,7 @@ def request(flags: Namespace) -> Request:
     """Check the flags and find the networks.
 
     Raises:
-        AnalysisError: for flags that contradict one another, or a network that nobody knows.
+        AnalysisError: For flags that contradict one another, or a network that nobody knows.
     """
     for problem in _problems(flags):
         raise AnalysisError(problem)
@@ -92,7 +92,7 @@ def source(name: str, flags: Namespace) -> Source:
     """Find a network by what a user calls it.
 
     Raises:
-        AnalysisError: for a name that nobody knows; it says what may be meant.
+        AnalysisError: For a name that nobody knows; it says what may be meant.
     """
     place, colon, rest = name.rpartition(":")
     if not colon:

@@ -16,7 +16,7 @@ def sizes(written: str) -> tuple[int, ...]:
     """Read `HEIGHTxWIDTHxCHANNELS`, or for a module `LENGTHxCHANNELS` or `FEATURES`.
 
     Raises:
-        AnalysisError: for anything but whole numbers from 1 to 999,999, and for a square image
+        AnalysisError: For anything but whole numbers from 1 to 999,999, and for a square image
             with its channels first.
 
     >>> sizes("227x227x3")
@@ -38,7 +38,7 @@ def image(read: tuple[int, ...], written: str) -> dict[str, int]:
     """Name the three sizes of an image.
 
     Raises:
-        AnalysisError: if there are not three.
+        AnalysisError: If there are not three.
 
     >>> image((227, 227, 3), "227x227x3")
     {'height': 227, 'width': 227, 'channels': 3}
@@ -52,7 +52,7 @@ def count(name: str, written: str) -> int:
     """Read a whole number.
 
     Raises:
-        AnalysisError: if it is none, or has more than six digits.
+        AnalysisError: If it is none, or has more than six digits.
 
     >>> count("batch", "64")
     64
@@ -66,7 +66,7 @@ def settings(name: str, pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     """Read a builder's own parameters, each converted to the type of its default.
 
     Raises:
-        AnalysisError: for an unknown parameter, one that is given twice, or a value of another
+        AnalysisError: For an unknown parameter, one that is given twice, or a value of another
             type; it says what is expected.
 
     >>> settings("inception-reduced", [("reduce_3x3", "32")])

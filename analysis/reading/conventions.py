@@ -204,6 +204,6 @@ def convention(name: str) -> Convention:
     """Return the convention of a name.
 
     Raises:
-        AnalysisError: if there is none; it lists them.
+        AnalysisError: If there is none; it lists them.
     """
     return CONVENTIONS[counting(name).name]

@@ -33,7 +33,7 @@ def training_memory(
     """Return the bytes that a training step keeps, at this or another size.
 
     Raises:
-        AnalysisError: for an optimizer or a precision that is not known.
+        AnalysisError: For an optimizer or a precision that is not known.
     """
     size = itemsize(precision)
     trained = reading.training
@@ -73,7 +73,7 @@ def largest_batch(
     The formula is a + b·B bytes, so the batch is ⌊(budget − a)/b⌋; 0 where not one image fits.
 
     Raises:
-        AnalysisError: if the formula still has another symbol than B.
+        AnalysisError: If the formula still has another symbol than B.
     """
     sizes = {symbol: size for symbol, size in ((H, height), (W, width)) if size is not None}
     total = sympify(memory.total.value).subs(sizes)

@@ -167,7 +167,7 @@ class Reading:
         """Return the rows in numbers at other sizes.
 
         Raises:
-            AnalysisError: if the module itself refuses an input of that size.
+            AnalysisError: If the module itself refuses an input of that size.
         """
         shape = self.resized(height=height, width=width, batch=batch)
         sizes = symbols(shape, self.tokens)
@@ -269,7 +269,7 @@ def read(
         dtype: of the input; float32 unless given (int64 for token ids).
 
     Raises:
-        AnalysisError: for a shape that is none, or one that the module refuses.
+        AnalysisError: For a shape that is none, or one that the module refuses.
     """
     sizes = _checked((batch, *shape))
     on = on_meta(module)

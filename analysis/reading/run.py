@@ -32,7 +32,7 @@ def on_meta(module: nn.Module | Callable[[], nn.Module]) -> nn.Module:
     parameters: a shallow twin with meta parameters is read.
 
     Raises:
-        AnalysisError: if the factory fails, or makes no module.
+        AnalysisError: If the factory fails, or makes no module.
     """
     if isinstance(module, nn.Module):
         return meta_twin(module)
@@ -97,7 +97,7 @@ def run(
     """Run a module that is on the meta device on one input, and return what the tracer saw.
 
     Raises:
-        AnalysisError: if the module itself refuses the input; it quotes what torch said.
+        AnalysisError: If the module itself refuses the input; it quotes what torch said.
     """
     stores = Stores([*module.parameters(), *module.buffers()]) if training else None
     tracer = Tracer(module, stores)

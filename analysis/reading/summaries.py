@@ -55,7 +55,7 @@ class Summary:
         """The rows in B, H and W, checked by a run at other sizes.
 
         Raises:
-            AnalysisError: for a built-in network: derive that one with `analysis.SYMBOLS`.
+            AnalysisError: For a built-in network: derive that one with `analysis.SYMBOLS`.
         """
         return self._read("closed_form").closed_form
 
@@ -153,7 +153,7 @@ def summary(
     """Summarize a torch module, a factory of one, a built-in network or its name, or a derivation.
 
     Raises:
-        AnalysisError: for a module without a shape, or a shape that the network refuses.
+        AnalysisError: For a module without a shape, or a shape that the network refuses.
     """
     if isinstance(network, Derivation):
         return Summary(network)

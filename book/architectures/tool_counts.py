@@ -186,7 +186,7 @@ def asked_alone(name: str) -> Answers:
     """Ask a tool in a process of its own.
 
     Raises:
-        CountsError: if that process failed.
+        CountsError: If that process failed.
     """
     print(name, file=sys.stderr)
     command = [sys.executable, "-W", "ignore", "-m", MODULE, name]
@@ -200,7 +200,7 @@ def ask_all() -> Counts:
     """Ask every tool.
 
     Raises:
-        CountsError: if a tool is not installed.
+        CountsError: If a tool is not installed.
     """
     if absent := [package for package in PACKAGES if find_spec(package) is None]:
         raise CountsError(
@@ -219,7 +219,7 @@ def read(path: Path = STORED) -> Counts:
     """Read stored counts; in a notebook, they become a part of what the chapter depends on.
 
     Raises:
-        CountsError: if they are missing or damaged.
+        CountsError: If they are missing or damaged.
     """
     trace.show_files(path)
     try:
