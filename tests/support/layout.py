@@ -50,7 +50,7 @@ MAY_HIDE = {
     (
         "analysis.reading",
         "import_module()",
-    ): "its own modules, only when asked for: they need torch",
+    ): "its own modules, which need torch, when asked for",
     ("book.__main__", "import_module()"): "a command, which stands just below",
     ("book.builder.options", "resolve_name()"): "what a book's configuration names",
     ("book.commands.first_epoch", "import models"): "whichever is there: it looks where that is",
