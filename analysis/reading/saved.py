@@ -12,7 +12,7 @@ from torch.nn import functional
 from analysis.reading.calls import Call, tensors_in
 from analysis.reading.marks import Marks
 from analysis.reading.pointwise import resolved
-from analysis.reading.sizes import Shape, times
+from analysis.reading.sizes import Shape, times, values
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Saved:
     floating: bool
 
     def itemsize(self, floating: int) -> int:
-        """Return the bytes of one number, those of a floating one as given."""
-        return floating if self.floating else self.bits // 8
+        """Return the bytes of one number, those of a single-precision one as given."""
+        return floating if self.floating and self.bits == 32 else self.bits // 8
 
     @property
     def numbers(self) -> int:
@@ -84,12 +84,37 @@ class Stores:
         self.alive.append(storage)
         shape = self.shapes.get(storage._cdata)
         if shape is None:
-            spread = resolved(tuple(tensor.shape), known)
+            spread = regrouped(tuple(tensor.shape), known)
             strides = zip(spread, tensor.stride(), strict=True)
             shape = tuple(size if stride else 1 for size, stride in strides)
             self.shapes[storage._cdata] = shape
         role = _role(storage._cdata, call, outs)
         return Saved(role, shape, tensor.element_size() * 8, tensor.is_floating_point())
+
+
+def regrouped(real: Shape, known: list[Shape]) -> Shape:
+    """Give a shape its formulas, also where it joins neighbouring sizes of a known one.
+
+    A linear layer that copies its input saves (B, L, C) as (B·L, C).
+    """
+    if real in map(values, known):
+        return resolved(real, known)
+    joined = (_joined(real, shape) for shape in known)
+    return next((shape for shape in joined if shape), None) or resolved(real, known)
+
+
+def _joined(real: Shape, shape: Shape) -> Shape | None:
+    """Return the products of neighbouring sizes that make a shape, or nothing."""
+    rest, found = list(shape), []
+    for size in real:
+        group = rest[:1]
+        while len(group) < len(rest) and times(values(group)) < size:
+            group = rest[: len(group) + 1]
+        if times(values(group)) != size:
+            return None
+        found.append(times(group))
+        rest = rest[len(group) :]
+    return None if rest or len(real) == len(shape) else tuple(found)
 
 
 def _role(storage: int, call: Call, outs: list[Tensor]) -> str:

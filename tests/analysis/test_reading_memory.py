@@ -114,6 +114,42 @@ def test_the_saved_bytes_follow_their_formula_to_another_size():
     assert said == really_saved(model("resnet18"), torch.randn(3, 3, 96, 80))
 
 
+class Tokens(nn.Module):
+    """A linear layer on a turned map, which torch copies into one matrix."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(3, 8)
+
+    def forward(self, x):
+        return self.linear(x.flatten(2).transpose(1, 2))
+
+
+def small_vit():
+    return torchvision.models.VisionTransformer(32, 8, 2, 4, 64, 128, num_classes=10).train()
+
+
+UNLIKE = {"tokens": (Tokens, (3, 16, 16)), "ViT": (small_vit, (3, 32, 32))}
+
+
+@pytest.mark.parametrize(("make", "shape"), UNLIKE.values(), ids=UNLIKE)
+def test_the_formula_holds_at_batches_other_than_the_one_read_at(make, shape):
+    reading = read(make, shape)
+    formula = training_formula(reading).saved.value
+    for batch in (2, 3, 5):
+        real = really_saved(make(), torch.randn(batch, *shape))
+        assert formula.subs({B: batch, H: shape[1], W: shape[2]}) == real
+        assert training_memory(reading, batch=batch).saved.value == real
+
+
+def test_vit_b_16_saves_what_torch_keeps_of_three_images():
+    reading = read(lambda: model("vit_b_16"), (3, 224, 224))
+    formula = training_formula(reading)
+    sizes = {H: 224, W: 224}
+    assert formula.saved.value.subs(sizes | {B: 3}) == 354_482_040  # torch's hooks, on the CPU
+    assert largest_batch(formula, 24, height=224, width=224) == 206
+
+
 def test_vgg19_saves_157_megabytes_at_batch_2():
     reading = read(lambda: model("vgg19"), (3, 224, 224), batch=2)
     assert round(training_memory(reading).saved.value / 1e6) == 157
