@@ -59,19 +59,27 @@ class Memory:
 
 
 def weights_memory(
-    parameters: Number, buffers: Number, saved: Calculation, optimizer: str, precision: str
+    parameters: Number,
+    buffers: Number,
+    saved: Calculation,
+    optimizer: str,
+    precision: str,
+    *,
+    learned: Number | None = None,
 ) -> Memory:
     """Return the memory of a training step from its counts and the bytes that are saved.
+
+    Only the parameters that are `learned` have a gradient and a state: all, unless told.
 
     Raises:
         AnalysisError: For an optimizer or a precision that is not known.
     """
     size, states = itemsize(precision), _states(optimizer)
-    learned = calculation(_times(size, parameters), "{}·{}", size, parameters)
+    learned = parameters if learned is None else learned
     return Memory(
-        weights=learned,
-        gradients=learned,
-        state=calculation(_times(states * size, parameters), "{}·{}·{}", states, size, parameters),
+        weights=calculation(_times(size, parameters), "{}·{}", size, parameters),
+        gradients=calculation(_times(size, learned), "{}·{}", size, learned),
+        state=calculation(_times(states * size, learned), "{}·{}·{}", states, size, learned),
         buffers=calculation(_times(size, buffers), "{}·{}", size, buffers),
         saved=saved,
     )

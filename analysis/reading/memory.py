@@ -7,8 +7,9 @@ once, and parameters that an operator saves do not count again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import torch
 from sympy import floor, sympify
 
 from analysis.errors import AnalysisError
@@ -32,15 +33,18 @@ def training_memory(
 ) -> Memory:
     """Return the bytes that a training step keeps, at this or another size.
 
+    A batch of 1 is run as such: torch copies less of it than the formula of a batch says.
+
     Raises:
-        AnalysisError: For an optimizer or a precision that is not known.
+        AnalysisError: For an optimizer or a precision that is not known, for a module whose saved
+            bytes are not known, and for a size at which it cannot be trained.
     """
-    size = itemsize(precision)
+    size = _checked(reading, precision)
     trained = reading.training
     shape = reading.resized(batch=batch, height=height, width=width)
     sizes = symbols(shape, reading.tokens)
-    if not trained.holds(sizes):
-        trained = trained.again((max(2, shape[0]), *shape[1:]))
+    if shape[0] == 1 or not trained.holds(sizes):
+        trained = _told(trained.again(shape))
     return _memory(
         reading, optimizer, precision, calculation(saved_formula(trained.steps, size).at(sizes))
     )
@@ -49,14 +53,62 @@ def training_memory(
 def training_formula(
     reading: Reading, *, optimizer: str = "adam", precision: str = "fp32"
 ) -> Memory:
-    """Return the same in closed form, in B, H and W."""
-    size = itemsize(precision)
-    form = saved_formula(reading.training.steps, size).form
+    """Return the same in closed form, in B ≥ 2, H and W.
+
+    Raises:
+        AnalysisError: Also where a run at other sizes does not bear the formula out.
+    """
+    size = _checked(reading, precision)
+    trained = reading.training
+    if not trained.check.passed:
+        raise AnalysisError(
+            f"what training {reading.name} saves has no closed form that can be trusted: "
+            f"{trained.check.told}; take training_memory, which runs it at the size you ask for"
+        )
+    form = saved_formula(trained.steps, size).form
     return _memory(reading, optimizer, precision, calculation(plain(form)))
 
 
+def _checked(reading: Reading, precision: str) -> int:
+    """Return the bytes of a number, if that is all it takes to know what training saves."""
+    size = itemsize(precision)
+    _told(reading.training)
+    tensors = (*reading.module.parameters(), *reading.module.buffers())
+    others = {t.dtype for t in tensors if t.is_floating_point() or t.is_complex()} - {torch.float32}
+    if others:
+        raise AnalysisError(
+            f"{reading.name} holds numbers of {', '.join(sorted(map(str, others)))}: its memory is "
+            "counted for a module in torch.float32, and precision says what it will be trained in"
+        )
+    return size
+
+
+def _told(trained: Reading) -> Reading:
+    """Return a reading in training of which all saved bytes are known."""
+    if trained.trace.unsaved:
+        raise AnalysisError(
+            f"the bytes that {', '.join(trained.trace.unsaved)} saves for the backward pass are "
+            f"not known, so that the training memory of {trained.name} is not either"
+        )
+    return trained
+
+
 def _memory(reading: Reading, optimizer: str, precision: str, saved: Calculation) -> Memory:
-    return weights_memory(*_held(reading), saved, optimizer, precision)
+    learned = sum(p.numel() for p in reading.module.parameters() if p.requires_grad)
+    kept = weights_memory(*_held(reading), saved, optimizer, precision, learned=learned)
+    return _with_whole_numbers(kept, reading, itemsize(precision))
+
+
+def _with_whole_numbers(kept: Memory, reading: Reading, size: int) -> Memory:
+    """Return the memory with buffers of integers, which no precision changes, in their own bytes.
+
+    Counters, which have no dimension, are left out.
+    """
+    held = [one for one in reading.module.buffers() if one.dim()]
+    if all(one.is_floating_point() for one in held):
+        return kept
+    bytes_ = sum(b.numel() * (size if b.is_floating_point() else b.element_size()) for b in held)
+    return replace(kept, buffers=calculation(bytes_))
 
 
 def _held(reading: Reading) -> tuple[int, int]:
@@ -124,4 +176,5 @@ def inference_memory(
     read = reading if reading.holds(sizes) else reading.again(shape)
     known: dict[Term, int] = {}
     peak = read.trace.lives.peak(lambda one: term(one).valued(sizes, known), size)
-    return evaluation_memory(*_held(reading), calculation(peak), precision)
+    kept = evaluation_memory(*_held(reading), calculation(peak), precision)
+    return _with_whole_numbers(kept, reading, size)

@@ -119,6 +119,7 @@ def run(
             raise
         except Exception as error:
             raise AnalysisError(_refusal(module, shape, tracer, error)) from error
+    tracer.trace.unsaved = stores.untold() if stores else ()
     tracer.trace.outputs = tuple(marks_of(tensor) for tensor in tensors_in(output))
     return tracer.trace
 

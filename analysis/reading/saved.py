@@ -46,6 +46,7 @@ class Stores:
         self.alive: list[Any] = [tensor.untyped_storage() for tensor in kept]
         self.counted = {storage._cdata for storage in self.alive}
         self.waiting: list[Tensor] = []
+        self.unknown: list[str] = []
 
     def pack(self, tensor: Tensor) -> Tensor:
         """Note a tensor that is being saved."""
@@ -63,6 +64,8 @@ class Stores:
         self, call: Call, outs: list[Tensor], inputs: tuple[Marks, ...], marks: tuple[Marks, ...]
     ) -> tuple[Saved, ...]:
         """Return what the operator that has just run saved for the first time."""
+        if differs_here(call):
+            self.unknown.append(_name(call))
         for tensor, one in zip(outs, marks, strict=True):
             if not tensor._is_view() or tensor.untyped_storage()._cdata not in self.shapes:
                 self.know(tensor, one.shape)
@@ -73,6 +76,14 @@ class Stores:
             for tensor in waiting
             if (saved := self._saved(tensor, call, outs, known)) is not None
         )
+
+    def untold(self) -> tuple[str, ...]:
+        """Return whose saved bytes are not known, after the run: what nobody asked for comes last.
+
+        A `torch.autograd.Function` saves after its operators have run.
+        """
+        last = ["torch.autograd.Function"] if self.waiting else []
+        return tuple(dict.fromkeys([*self.unknown, *last]))
 
     def _saved(
         self, tensor: Tensor, call: Call, outs: list[Tensor], known: list[Shape]
@@ -115,6 +126,29 @@ def _joined(real: Shape, shape: Shape) -> Shape | None:
         found.append(times(group))
         rest = rest[len(group) :]
     return None if rest or len(real) == len(shape) else tuple(found)
+
+
+RECURRENT = ("lstm", "gru", "lstm_cell", "gru_cell")
+"""Operators that save other tensors on a real device than on the meta device."""
+
+
+def differs_here(call: Call) -> bool:
+    """Return whether a real device saves something that the meta device does not show."""
+    name = _name(call)
+    return name in RECURRENT or (name == "scaled_dot_product_attention" and not _usual(call))
+
+
+def _name(call: Call) -> str:
+    return getattr(call.function, "__name__", "")
+
+
+def _usual(call: Call) -> bool:
+    """Return whether `attended` knows which way torch attends."""
+    query, key, value = (call.argument(i, n) for i, n in enumerate(("query", "key", "value")))
+    mask = call.argument(3, "attn_mask")
+    plain = mask is None or (mask.is_floating_point() and not mask.requires_grad)
+    alike = query.dim() == 4 and query.shape[-1] == key.shape[-1] == value.shape[-1]
+    return plain and alike and not call.argument(7, "enable_gqa")
 
 
 def _role(storage: int, call: Call, outs: list[Tensor]) -> str:

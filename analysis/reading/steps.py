@@ -61,6 +61,7 @@ class Trace:
     entry: Marks | None = None
     lives: Lives = field(default_factory=lambda: Lives(set()))
     outputs: tuple[Marks, ...] = ()
+    unsaved: tuple[str, ...] = ()
 
 
 def operator_name(function: Any) -> str:

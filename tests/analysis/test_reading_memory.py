@@ -142,6 +142,137 @@ def test_the_formula_holds_at_batches_other_than_the_one_read_at(make, shape):
         assert training_memory(reading, batch=batch).saved.value == real
 
 
+def test_a_batch_of_one_is_run_as_such():
+    shape = (7, 16)
+    for module in (Attention(0.1), nn.TransformerEncoderLayer(16, 4, 32, batch_first=True)):
+        said = training_memory(read(module, shape), batch=1).saved.value
+        assert said == really_saved(module.train(), torch.randn(1, *shape))
+
+
+class Rooted(nn.Module):
+    """Its side is a float on the way: no formula of it is right."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 1)
+
+    def forward(self, x):
+        side = int((x.shape[2] * x.shape[3]) ** 0.5)
+        return self.conv(functional.interpolate(x, size=(side, side)))
+
+
+def test_a_formula_that_a_second_run_contradicts_is_refused_and_the_size_run_instead():
+    reading = read(Rooted, (3, 16, 16))
+    with pytest.raises(AnalysisError, match=r"no closed form that can be trusted.*contradicts"):
+        training_formula(reading)
+    real = really_saved(Rooted(), torch.randn(3, 3, 32, 18))
+    assert training_memory(reading, batch=3, height=32, width=18).saved.value == real
+    real = really_saved(Rooted(), torch.randn(1, 3, 32, 18))
+    assert training_memory(reading, height=32, width=18).saved.value == real
+
+
+class Attending(nn.Module):
+    def __init__(self, **options):
+        super().__init__()
+        self.linear, self.options = nn.Linear(16, 16), options
+
+    def forward(self, x):
+        heads = self.linear(x).unflatten(2, (4, 4)).transpose(1, 2)
+        keys = heads[:, :2] if "enable_gqa" in self.options else heads
+        options = dict(self.options)
+        if "attn_mask" in options:
+            options["attn_mask"] = torch.ones(7, 7, device=x.device).to(options["attn_mask"])
+        return functional.scaled_dot_product_attention(heads, keys, keys, **options)
+
+
+class Flat(nn.Module):
+    def forward(self, x):
+        return functional.scaled_dot_product_attention(x, x, x)
+
+
+class Kept(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x, x.exp())
+        return x.sigmoid()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient
+
+
+class Custom(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(16, 16)
+
+    def forward(self, x):
+        return Kept.apply(self.linear(x))
+
+
+UNKNOWN = {
+    "lstm": nn.LSTM(16, 8),
+    "gru": nn.GRU(16, 8),
+    "scaled_dot_product_attention": Flat(),
+    "attention with a mask of truths": Attending(attn_mask=torch.bool),
+    "attention with grouped queries": Attending(enable_gqa=True),
+    "torch.autograd.Function": Custom(),
+}
+
+
+@pytest.mark.parametrize(("name", "module"), UNKNOWN.items(), ids=UNKNOWN)
+def test_operators_whose_saved_bytes_are_not_known_are_refused_by_name(name, module):
+    reading = read(module, (7, 16))
+    name = "scaled_dot_product_attention" if "attention" in name else name
+    for memory in (training_memory, training_formula):
+        with pytest.raises(AnalysisError, match=f"the bytes that {name} saves .* are not known"):
+            memory(reading)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"attn_mask": torch.float32}, {"is_causal": True}], ids=str
+)
+def test_attention_that_is_known_saves_what_torch_saves(options):
+    reading = read(Attending(**options), (7, 16))
+    for batch in (1, 2, 3, 5):
+        said = training_memory(reading, batch=batch).saved.value
+        assert said == really_saved(Attending(**options), torch.randn(batch, 7, 16))
+
+
+class Doubled(nn.Module):
+    def forward(self, x):
+        return x.double().exp()
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_modules_of_other_numbers_are_refused(dtype):
+    reading = read(nn.Linear(6, 6).to(dtype), (6,), dtype=dtype)
+    with pytest.raises(AnalysisError, match=f"holds numbers of {dtype}"):
+        training_memory(reading)
+
+
+def test_numbers_that_a_module_doubles_itself_count_as_doubles():
+    module = nn.Sequential(nn.Linear(6, 6), Doubled())
+    said = training_memory(read(module, (6,), batch=3)).saved.value
+    assert said == really_saved(module, torch.randn(3, 6))
+
+
+def test_frozen_parameters_have_no_gradient_and_no_state():
+    module = nn.Sequential(nn.Linear(6, 6), nn.Linear(6, 2))
+    module[0].requires_grad_(requires_grad=False)
+    memory = training_memory(read(module, (6,)))
+    assert memory.weights.value == 4 * (42 + 14)
+    assert (memory.gradients.value, memory.state.value) == (4 * 14, 8 * 14)
+
+
+def test_buffers_of_integers_keep_their_own_bytes():
+    module = nn.Linear(6, 6)
+    module.register_buffer("places", torch.arange(5))
+    for precision in ("fp32", "bf16"):
+        assert training_memory(read(module, (6,)), precision=precision).buffers.value == 40
+        assert inference_memory(read(module, (6,)), precision=precision).buffers.value == 40
+
+
 def test_vit_b_16_saves_what_torch_keeps_of_three_images():
     reading = read(lambda: model("vit_b_16"), (3, 224, 224))
     formula = training_formula(reading)
