@@ -147,6 +147,11 @@ class Module:
                 "which layer has most alive at once depends on the size of the input: leave out "
                 "--closed-form, or ask for --memory training"
             )
+        if self.closed_form and self.batch == 1:
+            raise AnalysisError(
+                "the closed form of what training keeps is that of two images or more: leave out "
+                "--closed-form, or ask for --batch 2"
+            )
         if not training:
             return memory.inference_memory(self.reading, precision=precision)
         make = memory.training_formula if self.closed_form else memory.training_memory

@@ -110,6 +110,8 @@ def test_memory_and_conventions_of_a_module(capsys):
     assert written["memory"]["bytes"]["weights"] == 2 * 11_689_512
     refusal = refused(capsys, "torchvision:resnet18", "--closed-form", "--memory", "inference")
     assert "depends on the size of the input" in refusal
+    flags = ("--closed-form", "--batch", "1", "--memory", "training")
+    assert "two images or more" in refused(capsys, "torchvision:resnet18", *flags)
 
 
 def test_modules_are_folded_and_compared_with_built_in_networks(capsys):
