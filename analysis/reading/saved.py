@@ -128,7 +128,7 @@ def _joined(real: Shape, shape: Shape) -> Shape | None:
     return None if rest or len(real) == len(shape) else tuple(found)
 
 
-RECURRENT = ("lstm", "gru", "lstm_cell", "gru_cell")
+RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell")
 """Operators that save other tensors on a real device than on the meta device."""
 
 

@@ -213,6 +213,7 @@ class Custom(nn.Module):
 UNKNOWN = {
     "lstm": nn.LSTM(16, 8),
     "gru": nn.GRU(16, 8),
+    "rnn_tanh": nn.RNN(16, 8),
     "scaled_dot_product_attention": Flat(),
     "attention with a mask of truths": Attending(attn_mask=torch.bool),
     "attention with grouped queries": Attending(enable_gqa=True),
