@@ -79,7 +79,8 @@ def check(
         found = compared(trace, second, layers, sizes)
         notes = after_leak(trace, layers) | found
         return Check(sizes, notes, kept, first, leaks, len(found))
-    return Check(None, after_leak(trace, layers), first=first, leaks=leaks)
+    alone = dict.fromkeys(layers, "no other size was accepted: the formula is unchecked")
+    return Check(None, alone | after_leak(trace, layers), first=first, leaks=leaks)
 
 
 def after_leak(trace: Trace, layers: list[str]) -> dict[str, str]:

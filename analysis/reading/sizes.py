@@ -222,7 +222,7 @@ def _compared(sign: str) -> Callable[..., Any]:
     return lambda self, other: self.compare(sign, other)
 
 
-ENDINGS = words("hash int trunc and rand or ror xor rxor invert rlshift rrshift")
+ENDINGS = words("hash int trunc and rand or ror xor rxor invert rlshift rrshift rpow")
 """What ends the formula of a size. A text does not: most are messages of an assertion."""
 
 PARTS = words("add sub mul truediv floordiv mod pow")

@@ -73,6 +73,7 @@ CONDITIONS = {
     "a float compared": half_if_large,
     "a shift": half_by_shift,
     "a set": half_in_set,
+    "a power": sized(lambda side: (2**side).bit_length()),
     "a name": half_by_name,
     "a root": half_by_root,
     "blocks in a loop": blocks,
@@ -114,6 +115,7 @@ LEAKS = (
     "interpolated by 0.7",
     "a root",
     "a set",
+    "a power",
 )
 
 
@@ -134,6 +136,17 @@ def test_a_float_that_no_object_sees_is_found_by_the_second_run(name):
     assert not reading.check.passed
     assert not reading.holds({"B": 1, "H": 120, "W": 100})
     assert "reader's sight" in reading.closed_form.row("conv").note
+
+
+def test_a_formula_that_no_other_size_could_check_says_so():
+    def only_once(x):
+        if x.shape[0] == 1 and x.shape[2] == 8 and x.shape[3] == 8:
+            return x
+        raise ValueError("one size only")
+
+    reading = read(Then(only_once), (3, 8, 8))
+    assert "unchecked" in reading.closed_form.row("conv").note
+    assert not reading.holds({"B": 1, "H": 9, "W": 8})
 
 
 def test_the_bound_of_a_slice_is_a_guard():
