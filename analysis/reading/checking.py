@@ -25,11 +25,13 @@ class Check:
     notes: dict[str, str] = field(default_factory=dict)
     fixed: frozenset[str] = frozenset()
     first: dict[str, int] = field(default_factory=dict)
+    leaks: tuple[str, ...] = ()
+    contradicted: int = 0
 
     @property
     def passed(self) -> bool:
-        """Whether a second run was possible and contradicted no row."""
-        return self.sizes is not None and not self.notes
+        """Whether a second run contradicted no row, and every size kept its formula."""
+        return self.sizes is not None and not self.notes and not self.leaks
 
     def covers(self, sizes: dict[str, int]) -> bool:
         """Return whether formulas may be used: checked, and only what was varied differs."""
@@ -41,9 +43,17 @@ class Check:
         if self.sizes is None:
             return "no other size was accepted, so the closed forms are unchecked"
         where = ", ".join(f"{axis} = {size}" for axis, size in self.sizes.items())
-        outcome = f"contradicts {len(self.notes)} rows" if self.notes else "agrees with every row"
+        many = self.contradicted
+        outcome = f"contradicts {many} rows" if many else "agrees with every row"
+        if self.leaks:
+            outcome += f", but {bare(self.leaks)}: other sizes may differ"
         held = f"; {' and '.join(sorted(self.fixed))} could not be varied" if self.fixed else ""
         return f"a second run at {where} {outcome}{held}"
+
+
+def bare(layers: Sequence[str]) -> str:
+    """Say where sizes became bare numbers."""
+    return f"a size became a bare number in {', '.join(one or 'the module' for one in layers)}"
 
 
 def check(
@@ -56,7 +66,7 @@ def check(
 ) -> Check:
     """Run again at other sizes at which the guards hold, and compare every row."""
     guards = list(trace.journal.guards.values())
-    first = symbols(shape, tokens)
+    first, leaks = symbols(shape, tokens), tuple(trace.journal.leaks)
     for sizes in candidates(first):
         other = shaped(shape, sizes, tokens)
         if not all(guard.holds(sizes) for guard in guards):
@@ -66,8 +76,18 @@ def check(
         except AnalysisError:
             continue
         kept = frozenset(axis for axis in sizes if sizes[axis] == first[axis])
-        return Check(sizes, compared(trace, second, layers, sizes), kept, first)
-    return Check(None, first=first)
+        found = compared(trace, second, layers, sizes)
+        notes = after_leak(trace, layers) | found
+        return Check(sizes, notes, kept, first, leaks, len(found))
+    alone = dict.fromkeys(layers, "no other size was accepted: the formula is unchecked")
+    return Check(None, alone | after_leak(trace, layers), first=first, leaks=leaks)
+
+
+def after_leak(trace: Trace, layers: list[str]) -> dict[str, str]:
+    """Return a note for each row after a size became a bare number."""
+    since = trace.journal.since
+    said = "a size became a bare number before: the formula may hold at this size alone"
+    return {} if since is None else dict.fromkeys(layers[since:], said)
 
 
 CHANGES: tuple[dict[str, Callable[[int], int]], ...] = (

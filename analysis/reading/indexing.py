@@ -7,9 +7,10 @@ from torch import Tensor
 
 from analysis.reading.axes import NOWHERE, Part, along
 from analysis.reading.calls import Call, rule, shape_of
+from analysis.reading.journal import SIGNS
 from analysis.reading.marks import Marks, Sight
 from analysis.reading.pointwise import resolved
-from analysis.reading.sizes import ceil_divide, fixed
+from analysis.reading.sizes import ceil_divide, compared, fixed
 from analysis.rows import Status
 
 
@@ -50,23 +51,32 @@ def sliced(marks: Marks, index: tuple[Any, ...]) -> Marks:
 
 
 def _bound(value: int | None, size: int, otherwise: int) -> int:
-    """Return a slice's end, counted from the front and cut at the size, without a guard."""
+    """Return a slice's end, counted from the front and cut at the size; a guard says which."""
     if value is None:
         return otherwise
+    if type(value) is int and value in (0, 1):
+        return min(value, fixed(size))
     placed = value if fixed(value) >= 0 else size + value
-    if fixed(placed) < 0:
+    if not _told(placed, ">=", 0, fixed(value) < -1):
         return 0
-    wanted = fixed(placed) < fixed(size) or (type(placed) is not int and _is_all(placed, size))
-    return placed if wanted else size
+    if type(placed) is int or fixed(placed) > fixed(size):
+        inside = _told(placed, "<", size, fixed(value) >= 0)
+    else:
+        inside = _told(placed, "<=", size, fixed(value) >= 0)
+    return placed if inside else size
 
 
-def _is_all(stop: int, size: int) -> bool:
-    """Return whether a size given as the end is the whole: then it is meant, as after padding."""
-    return fixed(stop) == fixed(size)
+def _told(left: int, sign: str, right: int, guarded: bool) -> bool:
+    """Compare sizes; with a guard only where they could come out otherwise."""
+    if not guarded:
+        return SIGNS[sign](fixed(left), fixed(right))
+    return compared(left, sign, right)
 
 
 def _length(size: int, one: slice) -> int:
     start, stop = _bound(one.start, size, 0), _bound(one.stop, size, size)
+    if fixed(start) > 1 and not compared(start, "<=", stop):
+        return 0
     if fixed(stop) <= fixed(start):
         return 0
     return ceil_divide(stop - start, one.step) if one.step not in (None, 1) else stop - start

@@ -7,7 +7,7 @@ from analysis.reading.axes import NOWHERE, Axes, along, merged
 from analysis.reading.calls import Call, marks_of, rule, shape_of
 from analysis.reading.marks import Marks, Sight, meet
 from analysis.reading.pointwise import resolved
-from analysis.reading.sizes import Shape, ceil_divide, fixed, values
+from analysis.reading.sizes import Shape, ceil_divide, compared, fixed, values
 from analysis.reading.views import rearranged, sizes_from
 from analysis.rows import Status
 
@@ -100,6 +100,7 @@ def _chunked(call: Call) -> tuple[Marks, ...]:
     marks, count = call.marks(0), call.argument(1, "chunks")
     dim = call.argument(2, "dim", 0) % len(marks.shape)
     each = ceil_divide(marks.shape[dim], count)
+    compared(ceil_divide(marks.shape[dim], each), "==", len(call.out))
     return _cut(marks, dim, [each] * (len(call.out) - 1))
 
 
@@ -108,6 +109,8 @@ def _cut_up(call: Call) -> tuple[Marks, ...]:
     marks = call.marks(0)
     each = call.options.get("split_size", call.argument(1, "split_size_or_sections"))
     dim = call.argument(2, "dim", 0) % len(marks.shape)
+    if isinstance(each, int):
+        compared(ceil_divide(marks.shape[dim], each), "==", len(call.out))
     sizes = [each] * len(call.out) if isinstance(each, int) else list(each)
     return _cut(marks, dim, sizes[: len(call.out) - 1])
 

@@ -13,12 +13,14 @@ from torch import nn
 from analysis.errors import AnalysisError
 from analysis.notation import B, H, Number, W
 from analysis.reading.checking import Check, check
+from analysis.reading.journal import Guard
 from analysis.reading.listing import Held, Write, names, numeric, rows, symbolic
 from analysis.reading.marks import Marks
 from analysis.reading.run import are_tokens, on_meta, run
-from analysis.reading.sizes import AXES, Guard, shaped, symbols
+from analysis.reading.sizes import AXES, shaped, symbols
 from analysis.reading.steps import Step, Trace
 from analysis.reading.terms import Term, add, compiled, multiply
+from analysis.reading.trust import Trust, asked
 from analysis.rows import Derivation, Row
 
 
@@ -46,7 +48,7 @@ class Reading:
     """One run of a module, and everything that follows from it.
 
     `shape` is the input's, with the batch. Rows are numbers at that size; `at` gives them at
-    another one, by the formulas where the guards hold there and by another run where they don't.
+    another one by another run, `macs` and `totals` by the formulas where a run confirmed them.
     """
 
     name: str
@@ -75,7 +77,7 @@ class Reading:
 
     @property
     def leaks(self) -> tuple[str, ...]:
-        """Where a size went into a float, by layer: there a formula may end."""
+        """Where a size became a bare number, by layer: there a formula may end."""
         return tuple(self.trace.journal.leaks)
 
     @property
@@ -164,22 +166,26 @@ class Reading:
     def at(
         self, *, height: int | None = None, width: int | None = None, batch: int | None = None
     ) -> Derivation:
-        """Return the rows in numbers at other sizes.
+        """Return the rows in numbers at other sizes, where the module runs again.
 
         Raises:
             AnalysisError: If the module itself refuses an input of that size.
         """
         shape = self.resized(height=height, width=width, batch=batch)
-        sizes = symbols(shape, self.tokens)
-        if self.holds(sizes):
-            return self._derivation(self._source(sizes), numeric(sizes))
-        return self.again(shape).derivation
+        return self.derivation if shape == self.shape else self.again(shape).derivation
 
     def holds(self, sizes: dict[str, int]) -> bool:
-        """Return whether the formulas hold at these sizes: the guards do, and no check failed."""
-        if sizes == self.sizes:
-            return True
-        return all(guard.holds(sizes) for guard in self.guards) and self.check.covers(sizes)
+        """Return whether the formulas hold at these sizes: far ones cost another run."""
+        return sizes == self.sizes or self.trust.holds(sizes)
+
+    @cached_property
+    def trust(self) -> Trust:
+        """Where the formulas may be used."""
+        return Trust(self.trace, names(self.steps), self.check, lambda s: self.there(s).trace)
+
+    def there(self, sizes: dict[str, int]) -> Reading:
+        """Return the same module read at these sizes, by symbol."""
+        return self.again(shaped(self.shape, sizes, self.tokens))
 
     def again(self, shape: tuple[int, ...]) -> Reading:
         """Return the same module read at another shape."""
@@ -201,12 +207,12 @@ class Reading:
     def totals(self) -> Callable[..., Totals]:
         """The totals, compiled: `reading.totals(B, H, W)` in microseconds.
 
-        Only where the guards hold (`holds`); `at` asks them by itself.
+        Where the formulas may not hold (`holds`), the module runs again.
         """
         written = [one.shape for one in self._written]
         numbers = add(multiply(shape) for shape in written)
         evaluate = compiled([self.macs_formula, numbers, saved_formula(self.steps)])
-        return lambda B=1, H=1, W=1: Totals(*evaluate(B, H, W))
+        return lambda B=1, H=1, W=1: Totals(*asked(self, "totals", evaluate, (B, H, W)))
 
     @property
     def _written(self) -> list[Marks]:
@@ -218,10 +224,10 @@ class Reading:
     def macs(self) -> Callable[..., int]:
         """The total of MACs, compiled: `reading.macs(B, H, W)` in microseconds.
 
-        Only where the guards hold (`holds`); `at` asks them by itself.
+        Where the formulas may not hold (`holds`), the module runs again.
         """
         evaluate = compiled([self.macs_formula])
-        return lambda B=1, H=1, W=1: int(evaluate(B, H, W)[0])
+        return lambda B=1, H=1, W=1: int(asked(self, "macs", evaluate, (B, H, W))[0])
 
     @cached_property
     def macs_formula(self) -> Term:

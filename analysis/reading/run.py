@@ -17,9 +17,10 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from analysis.errors import AnalysisError
 from analysis.reading.axes import NOWHERE, Part
 from analysis.reading.calls import marks_of, tensors_in
+from analysis.reading.journal import Journal
 from analysis.reading.marks import Marks, Sight, View
 from analysis.reading.saved import Stores
-from analysis.reading.sizes import Journal, Size, placed
+from analysis.reading.sizes import Size, placed
 from analysis.reading.steps import Trace
 from analysis.reading.terms import symbol
 from analysis.reading.tracer import Tracer
@@ -113,15 +114,38 @@ def run(
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore", UserWarning)  # torch's advice on speed and copies
         try:
-            with tracer:
+            with tracer, unscripted(tracer):
                 output = module(data)
         except AnalysisError:
             raise
         except Exception as error:
             raise AnalysisError(_refusal(module, shape, tracer, error)) from error
     tracer.trace.unsaved = stores.untold() if stores else ()
+    tracer.trace.journal.closed = True
     tracer.trace.outputs = tuple(marks_of(tensor) for tensor in tensors_in(output))
     return tracer.trace
+
+
+@contextmanager
+def unscripted(tracer: Tracer) -> Iterator[None]:
+    """Refuse compiled functions and methods by name: torch shows nothing of what they do."""
+
+    def refused(function: Any, *args: Any, **options: Any) -> Any:
+        where = tracer.stack[-1] or "the module itself"
+        raise AnalysisError(
+            f"{where} calls {function.name}, which torch.jit compiled: nothing of it can be seen "
+            "or counted; read the module it was made from"
+        )
+
+    compiled: Any = (torch._C.ScriptFunction, torch._C.ScriptMethod)
+    before = [one.__call__ for one in compiled]
+    for one in compiled:
+        one.__call__ = refused
+    try:
+        yield
+    finally:
+        for one, call in zip(compiled, before, strict=True):
+            one.__call__ = call
 
 
 def are_tokens(module: nn.Module, shape: Sequence[int], dtype: torch.dtype) -> bool:

@@ -5,64 +5,20 @@ the height and the width. Arithmetic makes new sizes; a comparison is answered f
 written down as a `Guard`, because the formulas hold only where it comes out the same.
 """
 
-import operator
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from math import prod
+from fractions import Fraction
+from math import isfinite, prod
 from typing import Any, TypeAlias
 
+from numpy import array
+
+from analysis.reading.journal import SIGNS, Journal
 from analysis.reading.terms import Term, term
 
 Shape: TypeAlias = tuple[int, ...]
 
 AXES = ("B", "H", "W")
 """The symbols of an input's batch, height and width."""
-
-SIGNS: dict[str, Callable[[Any, Any], bool]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-
-
-@dataclass(frozen=True)
-class Guard:
-    """A comparison of sizes that the module made, where, and how it came out."""
-
-    left: Term
-    sign: str
-    right: Term
-    held: bool
-    layer: str
-
-    def holds(self, sizes: dict[str, int]) -> bool:
-        """Return whether the comparison comes out at other sizes as when the module was read."""
-        outcome = SIGNS[self.sign](self.left.at(sizes), self.right.at(sizes))
-        return outcome == self.held
-
-
-@dataclass
-class Journal:
-    """What one run writes down: guards, sizes that leaked into floats, and the layer it is in."""
-
-    guards: dict[tuple[Any, ...], Guard] = field(default_factory=dict)
-    leaks: dict[str, Term] = field(default_factory=dict)
-    layer: str = ""
-
-    def compare(self, left: "Size", sign: str, right: int) -> bool:
-        """Answer a comparison from the values and write it down."""
-        held = SIGNS[sign](int.__index__(left), int.__index__(right))
-        one, two = left.term, term(right)
-        if one is not two:
-            self.guards.setdefault((one, sign, two), Guard(one, sign, two, held, self.layer))
-        return held
-
-    def leak(self, size: Term) -> None:
-        """Write down that a size went into a float, where its formula ends."""
-        self.leaks.setdefault(self.layer, size)
 
 
 class Size(int):
@@ -90,46 +46,46 @@ class Size(int):
 
     def __add__(self, other: Any) -> Any:
         if not isinstance(other, int):
-            return NotImplemented
+            return self._bare().__add__(other)
         return self._with("+", self, other, int.__add__(self, other))
 
     __radd__ = __add__
 
     def __sub__(self, other: Any) -> Any:
         if not isinstance(other, int):
-            return NotImplemented
+            return self._bare().__sub__(other)
         return self._with("-", self, other, int.__sub__(self, other))
 
     def __rsub__(self, other: Any) -> Any:
         if not isinstance(other, int):
-            return NotImplemented
+            return self._bare().__rsub__(other)
         return self._with("-", other, self, int.__rsub__(self, other))
 
     def __mul__(self, other: Any) -> Any:
         if not isinstance(other, int):
-            return NotImplemented
+            return self._bare().__mul__(other)
         return self._with("*", self, other, int.__mul__(self, other))
 
     __rmul__ = __mul__
 
     def __floordiv__(self, other: Any) -> Any:
         if not isinstance(other, int):
-            return NotImplemented
+            return self._bare().__floordiv__(other)
         return self._with("//", self, other, int.__floordiv__(self, other))
 
     def __rfloordiv__(self, other: Any) -> Any:
         if not isinstance(other, int):
-            return NotImplemented
+            return self._bare().__rfloordiv__(other)
         return self._with("//", other, self, int.__rfloordiv__(self, other))
 
     def __mod__(self, other: Any) -> Any:
         if not isinstance(other, int):
-            return NotImplemented
+            return self._bare().__mod__(other)
         return self._with("%", self, other, int.__mod__(self, other))
 
     def __rmod__(self, other: Any) -> Any:
         if not isinstance(other, int):
-            return NotImplemented
+            return self._bare().__rmod__(other)
         return self._with("%", other, self, int.__rmod__(self, other))
 
     def __divmod__(self, other: Any) -> Any:
@@ -168,37 +124,34 @@ class Size(int):
     def __bool__(self) -> bool:
         return self.journal.compare(self, "!=", 0)
 
-    def __eq__(self, other: object) -> Any:
-        if not isinstance(other, int):
-            return NotImplemented
-        return self.journal.compare(self, "==", other)
+    def compare(self, sign: str, other: Any) -> Any:
+        """Answer a comparison, and write it down; a float ends the formula."""
+        if isinstance(other, float):
+            return SIGNS[sign](self._bare(), other)
+        return self.journal.compare(self, sign, other) if isinstance(other, int) else NotImplemented
 
-    def __ne__(self, other: object) -> Any:
-        if not isinstance(other, int):
-            return NotImplemented
-        return self.journal.compare(self, "!=", other)
+    def _bare(self) -> int:
+        """Return the value alone, and write down that its formula ends here."""
+        self.journal.leak(self.term)
+        return int.__index__(self)
 
-    def __lt__(self, other: Any) -> Any:
-        if not isinstance(other, int):
-            return NotImplemented
-        return self.journal.compare(self, "<", other)
+    def __lshift__(self, bits: int) -> Any:
+        return self * 2 ** int.__index__(bits)
 
-    def __le__(self, other: Any) -> Any:
-        if not isinstance(other, int):
-            return NotImplemented
-        return self.journal.compare(self, "<=", other)
+    def __rshift__(self, bits: int) -> Any:
+        return self // 2 ** int.__index__(bits)
 
-    def __gt__(self, other: Any) -> Any:
-        if not isinstance(other, int):
-            return NotImplemented
-        return self.journal.compare(self, ">", other)
+    def __round__(self, digits: Any = None) -> Any:
+        return self if digits is None else round(self._bare(), digits)
 
-    def __ge__(self, other: Any) -> Any:
-        if not isinstance(other, int):
-            return NotImplemented
-        return self.journal.compare(self, ">=", other)
+    def __floor__(self) -> "Size":
+        return self
 
-    __hash__ = int.__hash__
+    def __ceil__(self) -> "Size":
+        return self
+
+    def __array__(self, *args: Any, **options: Any) -> Any:
+        return array(self._bare(), *args, **options)
 
 
 class Ratio(float):
@@ -220,22 +173,81 @@ class Ratio(float):
     def __ceil__(self) -> int:
         return ceil_divide(self.above, self.below)
 
-    def __trunc__(self) -> int:
-        self._leak()
-        return int(float(self))
+    def bare(self) -> float:
+        """Return the value alone, and write down that its formula ends here."""
+        self._size.journal.leak(self._size.term)
+        return float.__add__(self, 0.0)
 
-    def __int__(self) -> int:
-        return self.__trunc__()
+    def __array__(self, *args: Any, **options: Any) -> Any:
+        return array(self.bare(), *args, **options)
 
-    def _leak(self) -> None:
-        for part in (self.above, self.below):
-            if isinstance(part, Size):
-                part.journal.leak(part.term)
+    @property
+    def _size(self) -> Size:
+        return next(part for part in (self.above, self.below) if isinstance(part, Size))
+
+    def compare(self, sign: str, other: Any) -> bool:
+        """Answer a comparison, and write it down where whole numbers say the same."""
+        value = float.__add__(self, 0.0)
+        held = bool(SIGNS[sign](value, other))
+        below, journal = fixed(self.below), self._size.journal
+        if not isinstance(other, Ratio | int | float) or below <= 0 or not isfinite(other):
+            journal.leak(self._size.term)
+            return held
+        limit = Fraction(float(other))
+        exact = SIGNS[sign](Fraction(fixed(self.above), below), limit)
+        if isinstance(other, Ratio | Size) or exact != held:
+            journal.leak(self._size.term)
+            return held
+        sides = term(self.above * limit.denominator), term(self.below * limit.numerator)
+        journal.note(sides[0], sign, sides[1], held)
+        return held
+
+
+def words(text: str) -> list[str]:
+    """Return names written in a row."""
+    return text.split()
+
+
+def _ending(base: type, name: str) -> Callable[..., Any]:
+    """Return a method of the bare number, whose formula ends there."""
+
+    def method(self: Any, *args: Any) -> Any:
+        bare = self._bare() if isinstance(self, Size) else self.bare()
+        return getattr(base, name)(bare, *args)
+
+    return method
+
+
+def _compared(sign: str) -> Callable[..., Any]:
+    return lambda self, other: self.compare(sign, other)
+
+
+ENDINGS = words("hash int trunc and rand or ror xor rxor invert rlshift rrshift rpow")
+"""What ends the formula of a size. A text does not: most are messages of an assertion."""
+
+PARTS = words("add sub mul truediv floordiv mod pow")
+RATIO_ENDINGS = [*PARTS, *(f"r{one}" for one in PARTS), *words("neg abs hash int trunc round bool")]
+
+for _one in ENDINGS:
+    setattr(Size, f"__{_one}__", _ending(int, f"__{_one}__"))
+for _one in RATIO_ENDINGS:
+    setattr(Ratio, f"__{_one}__", _ending(float, f"__{_one}__"))
+for _one, _sign in zip(words("eq ne lt le gt ge"), SIGNS, strict=True):
+    for _owner in (Size, Ratio):
+        setattr(_owner, f"__{_one}__", _compared(_sign))
 
 
 def fixed(size: int) -> int:
     """Return the value of this run as a plain integer: asked so, no guard is written down."""
     return int.__index__(size)
+
+
+def compared(left: int, sign: str, right: int) -> bool:
+    """Compare sizes, and write a guard down where one of them has a formula."""
+    known = next((one for one in (left, right) if isinstance(one, Size)), None)
+    if known is None:
+        return SIGNS[sign](left, right)
+    return known.journal.compare(left, sign, right)
 
 
 def values(shape: Iterable[int]) -> tuple[int, ...]:

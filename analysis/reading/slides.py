@@ -8,7 +8,7 @@ from analysis.reading.axes import NOWHERE, along
 from analysis.reading.calls import Call, Product, named, pair, rule, shape_of
 from analysis.reading.indexing import denser
 from analysis.reading.marks import Marks, View
-from analysis.reading.sizes import Shape, ceil_divide, fixed
+from analysis.reading.sizes import Ratio, Shape, Size, ceil_divide, fixed
 
 CONVOLUTIONS = ("conv1d", "conv2d", "conv3d")
 TRANSPOSED = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
@@ -231,7 +231,8 @@ def _resized(call: Call) -> Marks:
         sides = (size,) * axes if isinstance(size, int) else tuple(size)
     else:
         factors = (factor,) * axes if isinstance(factor, int | float) else tuple(factor)
-        sides = tuple(_scaled(s, f) for s, f in zip(marks.shape[2:], factors, strict=True))
+        real = call.out.shape[2:]
+        sides = tuple(map(_scaled, marks.shape[2:], factors, real))
     taps = {"nearest": 1, "nearest-exact": 1, "bicubic": 4}.get(_mode(call), 2)
     dims = [
         (2 + axis, fixed(after), fixed(before))
@@ -249,9 +250,15 @@ def _mode(call: Call) -> str:
     return str(call.argument(3, "mode", "nearest"))
 
 
-def _scaled(size: int, factor: float) -> int:
-    """Return ⌊size · factor⌋, for a factor that is a simple fraction."""
-    simple = Fraction(factor).limit_denominator(1000)
+def _scaled(size: int, factor: float, real: int) -> int:
+    """Return ⌊size · factor⌋; a factor that is no binary fraction ends the formula.
+
+    torch floors the rounded product, which no formula in whole numbers follows at every size.
+    """
+    simple = Fraction(float(factor)).limit_denominator(1000)
+    if isinstance(size, Size) and (isinstance(factor, Ratio) or simple != Fraction(float(factor))):
+        size.journal.leak(size.term)
+        return real
     return size * simple.numerator // simple.denominator
 
 

@@ -8,10 +8,11 @@ from typing import Any
 from torch import nn
 
 from analysis.reading.calls import Product
+from analysis.reading.journal import Journal
 from analysis.reading.lives import Lives
 from analysis.reading.marks import Marks
 from analysis.reading.saved import Saved
-from analysis.reading.sizes import Journal, Shape
+from analysis.reading.sizes import Shape
 from analysis.reading.slides import POOL_AXES
 from analysis.rows import Kind
 

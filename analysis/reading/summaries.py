@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from inspect import signature
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from analysis import counting, footprint
@@ -17,8 +18,8 @@ from analysis.tables import Format, table
 
 if TYPE_CHECKING:
     from analysis.footprint import Memory
+    from analysis.reading.journal import Guard
     from analysis.reading.reading import Reading
-    from analysis.reading.sizes import Guard
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,8 @@ class Summary:
             return ()
         unknown = [f"{name} has no rule: it is not counted" for name in self.reading.unknown]
         leaks = [
-            f"a size became a float in {layer or 'the module'}" for layer in self.reading.leaks
+            f"a size became a bare number in {layer or 'the module'}: formulas may end there"
+            for layer in self.reading.leaks
         ]
         guards = dict.fromkeys(map(told, filter(open_question, self.reading.guards)))
         told_apart = ("unknown", "unused")
@@ -122,15 +124,23 @@ class Summary:
         return "\n".join([self.table(), "", *(f"- {caveat}" for caveat in self.caveats)])
 
 
+PROBES = (1, 2, 3, 5, 16, 31, 64, 100, 224, 513, 10**7)
+"""Sizes at which an inequality is tried."""
+
+
 def open_question(guard: Guard) -> bool:
-    """Return whether a guard could come out otherwise: a size is never 0."""
-    return not (guard.right.form == 0 and guard.left.form.is_positive)
+    """Return whether a guard could come out otherwise: a size is never 0, nor 4 below 3."""
+    if guard.right.form == 0 and guard.left.form.is_positive:
+        return False
+    sides = product((1, 2, 64), PROBES, PROBES)
+    tried = (dict(zip("BHW", sizes, strict=True)) for sizes in sides)
+    return guard.sign in ("==", "!=") or not all(map(guard.holds, tried))
 
 
 def told(guard: Guard) -> str:
     """Write a guard as a sentence.
 
-    >>> from analysis.reading.sizes import Guard
+    >>> from analysis.reading.journal import Guard
     >>> from analysis.reading.terms import symbol, term
     >>> told(Guard(symbol("H"), ">", term(100), True, "stem"))
     'stem takes another way unless H > 100'

@@ -246,6 +246,7 @@ class Tracer(TorchFunctionMode):
             layer in self.leaves,
         )
         self.trace.steps.append(step)
+        self.trace.journal.steps += 1
 
     def entered(self, module: nn.Module, args: Any) -> None:
         """Note that a module is called."""
