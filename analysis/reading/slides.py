@@ -6,8 +6,8 @@ from typing import Any
 
 from analysis.reading.axes import NOWHERE, along
 from analysis.reading.calls import Call, Product, named, pair, rule, shape_of
-from analysis.reading.indexing import denser
-from analysis.reading.marks import Marks, View
+from analysis.reading.indexing import absorbed, denser, spread
+from analysis.reading.marks import Denser, Marks, View
 from analysis.reading.sizes import Shape, ceil_divide, fixed
 
 CONVOLUTIONS = ("conv1d", "conv2d", "conv3d")
@@ -39,6 +39,8 @@ def slid_up(size: int, kernel: int, stride: int, padding: int, dilation: int) ->
 def moved(marks: Marks, dim: int, count: int, window: Sequence[int]) -> Marks:
     """Return marks behind a window (kernel, stride, padding, dilation) along a dimension."""
     kernel, stride, padding, dilation = window
+    if kernel > 1 or stride > 1:
+        marks = absorbed(marks, dim)
 
     def behind(view: View) -> View:
         for axis, part in along([marks.axes[dim]]) if view.sights else ():
@@ -118,13 +120,19 @@ def _transposed(call: Call) -> Marks:
     settings = [pair(call.argument(place, name, base), axes) for name, place, base in names]
     shape = list(marks.shape)
     shape[-axes - 1] = kernel[1] * groups
-    denser_dims = []
+    steps = {}
     for axis, (s, p, extra, d) in enumerate(zip(*settings, strict=True)):
         dim = axis - axes
         shape[dim] = (shape[dim] - 1) * s + (d * (kernel[2:][axis] - 1) + 1 + extra - 2 * p)
-        denser_dims.append((dim, s, 1))
-    reach = max(ceil_divide(k, s) for k, s in zip(kernel[2:], settings[0], strict=True))
-    return denser(marks.reshaped(tuple(shape), marks.axes), denser_dims, taps=reach)
+        steps[dim] = _transposed_step(d * (kernel[2:][axis] - 1), s, p)
+    return denser(marks.reshaped(tuple(shape), marks.axes), steps)
+
+
+def _transposed_step(reach: int, stride: int, padding: int) -> Denser:
+    """Return what position o sees: those i with i s between o + p − d (k − 1) and o + p."""
+    taps, first = reach // stride + 1, -((reach - padding) // stride)
+    early, late = Fraction((reach - padding) % stride, stride), Fraction(reach % stride, stride)
+    return Denser(Fraction(1, stride), taps, first, early, late)
 
 
 def _pooled(call: Call, settings: Sequence[Any], ceil: bool) -> Marks:
@@ -211,7 +219,9 @@ def _adapted(marks: Marks, dim: int, count: int) -> Marks:
         side = fixed(before) // fixed(count)
         return moved(marks, dim, count, (side, side, 0, 1))
     step = Fraction(fixed(before), fixed(count))
-    after = moved(marks, dim, count, (int(step) + 2, 1, 0, 1))
+    uneven = Denser(step, int(step) + 2, 0, 0, 0)  # from ⌊i s⌋ to ⌈(i + 1) s⌉
+    shape = (*marks.shape[:dim], count, *marks.shape[dim + 1 :])
+    after = denser(marks.reshaped(shape, marks.axes), {dim: uneven})
     for axis, _ in along([marks.axes[dim]]):
         after = after.on(axis, lambda sight: sight.at_best("not shift-invariant"))
     return after
@@ -232,17 +242,25 @@ def _resized(call: Call) -> Marks:
     else:
         factors = (factor,) * axes if isinstance(factor, int | float) else tuple(factor)
         sides = tuple(_scaled(s, f) for s, f in zip(marks.shape[2:], factors, strict=True))
-    taps = {"nearest": 1, "nearest-exact": 1, "bicubic": 4}.get(_mode(call), 2)
-    dims = [
-        (2 + axis, fixed(after), fixed(before))
+    if _mode(call) == "area":
+        for axis, side in enumerate(sides):
+            marks = _adapted(marks, 2 + axis, side)
+        return marks
+    steps = {
+        2 + axis: _resized_step(call, fixed(before), fixed(after))
         for axis, (before, after) in enumerate(zip(marks.shape[2:], sides, strict=True))
-    ]
-    return denser(marks.reshaped((*marks.shape[:2], *sides), marks.axes), _reduced(dims), taps)
+    }
+    return denser(marks.reshaped((*marks.shape[:2], *sides), marks.axes), steps)
 
 
-def _reduced(dims: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
-    steps = [(dim, Fraction(above, below)) for dim, above, below in dims]
-    return [(dim, step.numerator, step.denominator) for dim, step in steps]
+def _resized_step(call: Call, before: int, after: int) -> Denser:
+    """Return how dense positions lie; antialiasing widens the taps where they get fewer."""
+    taps = {"nearest": 1, "nearest-exact": 1, "bicubic": 4}.get(_mode(call), 2)
+    if call.argument(4, "align_corners") and after > 1:
+        before, after = before - 1, after - 1
+    if call.argument(6, "antialias") and before > after:
+        taps = ceil_divide(taps * before, after) + 1
+    return spread(*Fraction(after, max(1, before)).as_integer_ratio(), taps)
 
 
 def _mode(call: Call) -> str:
