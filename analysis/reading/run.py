@@ -26,6 +26,10 @@ from analysis.reading.steps import Trace
 from analysis.reading.terms import symbol
 from analysis.reading.tracer import Tracer
 
+ITERATED_TOLD = (
+    "{} takes its input apart along the batch, as one does that unpacks several inputs; a module "
+    "is read on one tensor: wrap it in one whose forward makes the others"
+)
 _ANY = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 
@@ -143,7 +147,11 @@ def run(
         except AnalysisError:
             raise
         except Exception as error:
+            if tracer.iterated and "to unpack" in str(error):
+                raise AnalysisError(ITERATED_TOLD.format(type(module).__name__)) from error
             raise AnalysisError(_refusal(module, shape, tracer, error)) from error
+    if tracer.iterated:
+        raise AnalysisError(ITERATED_TOLD.format(type(module).__name__))
     tracer.trace.outputs = tuple(marks_of(tensor) for tensor in tensors_in(output))
     return tracer.trace
 

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from analysis.errors import AnalysisError
 from analysis.reading import indexing, joins, pointwise, products, slides, views
 from analysis.reading.calls import RULES, Call, Product, marks_of, named, original, tensors_in
 from analysis.reading.lives import Lives
@@ -83,10 +82,6 @@ DEFAULT_DEVICE = set(named(*pointwise.FACTORIES))
 ITERATED = set(named("unbind"))
 """What iterating over a tensor calls, with the bare tensor and 0 at most."""
 
-ITERATED_TOLD = (
-    "{} takes its input apart along the batch, as one does that unpacks several inputs; a module "
-    "is read on one tensor: wrap it in one whose forward makes the others"
-)
 GUARDS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
 METHODS = {_BASE.add, _BASE.mul, _BASE.matmul}
 """Methods that an operator sign calls too: which of the two it was matters to one convention."""
@@ -152,7 +147,7 @@ class Tracer(TorchFunctionMode):
         super().__init__()
         self.trace = Trace()
         self.data: Tensor | None = None
-        self.module = module
+        self.iterated = False
         self.stack: list[str] = [""]
         self.counts: dict[str, int] = {}
         self.stores = stores
@@ -171,7 +166,7 @@ class Tracer(TorchFunctionMode):
         if query is not None:
             return query(*args, **(kwargs or {}))
         if function in ITERATED and args[0] is self.data and args[1:] in ((), (0,)) and not kwargs:
-            raise AnalysisError(ITERATED_TOLD.format(type(self.module).__name__))
+            self.iterated = True
         body = self.bodies.get(function) or self.bodies.get(original(function))
         if body is not None:
             with self:

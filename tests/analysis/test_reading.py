@@ -3,6 +3,7 @@
 import math
 import threading
 
+import jsonschema
 import pytest
 import torch
 from small_modules import Twice
@@ -12,7 +13,10 @@ from torch.nn import functional
 
 import analysis
 from analysis import AnalysisError, B, H, W
+from analysis.documents import SCHEMA, document
+from analysis.folding import fold
 from analysis.reading import read, summary
+from analysis.tables import table
 
 
 def total(module, shape, **options):
@@ -190,6 +194,12 @@ def test_an_operator_without_a_rule_is_named_and_not_counted_in_silence():
     assert found.reading.unknown == ("cdist",)
     assert found.rows[1].kind == "unknown"
     assert found.caveats == ("cdist has no rule: it is not counted",)
+    assert "| total, at least |" in str(found)
+    assert "total, at least" in found._repr_html_()
+    assert "| total, at least |" in table(fold(found.derivation, 1))
+    assert document(found.derivation)["total_is"] == "at least"
+    jsonschema.validate(document(found.derivation), SCHEMA)
+    assert "total_is" not in document(analysis.vgg16())
 
 
 def test_a_refused_size_says_what_torch_said():
