@@ -117,7 +117,12 @@ class Summary:
         told_apart = ("unknown", "unused")
         noted = [row for row in self.rows if row.note and row.kind not in told_apart]
         notes = [f"{row.layer}: {row.note}" for row in noted]
-        return (*unknown, *leaks, *guards, *notes)
+        return (*unknown, *leaks, *guards, *notes, *self._fieldless)
+
+    @property
+    def _fieldless(self) -> tuple[str, ...]:
+        known = self.reading is None or len(self.reading.shape) <= 4
+        return () if known else ("no receptive fields are known of inputs with three axes or more",)
 
     def table(self, form: Format = "github", show_calculation: bool = False) -> str:
         """Write the table alone, in one of the formats of `analysis.tables`."""

@@ -423,3 +423,9 @@ def test_memory_says_which_options_there_are():
     read_one = summary(nn.Conv2d(3, 4, 3), (3, 8, 8))
     with pytest.raises(AnalysisError, match=r"inference memory .* not optimizer"):
         read_one.memory(training=False, optimizer="adam")
+
+
+def test_a_volume_has_no_receptive_fields_and_says_so():
+    found = summary(nn.Conv3d(1, 2, 3), (1, 8, 8, 8))
+    assert found.total.macs == 2 * 27 * 6**3
+    assert found.caveats == ("no receptive fields are known of inputs with three axes or more",)
