@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print the derivation; exit status 0, or 2 for a request that cannot be met."""
     flags = parse(sys.argv[1:] if argv is None else argv)
     try:
-        width = _width() if flags.width is None else written.count("width", flags.width)
+        width = _width() if flags.width is None else written.count("width", flags.width, 1)
         print(answer(request(flags), width))
     except AnalysisError as error:
         print(f"analysis: {error}", file=sys.stderr)

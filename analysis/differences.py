@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 from analysis.documents import COUNTS, VERSION, document, typed
 from analysis.rows import Derivation, Row
-from analysis.tables import Format, Sheet, number, shape, word
+from analysis.tables import Format, Sheet, number, shape, total_name, word
 
 Pair: TypeAlias = tuple[Row | None, Row | None]
 
@@ -21,6 +21,7 @@ class Difference:
     one: Derivation
     two: Derivation
     pairs: tuple[Pair, ...]
+    asked: tuple[str, str] = ("", "")
 
     @property
     def changed(self) -> tuple[Pair, ...]:
@@ -35,7 +36,8 @@ class Difference:
         lines = [_line(pair, form) for pair in self.changed]
         totals = [self._totals(key) for key in COMPARED]
         total = [_change(number(one, form), number(two, form), form) for one, two in totals]
-        return Sheet(HEADINGS, [*lines, ["total", "", *total, ""]]).written(form, width)
+        last = [total_name(self.one, self.two), "", *total, ""]
+        return Sheet(HEADINGS, [*lines, last]).written(form, width)
 
     def _totals(self, key: str) -> tuple[Any, Any]:
         return getattr(self.one.total, key), getattr(self.two.total, key)
@@ -44,8 +46,10 @@ class Difference:
     def told(self) -> str:
         """One sentence on how much differs."""
         alike = len(self.pairs) - len(self.changed)
-        names = f"{self.one.network.name} → {self.two.network.name}"
-        return f"{names}: {alike} of {len(self.pairs)} layers alike"
+        names = (self.one.network.name, self.two.network.name)
+        if len({*names}) == 1 and all(self.asked):
+            names = self.asked
+        return f"{' → '.join(names)}: {alike} of {len(self.pairs)} layers alike"
 
     def document(self) -> dict[str, Any]:
         """Return both networks' documents, the totals and the names of the layers that differ."""
@@ -59,8 +63,10 @@ class Difference:
         return typed(content) | {"one": document(self.one), "two": document(self.two)}
 
 
-def compare(one: Derivation, two: Derivation) -> Difference:
+def compare(one: Derivation, two: Derivation, asked: tuple[str, str] = ("", "")) -> Difference:
     """Set two derivations side by side, layer for layer by name, in both orders.
+
+    `asked`: what to call them where both have one name.
 
     >>> from analysis import vgg16, vgg19
     >>> [pair[1].layer for pair in compare(vgg16(), vgg19()).changed if pair[0] is None]
@@ -74,7 +80,7 @@ def compare(one: Derivation, two: Derivation) -> Difference:
         else:
             pairs += [(row, None) for row in one.rows[i:j]]
             pairs += [(None, row) for row in two.rows[k:m]]
-    return Difference(one, two, tuple(pairs))
+    return Difference(one, two, tuple(pairs), asked)
 
 
 def _alike(one: Row | None, two: Row | None) -> bool:

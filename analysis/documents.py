@@ -72,6 +72,8 @@ def document(
         "total": {key: getattr(derivation.total, key) for key in COUNTS},
         "notes": [*notes],
     }
+    if derivation.at_least:
+        content["total_is"] = "at least"
     if convention is not None:
         content["convention"] = dict(convention)
     if memory is not None:
@@ -178,6 +180,44 @@ _MEMORY = _object(
         "total": _NUMBER,
     }
 )
+_TYPE = {
+    "enum": ["integer", "text"],
+    "description": "the type of every count; text for closed forms and past 2^53",
+}
+_DERIVATION = _object(
+    {
+        "schema": {"const": "convbook-analysis"},
+        "version": {"const": VERSION},
+        "network": _TEXT,
+        "numbers": _TYPE,
+        "batch": _NUMBER,
+        "input": _list(_NUMBER, AXES["output"]),
+        "rows": _list(_ROW),
+        "total": _object(_COUNTED),
+        "total_is": {
+            "enum": ["at least"],
+            "description": "said where an operator without a rule is not counted",
+        },
+        "notes": _list(_TEXT),
+        "convention": _CONVENTION,
+        "memory": _MEMORY,
+    },
+    optional=["convention", "memory", "total_is"],
+)
+_CHANGE = {"type": "array", "minItems": 2, "maxItems": 2}
+_DIFFERENCE = _object(
+    {
+        "schema": {"const": "convbook-analysis-difference"},
+        "version": {"const": VERSION},
+        "numbers": _TYPE,
+        "changed": _list(
+            {**_CHANGE, "items": _TEXT}, "names of layers that differ; empty where there is none"
+        ),
+        "total": _object({key: {**_CHANGE, "items": _NUMBER} for key in COUNTS}),
+        "one": {"$ref": "#/$defs/derivation"},
+        "two": {"$ref": "#/$defs/derivation"},
+    }
+)
 SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "convbook-analysis",
@@ -185,26 +225,10 @@ SCHEMA: dict[str, Any] = {
         "number": {
             "type": ["integer", "string"],
             "description": "integer throughout, or text throughout: see `numbers`",
-        }
-    },
-    **_object(
-        {
-            "schema": {"const": "convbook-analysis"},
-            "version": {"const": VERSION},
-            "network": _TEXT,
-            "numbers": {
-                "enum": ["integer", "text"],
-                "description": "the type of every count; text for closed forms and past 2^53",
-            },
-            "batch": _NUMBER,
-            "input": _list(_NUMBER, AXES["output"]),
-            "rows": _list(_ROW),
-            "total": _object(_COUNTED),
-            "notes": _list(_TEXT),
-            "convention": _CONVENTION,
-            "memory": _MEMORY,
         },
-        optional=["convention", "memory"],
-    ),
+        "derivation": _DERIVATION,
+        "difference": _DIFFERENCE,
+    },
+    "oneOf": [{"$ref": "#/$defs/derivation"}, {"$ref": "#/$defs/difference"}],
 }
-"""The document that `as_json` writes, as a JSON Schema."""
+"""The documents that `as_json` and `Difference.document` write, as a JSON Schema."""

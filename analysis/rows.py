@@ -42,6 +42,9 @@ all see."""
 
 STATUSES: tuple[Status, ...] = get_args(Status)
 
+UNRULED = "has no rule"
+"""What the note of a row says whose operator is not counted, and of one that it is folded into."""
+
 Axes: TypeAlias = Number | tuple[Number, ...]
 Shown: TypeAlias = tuple[Calculation, ...]
 
@@ -210,6 +213,11 @@ class Derivation:
         """The sum of each quantity over the rows."""
         names = ("activations", "weights", "biases", "buffers", "macs")
         return Total(**{name: _sum(getattr(row, name) for row in self.rows) for name in names})
+
+    @property
+    def at_least(self) -> bool:
+        """Whether the total is a lower bound: an operator without a rule is not counted."""
+        return any(row.kind == "unknown" or UNRULED in row.note for row in self.rows)
 
     @property
     def neurons(self) -> Number:

@@ -117,9 +117,14 @@ def table(
     }
     lines = [_line(row, quantities, form, show_calculation) for row in derivation.rows]
     numbers = [number(getattr(derivation.total, key), form) for key in quantities]
-    total = ["total", "", "", *numbers, ""]
+    total = [total_name(derivation), "", "", *numbers, ""]
     headings = ["layer", "kind", "output", *quantities.values(), "receptive field"]
     return Sheet(headings, [*lines, total], words=2).written(form, width)
+
+
+def total_name(*derivations: Derivation) -> str:
+    """Return what a total is called: a lower bound where an operator is not counted."""
+    return "total, at least" if any(one.at_least for one in derivations) else "total"
 
 
 def values(derivation: Derivation) -> str:

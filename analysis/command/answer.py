@@ -41,7 +41,8 @@ def _answer(asked: Request, width: int | None) -> str:
 
 
 def _difference(asked: Request, width: int | None) -> str:
-    difference = compare(*(source.derivation for source in asked.sources))
+    one, two = (source.derivation for source in asked.sources)
+    difference = compare(one, two, tuple(asked.flags.diff))
     form = asked.flags.format
     if form == "json":
         return as_text(difference.document())

@@ -32,6 +32,11 @@ def torchvision_model(name: str, sizes: tuple[int, ...] | None) -> tuple[Factory
         near = get_close_matches(name, models.list_models(), n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else "see torchvision.models"
         raise AnalysisError(f"torchvision has no model {name!r}; {hint}")
+    if models.get_model_builder(name).__module__.startswith("torchvision.models.video"):
+        raise AnalysisError(
+            f"{name} reads video, whose frames are a third axis, and the command line reads images "
+            "alone: read it in Python, summary(model, (channels, frames, height, width))"
+        )
     shape = _native(name) if sizes is None else channels_first(sizes)
     options: dict[str, Any] = {"init_weights": False} if name in WITHOUT_WARNING else {}
     if "weights_backbone" in signature(models.get_model_builder(name)).parameters:
@@ -83,7 +88,7 @@ def _run(path: Path) -> ModuleType:
     sys.path.insert(0, str(path.parent.resolve()))
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise AnalysisError(f"running {path} failed: {type(error).__name__}: {error}") from error
     finally:
         sys.path.pop(0)

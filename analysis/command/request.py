@@ -85,6 +85,7 @@ def _twice(flags: Namespace) -> Iterable[str]:
             yield f"{key} is given twice; give it once"
 
 
+_AFTER_THE_COLON = "write torchvision:MODEL or path/to/file.py:FACTORY"
 _PRINTED = ("memory", "convention", "show_calculation", "depth")
 
 
@@ -99,6 +100,8 @@ def source(name: str, flags: Namespace) -> Source:
         return _built_in(name, flags)
     if flags.parameter:
         raise AnalysisError(f"--parameter belongs to built-in networks; {name} makes its own")
+    if not rest:
+        raise AnalysisError(f"{name} names nothing after the colon; {_AFTER_THE_COLON}")
     sizes = None if flags.input is None else written.sizes(flags.input)
     if place == "torchvision":
         if sizes is not None:
@@ -113,7 +116,7 @@ def source(name: str, flags: Namespace) -> Source:
             f"unknown network {name!r}; write torchvision:MODEL, path/to/file.py:FACTORY or the "
             "name of a built-in network"
         )
-    batch = None if flags.batch is None else written.count("batch", flags.batch)
+    batch = None if flags.batch is None else written.count("batch", flags.batch, 1)
     return Module(rest, factory, shape, batch, flags.closed_form)
 
 

@@ -48,17 +48,19 @@ def image(read: tuple[int, ...], written: str) -> dict[str, int]:
     return dict(zip(("height", "width", "channels"), read, strict=True))
 
 
-def count(name: str, written: str) -> int:
+def count(name: str, written: str, least: int = 0) -> int:
     """Read a whole number.
 
     Raises:
-        AnalysisError: If it is none, or has more than six digits.
+        AnalysisError: If it is none, less than `least`, or has more than six digits.
 
     >>> count("batch", "64")
     64
     """
     if not re.fullmatch(r"[0-9]{1,6}", written):
         raise AnalysisError(f"{name} must be a whole number up to 999,999, not {written!r}")
+    if int(written) < least:
+        raise AnalysisError(f"{name} must be {least} or more, not {written}")
     return int(written)
 
 

@@ -1,14 +1,15 @@
 """Rules for indexing, and for operators that move numbers between channels and positions."""
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 from torch import Tensor
 
-from analysis.reading.axes import NOWHERE, Part, along
+from analysis.reading.axes import NOWHERE, OTHER, Part, along
 from analysis.reading.calls import Call, rule, shape_of
 from analysis.reading.journal import SIGNS
-from analysis.reading.marks import Marks, Sight
+from analysis.reading.marks import Denser, Marks, Sight
 from analysis.reading.pointwise import resolved
 from analysis.reading.sizes import ceil_divide, compared, fixed
 from analysis.rows import Status
@@ -46,8 +47,19 @@ def sliced(marks: Marks, index: tuple[Any, ...]) -> Marks:
         if isinstance(one, slice):
             marks = _strided(marks, dim, one)
             shape, axes = [*shape, _length(marks.shape[dim], one)], [*axes, marks.axes[dim]]
+        else:
+            marks = _one_of(marks, dim)
         dim += 1
     return marks.reshaped(tuple(shape), tuple(axes))
+
+
+def _one_of(marks: Marks, dim: int) -> Marks:
+    """Mark one place of every window: as if its whole window were seen."""
+    for axis, window in along([marks.axes[dim]]):
+        if window:
+            marks = marks.on(axis, _joined(marks.view.sights[axis].count // window, window)
+                             if marks.view.sights else lambda sight: sight)  # fmt: skip
+    return marks
 
 
 def _bound(value: int | None, size: int, otherwise: int) -> int:
@@ -106,7 +118,8 @@ def _shuffled_out(call: Call) -> Marks:
     marks, factor = call.marks(0), call.argument(1, "upscale_factor")
     *lead, channels, height, width = marks.shape
     shape = (*lead, channels // factor**2, height * factor, width * factor)
-    return denser(marks.reshaped(shape, marks.axes), [(-2, factor, 1), (-1, factor, 1)], taps=1)
+    step = spread(factor, 1)
+    return denser(marks.reshaped(shape, marks.axes), {-2: step, -1: step})
 
 
 @rule("copy", "pixel_unshuffle")
@@ -129,13 +142,52 @@ def _channels_shuffled(call: Call) -> Marks:
     return call.marks(0)
 
 
-def denser(marks: Marks, dims: list[tuple[int, int, int]], taps: int) -> Marks:
-    """Return marks whose positions along dimensions lie above/below times as dense."""
-    for dim, above, below in dims:
+def spread(above: int, below: int, taps: int = 1) -> Denser:
+    """Return positions above/below times as dense, each seeing the nearest `taps` of the old."""
+    loose = Fraction(above - 1, above) if taps == 1 else 1
+    return Denser(Fraction(below, above), taps, 1 - taps, loose, loose)
+
+
+def denser(marks: Marks, dims: dict[int, Denser]) -> Marks:
+    """Return marks whose positions along dimensions lie denser."""
+    for dim, step in dims.items():
+        marks = absorbed(marks, dim)
         for axis, _ in along([marks.axes[dim]]):
-            marks = marks.on(axis, _enlarged(marks.shape[dim], above, below, taps))
+            marks = marks.on(axis, _enlarged(marks.shape[dim], step))
     return marks
 
 
-def _enlarged(count: int, above: int, below: int, taps: int) -> Callable[[Sight], Sight]:
-    return lambda sight: sight.enlarged(count, above, below, taps)
+def _enlarged(count: int, step: Denser) -> Callable[[Sight], Sight]:
+    return lambda sight: sight.enlarged(count, step)
+
+
+def absorbed(marks: Marks, dim: int) -> Marks:
+    """Return marks where a position along a dimension sees all that other dimensions split off.
+
+    `view(B, C, H/2, 2, W/2, 2)`, with the twos moved into the channels, leaves positions along H/2
+    that lie two old ones apart, and see as many.
+    """
+    dim = dim % len(marks.shape)
+    whole = {part.axis for part in marks.axes[dim] if part.axis != OTHER and not part.window}
+    split = {(p.axis, p.window) for place, parts in enumerate(marks.axes) if place != dim
+             for p in parts if p.axis in whole and p.window}  # fmt: skip
+    for axis, window in split:
+        marks = marks.on(axis, _joined(marks.shape[dim], window))
+    if not split:
+        return marks
+    gone = {axis for axis, _ in split}
+    axes = [parts if place == dim else _without(parts, gone)
+            for place, parts in enumerate(marks.axes)]  # fmt: skip
+    return marks.reshaped(marks.shape, tuple(axes))
+
+
+def _joined(count: int, window: int) -> Callable[[Sight], Sight]:
+    return lambda sight: sight.through(count, window, window).at_best("upper bound")
+
+
+def _without(parts: tuple[Part, ...], gone: set[int]) -> tuple[Part, ...]:
+    """Return a dimension's parts where the windows of these axes are none any more."""
+    left = tuple(
+        part._replace(axis=OTHER) if part.window and part.axis in gone else part for part in parts
+    )
+    return left if any(part.axis != OTHER for part in left) else NOWHERE

@@ -19,7 +19,7 @@ from analysis.reading.saved import Saved
 from analysis.reading.sizes import Shape
 from analysis.reading.steps import Step
 from analysis.reading.terms import Term, term
-from analysis.rows import STATUSES, Kind, Row, Shown, Status
+from analysis.rows import STATUSES, UNRULED, Kind, Row, Shown, Status
 
 Write: TypeAlias = Callable[[Any], Number]
 """Turns a size into a plain number, or into a sympy expression."""
@@ -211,7 +211,15 @@ def _starts(view: View, write: Write) -> Shown:
 
 
 def _jumps(view: View, write: Write) -> Shown:
-    return _both(tuple(calculation(_step(sight.jump, write)) for sight in view.sights))
+    return _both(tuple(calculation(_jump(sight, write)) for sight in view.sights))
+
+
+def _jump(sight: Sight, write: Write) -> Number:
+    """Return the jump; the greatest, rounded up, where neighbours do not lie evenly."""
+    uneven = sight.status in ("not shift-invariant", "global")
+    if uneven and isinstance(sight.jump, Fraction) and sight.jump > 1:
+        return _rounded_up(sight.jump)
+    return _step(sight.jump, write)
 
 
 def _step(pixels: int | Fraction, write: Write) -> Number:
@@ -250,7 +258,7 @@ def _count(shape: Shape, write: Write) -> Number:
 
 def _note(step: Step) -> str:
     if step.kind == "unknown":
-        return f"{step.operator} has no rule: its MACs are not counted, its shape is this run's"
+        return f"{step.operator} {UNRULED}: its MACs are not counted, its shape is this run's"
     return ""
 
 

@@ -21,7 +21,8 @@ class Sight:
     """What the first of `count` positions along an axis sees: `size` pixels from `start` on.
 
     `jump` pixels lie between what neighbours see. Under the status *global* every position sees
-    what all of them see.
+    what all of them see. `loose`: how much earlier some start, and how much further some reach,
+    than `jump` says: what sees several of them sees so much more.
     """
 
     size: Step
@@ -30,6 +31,7 @@ class Sight:
     count: int
     status: Status = "exact"
     window: int = 0
+    loose: tuple[Step, Step] = (0, 0)
 
     def through(
         self, count: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1
@@ -42,29 +44,43 @@ class Sight:
         """
         if self.status == "global":
             return replace(self, jump=self.jump * stride, count=count)
+        whole = self.loosened() if kernel > 1 or padding else self
         return replace(
-            self,
-            size=self.size + dilation * (kernel - 1) * self.jump,
+            whole,
+            size=whole.size + dilation * (kernel - 1) * self.jump,
             jump=self.jump * stride,
-            start=self.start - padding * self.jump,
+            start=whole.start - padding * self.jump,
             count=count,
             window=0,
         )
 
-    def enlarged(self, count: int, above: int, below: int, taps: int) -> "Sight":
-        """Return it at positions `above`/`below` times as dense, each seeing `taps` of the old."""
-        jump = self.jump * below if above == 1 else Fraction(below, above) * self.jump
+    def enlarged(self, count: int, denser: "Denser") -> "Sight":
+        """Return it at positions that lie denser, each seeing some of the old."""
+        if self.status == "global":
+            return replace(self, jump=_whole(denser.step * self.jump), count=count)
+        old = self.loosened()
         return replace(
-            self,
-            size=self.size + (taps - 1) * self.jump,
-            jump=int(jump) if jump == int(jump) else jump,
-            start=self.start - (taps - 1) * self.jump,
+            old,
+            size=_whole(old.size + (denser.taps - 1) * self.jump),
+            jump=_whole(denser.step * self.jump),
+            start=_whole(old.start + denser.first * self.jump),
             count=count,
+            window=0,
+            loose=(denser.early * self.jump, denser.late * self.jump),
         ).at_best("upper bound")
+
+    def loosened(self) -> "Sight":
+        """Return what holds for each of several positions at once, however unevenly placed."""
+        early, late = self.loose
+        if not early and not late:
+            return self
+        start, size = _whole(self.start - early), _whole(self.size + late)
+        return replace(self, start=start, size=size, loose=(0, 0))
 
     def shifted(self, positions: int) -> "Sight":
         """Return it as many positions further on."""
-        return replace(self, start=self.start + positions * self.jump, window=0)
+        whole = self.loosened() if positions else self
+        return replace(whole, start=whole.start + positions * self.jump, window=0)
 
     def windowed(self, positions: int) -> "Sight":
         """Return it where a position sees its whole window: as far to either side as it reaches.
@@ -84,7 +100,7 @@ class Sight:
         """Return it where every position sees what all see: r + (positions − 1) j."""
         if self.status == "global":
             return self if count is None else replace(self, count=count)
-        size = self.size + (self.count - 1) * self.jump
+        size = self.size + self.loose[1] + (self.count - 1) * self.jump
         return replace(
             self, size=size, count=self.count if count is None else count, status="global"
         )
@@ -105,6 +121,7 @@ def hull(sights: Sequence[Sight]) -> Sight:
         widest = max(worldwide, key=lambda sight: fixed_step(sight.size))
         count = max((sight.count for sight in sights), key=fixed)
         return replace(widest, count=count, jump=(local or worldwide)[0].jump)
+    sights = [sight.loosened() for sight in sights]
     start = min(sight.start for sight in sights)
     end = max(sight.start + sight.size for sight in sights)
     jumps = {sight.jump for sight in sights}
@@ -117,9 +134,28 @@ def hull(sights: Sequence[Sight]) -> Sight:
     return merged if len(jumps) == 1 else merged.at_best("not shift-invariant")
 
 
+def _whole(step: Step) -> Step:
+    """Return a whole number as an integer."""
+    return int(step) if isinstance(step, Fraction) and step.denominator == 1 else step
+
+
+@dataclass(frozen=True)
+class Denser:
+    """Positions `step` of the old ones apart, each seeing `taps` of the old, from `first` on.
+
+    `early` and `late`: how far the old positions that they see lie beside evenly placed ones.
+    """
+
+    step: Step
+    taps: int
+    first: int
+    early: Step
+    late: Step
+
+
 def _sight_key(sight: Sight) -> tuple[Step, ...]:
     status = STATUSES.index(sight.status)
-    return fixed_step(sight.size), sight.jump, sight.start, status, sight.window
+    return fixed_step(sight.size), sight.jump, sight.start, status, sight.window, *sight.loose
 
 
 def fixed_step(step: Step) -> Step:

@@ -22,7 +22,7 @@ ARITHMETIC = words(
     "logical_and logical_or logical_not logical_xor bitwise_and bitwise_or bitwise_not "
     "bitwise_xor isnan isinf isfinite nan_to_num truediv floordiv rtruediv radd rmul rpow mod and "
     "or xor invert bernoulli uniform normal fill zero exponential triu tril copysign hypot xlogy "
-    "sinc deg2rad cumsum cumprod float_power logit expit"
+    "sinc deg2rad float_power logit expit"
 )
 SAME = words(
     "detach clone contiguous to float double half bfloat16 long int bool type type_as cpu cuda "
@@ -114,6 +114,12 @@ def _along_a_dimension(call: Call) -> Marks:
     return marks.mixed([dim if dim is not None else -1])
 
 
+@rule("other", "cumsum", "cumprod", "logcumsumexp")
+def _accumulated(call: Call) -> Marks:
+    """Mark running sums: the last position sees all before it."""
+    return call.marks(0).mixed([call.argument(1, "dim")])
+
+
 @rule("activation", "glu")
 def _gated(call: Call) -> Marks:
     marks, dim = call.marks(0), call.argument(1, "dim", -1)
@@ -198,8 +204,9 @@ def _ordered(call: Call) -> tuple[Marks, ...]:
 
 def reduced(marks: Marks, dims: tuple[int, ...], keep: bool) -> Marks:
     """Return marks without the dimensions that a reduction removes, or with 1 in their place."""
-    mixed = marks.mixed(dims)
     gone = {dim % len(marks.shape) for dim in dims} if marks.shape else set()
+    pooled = [_pooled_windows(view, marks, gone) for view in (marks.view, marks.bare)]
+    mixed = _mixed_but_pooled(marks, dims, pooled)
     kept = [
         (1, NOWHERE) if dim in gone else (size, axes)
         for dim, (size, axes) in enumerate(zip(marks.shape, marks.axes, strict=True))
@@ -209,10 +216,28 @@ def reduced(marks: Marks, dims: tuple[int, ...], keep: bool) -> Marks:
     return Marks(tuple(size for size, _ in kept), tuple(axes for _, axes in kept), view, bare)
 
 
+def _mixed_but_pooled(marks: Marks, dims: tuple[int, ...], pooled: list[View]) -> Marks:
+    if pooled == [marks.view, marks.bare]:
+        return marks.mixed(dims)
+    whole = [dim for dim in dims if any(not window for _, window in along([marks.axes[dim]]))]
+    return Marks(marks.shape, marks.axes, *pooled).mixed(whole)
+
+
 def _counted(view: View, marks: Marks, gone: set[int]) -> View:
-    for axis, window in along(marks.axes[dim] for dim in gone):
+    for axis, window in along(marks.axes[dim] for dim in gone) if view.sights else ():
         if not window:
             view = view.on(axis, view.sights[axis].everywhere(1))
+    return view
+
+
+def _pooled_windows(view: View, marks: Marks, gone: set[int]) -> View:
+    """Return what is seen where windows are reduced to one position each, as a pool does."""
+    for axis, window in along(marks.axes[dim] for dim in gone) if view.sights else ():
+        kept = [size for dim, size in enumerate(marks.shape) if dim not in gone
+                and (axis, 0) in along([marks.axes[dim]])]  # fmt: skip
+        if window and kept:
+            pooled = view.sights[axis].through(kept[0], window, window)
+            view = view.on(axis, pooled.at_best("upper bound"))
     return view
 
 

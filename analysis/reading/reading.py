@@ -16,7 +16,7 @@ from analysis.reading.checking import Check, check
 from analysis.reading.journal import Guard
 from analysis.reading.listing import Held, Write, names, numeric, rows, symbolic
 from analysis.reading.marks import Marks
-from analysis.reading.run import are_tokens, on_meta, run
+from analysis.reading.run import are_tokens, on_meta, one_input, run
 from analysis.reading.sizes import AXES, shaped, symbols
 from analysis.reading.steps import Step, Trace
 from analysis.reading.terms import Term, add, compiled, multiply
@@ -279,6 +279,7 @@ def read(
     """
     sizes = _checked((batch, *shape))
     on = on_meta(module)
+    one_input(on)
     dtype = dtype or torch.float32
     tokens = are_tokens(on, sizes, dtype)
     trace = run(on, sizes, dtype=dtype, tokens=tokens)

@@ -7,12 +7,14 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from copy import deepcopy
+from inspect import Parameter, signature
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.nn.parameter import is_lazy
 
 from analysis.errors import AnalysisError
 from analysis.reading.axes import NOWHERE, Part
@@ -25,25 +27,32 @@ from analysis.reading.steps import Trace
 from analysis.reading.terms import symbol
 from analysis.reading.tracer import Tracer
 
+ITERATED_TOLD = (
+    "{} takes its input apart along the batch, as one does that unpacks several inputs; a module "
+    "is read on one tensor: wrap it in one whose forward makes the others"
+)
+_ANY = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+
 
 def on_meta(module: nn.Module | Callable[[], nn.Module]) -> nn.Module:
     """Return the module on the meta device; a factory is called there if it can be.
 
     A factory whose constructors compute is called on the CPU. A module that is given keeps its own
-    parameters: a shallow twin with meta parameters is read.
+    parameters and its state: a copy with meta parameters is read.
 
     Raises:
         AnalysisError: If the factory fails, or makes no module.
     """
     if isinstance(module, nn.Module):
-        return meta_twin(module)
-    with suppress(Exception), torch.device("meta"):  # a constructor may compute with its numbers
+        return meta_twin(_shaped(module))
+    # a constructor may compute with its numbers
+    with suppress(Exception, SystemExit), torch.device("meta"):
         return _checked(module()).to("meta")
     try:
         return _checked(module()).to("meta")
     except AnalysisError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise AnalysisError(
             f"the factory failed, which is called without arguments: {type(error).__name__}: "
             f"{_said(error)}"
@@ -52,23 +61,42 @@ def on_meta(module: nn.Module | Callable[[], nn.Module]) -> nn.Module:
 
 def _checked(made: Any) -> nn.Module:
     if isinstance(made, nn.Module):
-        return made
+        return _shaped(made)
     raise AnalysisError(f"a factory must return a torch.nn.Module, not {type(made).__name__}")
 
 
+def _shaped(module: nn.Module) -> nn.Module:
+    """Return the module itself, whose parameters all have a shape, as lazy ones have not yet."""
+    held = (*module.parameters(), *module.buffers())
+    if any(map(is_lazy, held)):
+        raise AnalysisError(
+            f"{type(module).__name__} has lazy layers, whose parameters have no shape yet: run it "
+            "once on an example of its input, or name the sizes (nn.Conv2d for nn.LazyConv2d)"
+        )
+    return module
+
+
 def meta_twin(module: nn.Module) -> nn.Module:
-    """Return a copy whose tensors hold no numbers, parameters or not, shared ones still shared."""
+    """Return a copy whose tensors hold no numbers, parameters or not, shared ones still shared.
+
+    Raises:
+        AnalysisError: If the module holds what cannot be copied.
+    """
     bare = [vars(one).values() for one in module.modules()]
     tensors = [*module.parameters(), *module.buffers(), *tensors_in([list(v) for v in bare])]
-    if all(tensor.is_meta for tensor in tensors):
-        return module
     memo: dict[int, Any] = {}
     for tensor in tensors:
         empty = torch.empty_like(tensor, device="meta")
         if isinstance(tensor, nn.Parameter):
             empty = nn.Parameter(empty, tensor.requires_grad)
         memo[id(tensor)] = empty
-    return deepcopy(module, memo)
+    try:
+        return deepcopy(module, memo)
+    except Exception as error:
+        raise AnalysisError(
+            f"{type(module).__name__} cannot be copied, and a copy is read ({_said(error)}): give "
+            "a function that makes it instead, such as lambda: Net()"
+        ) from error
 
 
 def hinted(
@@ -103,6 +131,7 @@ def run(
     stores = Stores([*module.parameters(), *module.buffers()]) if training else None
     tracer = Tracer(module, stores)
     data = hinted(shape, tracer.trace.journal, dtype, tokens)
+    tracer.data = data
     tracer.trace.entry = marks_of(data)
     if stores:
         stores.know(data, marks_of(data).shape)
@@ -119,7 +148,11 @@ def run(
         except AnalysisError:
             raise
         except Exception as error:
+            if tracer.iterated and "to unpack" in str(error):
+                raise AnalysisError(ITERATED_TOLD.format(type(module).__name__)) from error
             raise AnalysisError(_refusal(module, shape, tracer, error)) from error
+    if tracer.iterated:
+        raise AnalysisError(ITERATED_TOLD.format(type(module).__name__))
     tracer.trace.unsaved = stores.untold() if stores else ()
     tracer.trace.journal.closed = True
     tracer.trace.outputs = tuple(marks_of(tensor) for tensor in tensors_in(output))
@@ -146,6 +179,24 @@ def unscripted(tracer: Tracer) -> Iterator[None]:
     finally:
         for one, call in zip(compiled, before, strict=True):
             one.__call__ = call
+
+
+def one_input(module: nn.Module) -> None:
+    """Check that one tensor is all that a module's `forward` needs.
+
+    Raises:
+        AnalysisError: If it needs more.
+    """
+    try:
+        known = signature(module.forward).parameters.values()
+    except (TypeError, ValueError):  # a compiled one has no signature
+        return
+    needed = [one.name for one in known if one.default is one.empty and one.kind not in _ANY]
+    if len(needed) > 1:
+        raise AnalysisError(
+            f"{type(module).__name__} needs {len(needed)} inputs ({', '.join(needed)}), and a "
+            "module is read on one tensor: wrap it in one whose forward makes the others"
+        )
 
 
 def are_tokens(module: nn.Module, shape: Sequence[int], dtype: torch.dtype) -> bool:
@@ -181,7 +232,7 @@ def _refusal(module: nn.Module, shape: Sequence[int], tracer: Tracer, error: Exc
     return f"{type(module).__name__} refuses an input of {sizes} at {where}: {said}{ids}"
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     """Return the first line of an error's message."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 

@@ -1,4 +1,4 @@
-"""Rules for sliding windows: convolutions, transposed ones, pools; and for resizing."""
+"""Rules for sliding windows: convolutions, transposed ones, pools."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -6,9 +6,9 @@ from typing import Any
 
 from analysis.reading.axes import NOWHERE, along
 from analysis.reading.calls import Call, Product, named, pair, rule, shape_of
-from analysis.reading.indexing import denser
-from analysis.reading.marks import Marks, View
-from analysis.reading.sizes import Ratio, Shape, Size, ceil_divide, fixed
+from analysis.reading.indexing import absorbed, denser
+from analysis.reading.marks import Denser, Marks, View
+from analysis.reading.sizes import Shape, ceil_divide, fixed
 
 CONVOLUTIONS = ("conv1d", "conv2d", "conv3d")
 TRANSPOSED = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
@@ -39,6 +39,8 @@ def slid_up(size: int, kernel: int, stride: int, padding: int, dilation: int) ->
 def moved(marks: Marks, dim: int, count: int, window: Sequence[int]) -> Marks:
     """Return marks behind a window (kernel, stride, padding, dilation) along a dimension."""
     kernel, stride, padding, dilation = window
+    if kernel > 1 or stride > 1:
+        marks = absorbed(marks, dim)
 
     def behind(view: View) -> View:
         for axis, part in along([marks.axes[dim]]) if view.sights else ():
@@ -118,13 +120,19 @@ def _transposed(call: Call) -> Marks:
     settings = [pair(call.argument(place, name, base), axes) for name, place, base in names]
     shape = list(marks.shape)
     shape[-axes - 1] = kernel[1] * groups
-    denser_dims = []
+    steps = {}
     for axis, (s, p, extra, d) in enumerate(zip(*settings, strict=True)):
         dim = axis - axes
         shape[dim] = (shape[dim] - 1) * s + (d * (kernel[2:][axis] - 1) + 1 + extra - 2 * p)
-        denser_dims.append((dim, s, 1))
-    reach = max(ceil_divide(k, s) for k, s in zip(kernel[2:], settings[0], strict=True))
-    return denser(marks.reshaped(tuple(shape), marks.axes), denser_dims, taps=reach)
+        steps[dim] = _transposed_step(d * (kernel[2:][axis] - 1), s, p)
+    return denser(marks.reshaped(tuple(shape), marks.axes), steps)
+
+
+def _transposed_step(reach: int, stride: int, padding: int) -> Denser:
+    """Return what position o sees: those i with i s between o + p − d (k − 1) and o + p."""
+    taps, first = reach // stride + 1, -((reach - padding) // stride)
+    early, late = Fraction((reach - padding) % stride, stride), Fraction(reach % stride, stride)
+    return Denser(Fraction(1, stride), taps, first, early, late)
 
 
 def _pooled(call: Call, settings: Sequence[Any], ceil: bool) -> Marks:
@@ -193,11 +201,11 @@ def _adaptive_pool(call: Call) -> Marks | tuple[Marks, ...]:
     sizes = sizes * axes if len(sizes) < axes else sizes
     for axis, size in enumerate(sizes):
         dim = len(marks.shape) - axes + axis
-        marks = _adapted(marks, dim, marks.shape[dim] if size is None else size)
+        marks = adapted(marks, dim, marks.shape[dim] if size is None else size)
     return (marks, marks) if isinstance(call.out, tuple) else marks
 
 
-def _adapted(marks: Marks, dim: int, count: int) -> Marks:
+def adapted(marks: Marks, dim: int, count: int) -> Marks:
     """Mark cells that cover the map: of one size where they divide it, of about one otherwise."""
     before = marks.shape[dim]
     if fixed(count) == 1:
@@ -211,55 +219,12 @@ def _adapted(marks: Marks, dim: int, count: int) -> Marks:
         side = fixed(before) // fixed(count)
         return moved(marks, dim, count, (side, side, 0, 1))
     step = Fraction(fixed(before), fixed(count))
-    after = moved(marks, dim, count, (int(step) + 2, 1, 0, 1))
+    uneven = Denser(step, int(step) + 2, 0, 0, 0)  # from ⌊i s⌋ to ⌈(i + 1) s⌉
+    shape = (*marks.shape[:dim], count, *marks.shape[dim + 1 :])
+    after = denser(marks.reshaped(shape, marks.axes), {dim: uneven})
     for axis, _ in along([marks.axes[dim]]):
         after = after.on(axis, lambda sight: sight.at_best("not shift-invariant"))
     return after
-
-
-def _resize_facts(call: Call) -> dict[str, Any]:
-    return {"mode": _mode(call)}
-
-
-@rule("resize", "interpolate", "upsample", "upsample_nearest", "upsample_bilinear",
-      facts=_resize_facts)  # fmt: skip
-def _resized(call: Call) -> Marks:
-    marks = call.marks(0)
-    axes = len(marks.shape) - 2
-    size, factor = call.argument(1, "size"), call.argument(2, "scale_factor")
-    if size is not None:
-        sides = (size,) * axes if isinstance(size, int) else tuple(size)
-    else:
-        factors = (factor,) * axes if isinstance(factor, int | float) else tuple(factor)
-        real = call.out.shape[2:]
-        sides = tuple(map(_scaled, marks.shape[2:], factors, real))
-    taps = {"nearest": 1, "nearest-exact": 1, "bicubic": 4}.get(_mode(call), 2)
-    dims = [
-        (2 + axis, fixed(after), fixed(before))
-        for axis, (before, after) in enumerate(zip(marks.shape[2:], sides, strict=True))
-    ]
-    return denser(marks.reshaped((*marks.shape[:2], *sides), marks.axes), _reduced(dims), taps)
-
-
-def _reduced(dims: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
-    steps = [(dim, Fraction(above, below)) for dim, above, below in dims]
-    return [(dim, step.numerator, step.denominator) for dim, step in steps]
-
-
-def _mode(call: Call) -> str:
-    return str(call.argument(3, "mode", "nearest"))
-
-
-def _scaled(size: int, factor: float, real: int) -> int:
-    """Return ⌊size · factor⌋; a factor that is no binary fraction ends the formula.
-
-    torch floors the rounded product, which no formula in whole numbers follows at every size.
-    """
-    simple = Fraction(float(factor)).limit_denominator(1000)
-    if isinstance(size, Size) and (isinstance(factor, Ratio) or simple != Fraction(float(factor))):
-        size.journal.leak(size.term)
-        return real
-    return size * simple.numerator // simple.denominator
 
 
 @rule("copy", "unfold")

@@ -73,14 +73,29 @@ class Summary:
         return named(convention).total(self.reading)
 
     def memory(self, *, training: bool = True, **options: Any) -> Memory:
-        """Return bytes by what they are for, in training or in evaluation."""
+        """Return bytes by what they are for, in training or in evaluation.
+
+        Raises:
+            AnalysisError: For an option that there is none of, an optimizer in evaluation say.
+        """
         if self.reading is None:
             built_in = footprint.training_memory if training else footprint.inference_memory
-            return built_in(self.derivation, **options)
+            return built_in(self.derivation, **self._taken(built_in, options))
         from analysis.reading.memory import inference_memory, training_memory
 
         keep = training_memory if training else inference_memory
-        return keep(self.reading, **options)
+        return keep(self.reading, **self._taken(keep, options))
+
+    def _taken(self, keep: Callable[..., Memory], options: dict[str, Any]) -> dict[str, Any]:
+        """Return the options if the function takes them all."""
+        parameters = signature(keep).parameters.values()
+        known = [one.name for one in parameters if one.kind == one.KEYWORD_ONLY]
+        for name in options.keys() - known:
+            raise AnalysisError(
+                f"{keep.__name__.replace('_', ' ')} of {self.name} takes {', '.join(known)}, not "
+                f"{name}" + ("; give sizes to summary itself" if self.reading is None else "")
+            )
+        return options
 
     def _read(self, what: str) -> Reading:
         if self.reading is None:
@@ -104,7 +119,12 @@ class Summary:
         told_apart = ("unknown", "unused")
         noted = [row for row in self.rows if row.note and row.kind not in told_apart]
         notes = [f"{row.layer}: {row.note}" for row in noted]
-        return (*unknown, *leaks, *guards, *notes)
+        return (*unknown, *leaks, *guards, *notes, *self._fieldless)
+
+    @property
+    def _fieldless(self) -> tuple[str, ...]:
+        known = self.reading is None or len(self.reading.shape) <= 4
+        return () if known else ("no receptive fields are known of inputs with three axes or more",)
 
     def table(self, form: Format = "github", show_calculation: bool = False) -> str:
         """Write the table alone, in one of the formats of `analysis.tables`."""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from analysis.reading import indexing, joins, pointwise, products, slides, views
+from analysis.reading import indexing, joins, pointwise, products, resizes, slides, views
 from analysis.reading.calls import RULES, Call, Product, marks_of, named, original, tensors_in
 from analysis.reading.lives import Lives
 from analysis.reading.marks import Marks
@@ -24,7 +24,7 @@ from analysis.reading.sizes import Size, fixed, times, values
 from analysis.reading.steps import ModuleCall, Step, Trace
 from analysis.rows import Kind
 
-MODULES = (indexing, joins, pointwise, products, slides, views)
+MODULES = (indexing, joins, pointwise, products, resizes, slides, views)
 """Importing a module of rules registers them."""
 
 
@@ -78,6 +78,9 @@ PROPERTIES: dict[Any, Callable[[Marks], Marks]] = {
 }
 DEFAULT_DEVICE = set(named(*pointwise.FACTORIES))
 """Functions that make a tensor where nobody says: here, beside the input."""
+
+ITERATED = set(named("unbind"))
+"""What iterating over a tensor calls, with the bare tensor and 0 at most."""
 
 GUARDS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
 METHODS = {_BASE.add, _BASE.mul, _BASE.matmul}
@@ -143,6 +146,8 @@ class Tracer(TorchFunctionMode):
     def __init__(self, module: nn.Module, stores: Stores | None) -> None:
         super().__init__()
         self.trace = Trace()
+        self.data: Tensor | None = None
+        self.iterated = False
         self.stack: list[str] = [""]
         self.counts: dict[str, int] = {}
         self.stores = stores
@@ -160,6 +165,8 @@ class Tracer(TorchFunctionMode):
         query = QUERIES.get(function)
         if query is not None:
             return query(*args, **(kwargs or {}))
+        if function in ITERATED and args[0] is self.data and args[1:] in ((), (0,)) and not kwargs:
+            self.iterated = True
         body = self.bodies.get(function) or self.bodies.get(original(function))
         if body is not None:
             with self:

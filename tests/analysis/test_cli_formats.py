@@ -124,8 +124,11 @@ def test_a_difference_as_json_holds_both_networks(capsys):
     document = json.loads(printed(capsys, "--diff", "vgg16", "vgg19", "--format", "json"))
     assert ["", "conv3_4"] in document["changed"]
     assert document["total"]["parameters"] == [138_357_544, 143_667_240]
-    for key in ("one", "two"):
-        jsonschema.validate(document[key], SCHEMA)
+    for one in (document, document["one"], document["two"]):
+        jsonschema.validate(one, SCHEMA)
+    del document["changed"]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(document, SCHEMA)
 
 
 def test_a_layer_of_another_place_is_another_layer():

@@ -150,3 +150,29 @@ def test_every_classification_model_of_torchvision_can_be_suggested():
     assert [*TORCHVISION] == models.list_models(module=models)
     for name in TORCHVISION:
         assert meant(name, NETWORKS) in (name, f"torchvision:{name}")
+
+
+def test_networks_of_one_name_are_called_as_they_were_asked_for(capsys):
+    assert main(["--diff", "vgg16", "torchvision:vgg16"]) == 0
+    assert "\nvgg16 → torchvision:vgg16: " in capsys.readouterr().out
+
+
+def test_no_image_and_no_column_are_refused(capsys):
+    assert "batch must be 1 or more" in refused(capsys, "torchvision:resnet18", "--batch", "0")
+    assert "width must be 1 or more" in refused(capsys, "vgg19", "--width", "0")
+
+
+def test_a_video_network_is_refused_in_a_sentence(capsys):
+    assert "r3d_18 reads video" in refused(capsys, "torchvision:r3d_18")
+
+
+@pytest.mark.parametrize("text", ["raise SystemExit(3)", "def make():\n    raise SystemExit(3)"])
+def test_a_file_that_leaves_is_answered_in_a_sentence(text, tmp_path, capsys):
+    (tmp_path / "leaves.py").write_text(text)
+    told = refused(capsys, f"{tmp_path / 'leaves.py'}:make", "--input", "8x8x3")
+    assert "failed" in told
+    assert "SystemExit: 3" in told
+
+
+def test_nothing_after_the_colon_is_refused(capsys):
+    assert "names nothing after the colon" in refused(capsys, "file.py:")

@@ -1,7 +1,9 @@
 """Reading modules: what other tools get wrong, guards, leaks, unknown operators, forms."""
 
 import math
+import threading
 
+import jsonschema
 import pytest
 import torch
 from small_modules import Twice
@@ -11,7 +13,10 @@ from torch.nn import functional
 
 import analysis
 from analysis import AnalysisError, B, H, W
+from analysis.documents import SCHEMA, document
+from analysis.folding import fold
 from analysis.reading import read, summary
+from analysis.tables import table
 
 
 def total(module, shape, **options):
@@ -189,6 +194,12 @@ def test_an_operator_without_a_rule_is_named_and_not_counted_in_silence():
     assert found.reading.unknown == ("cdist",)
     assert found.rows[1].kind == "unknown"
     assert found.caveats == ("cdist has no rule: it is not counted",)
+    assert "| total, at least |" in str(found)
+    assert "total, at least" in found._repr_html_()
+    assert "| total, at least |" in table(fold(found.derivation, 1))
+    assert document(found.derivation)["total_is"] == "at least"
+    jsonschema.validate(document(found.derivation), SCHEMA)
+    assert "total_is" not in document(analysis.vgg16())
 
 
 def test_a_refused_size_says_what_torch_said():
@@ -359,3 +370,62 @@ def test_a_branch_on_numbers_is_refused_and_its_operator_named():
     said = r"Function cannot be read: .* depends on the numbers of its input, .* \(Tensor\.item\)"
     with pytest.raises(AnalysisError, match=said):
         read(Function(lambda x: x if x.sum() > 0 else -x), (3, 8, 8))
+
+
+def test_lazy_layers_are_refused_by_name():
+    lazy = nn.Sequential(nn.LazyConv2d(4, 3))
+    for module in (lazy, lambda: lazy):
+        with pytest.raises(AnalysisError, match=r"Sequential has lazy layers, .* no shape yet"):
+            read(module, (3, 8, 8))
+
+
+class Locked(nn.Conv2d):
+    """A module that cannot be copied."""
+
+    def __init__(self):
+        super().__init__(3, 4, 3)
+        self.lock = threading.Lock()
+
+
+def test_a_module_that_cannot_be_copied_is_read_from_its_factory():
+    with pytest.raises(AnalysisError, match=r"Locked cannot be copied, .* give a function"):
+        read(Locked(), (3, 8, 8))
+    assert total(Locked, (3, 8, 8)).weights == 4 * 27
+
+
+class Remembering(nn.Module):
+    def forward(self, x):
+        self.last = x
+        return 2 * x
+
+
+def test_a_module_on_the_meta_device_keeps_nothing_of_the_run():
+    module = Remembering().to("meta")
+    read(module, (3, 8, 8))
+    assert not hasattr(module, "last")
+
+
+def test_more_inputs_than_one_are_refused():
+    def unpacking(pair):
+        one, two = pair
+        return one + two
+
+    with pytest.raises(AnalysisError, match=r"apart along the batch"):
+        read(Function(unpacking), (3, 8, 8), batch=2)
+    bilinear = r"Bilinear needs 2 inputs \(input1, input2\), and a module is read on one tensor"
+    with pytest.raises(AnalysisError, match=bilinear):
+        read(nn.Bilinear(3, 3, 4), (3,))
+
+
+def test_memory_says_which_options_there_are():
+    with pytest.raises(AnalysisError, match=r"training memory of vgg19 takes .*, not batch"):
+        summary("vgg19").memory(batch=3)
+    read_one = summary(nn.Conv2d(3, 4, 3), (3, 8, 8))
+    with pytest.raises(AnalysisError, match=r"inference memory .* not optimizer"):
+        read_one.memory(training=False, optimizer="adam")
+
+
+def test_a_volume_has_no_receptive_fields_and_says_so():
+    found = summary(nn.Conv3d(1, 2, 3), (1, 8, 8, 8))
+    assert found.total.macs == 2 * 27 * 6**3
+    assert found.caveats == ("no receptive fields are known of inputs with three axes or more",)

@@ -176,3 +176,81 @@ def test_a_global_field_is_a_formula_of_the_height():
 def test_one_dimensional_networks_have_one_axis():
     row = read(nn.Sequential(nn.Conv1d(2, 4, 5, 2), nn.MaxPool1d(2)), (2, 40)).rows[-1]
     assert (row.output, row.receptive_field, row.jump) == ((9, 4), 7, 4)
+
+
+class Applied(nn.Module):
+    """A function as a module."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+def split(x):
+    batch, channels, height, width = x.shape
+    return x.view(batch, channels, height // 2, 2, width // 2, 2)
+
+
+def to_depth(x):
+    return split(x).permute(0, 1, 3, 5, 2, 4).reshape(
+        x.shape[0], 4 * x.shape[1], x.shape[2] // 2, x.shape[3] // 2
+    )  # fmt: skip
+
+
+def conv(kernel, before=2, after=2, **options):
+    return nn.Conv2d(before, after, kernel, **options)
+
+
+def resized(mode, **options):
+    return Applied(lambda x: functional.interpolate(x, mode=mode, **options))
+
+
+BOUNDED = {
+    "uneven adaptive pool": (100, nn.AdaptiveAvgPool2d(7), conv(3)),
+    "adaptive pool behind strides": (101, conv(4, stride=3), nn.AdaptiveAvgPool2d(7), conv(3)),
+    "area": (100, resized("area", size=7), conv(3)),
+    "dilated transposed": (24, nn.ConvTranspose2d(2, 2, 3, dilation=4)),
+    "padded transposed": (24, nn.ConvTranspose2d(2, 2, 3, 2, dilation=3, padding=2), conv(3)),
+    "transposed, then even": (64, conv(4, stride=4), nn.ConvTranspose2d(2, 2, 2, 2), conv(2)),
+    "cumulative sum": (24, conv(3), Applied(lambda x: x.cumsum(2))),
+    "space to depth": (24, Applied(to_depth), conv(3, 8)),
+    "space to depth, twice": (49, conv(3, stride=2), Applied(to_depth), conv(3, 8), conv(3)),
+    "pool by view": (24, Applied(lambda x: split(x).mean((3, 5))), conv(3)),
+    "one of a window": (24, Applied(lambda x: split(x)[:, :, :, 1, :, 1]), conv(3)),
+    "nearest": (64, conv(4, stride=4), nn.Upsample(scale_factor=2), conv(2)),
+    "nearest, uneven": (29, resized("nearest", size=42), conv(4, stride=2), conv(3)),
+    "bilinear": (64, conv(3, stride=3), resized("bilinear", scale_factor=2), conv(3)),
+    "bilinear, smaller": (64, resized("bilinear", size=9, align_corners=True), conv(3)),
+    "antialiased": (64, resized("bilinear", size=9, antialias=True), conv(3)),
+    "antialiased cubic": (64, resized("bicubic", size=9, antialias=True)),
+    "pixel shuffle": (64, conv(3, 2, 8, stride=2), nn.PixelShuffle(2), conv(2)),
+}
+
+
+def supports(module, side):
+    """Where along the height the gradient of each position arrives: its first and last pixel."""
+    x = torch.rand(1, 2, side, side, dtype=torch.double, requires_grad=True)
+    y = module(x)
+    for place in range(y.shape[2]):
+        (gradient,) = torch.autograd.grad(y[0, :, place].sum(), x, retain_graph=True)
+        rows = gradient.abs().sum((0, 1, 3)).nonzero()
+        yield int(rows.min()), int(rows.max())
+
+
+@pytest.mark.parametrize("name", BOUNDED)
+def test_a_bound_is_never_less_than_where_gradients_arrive(name):
+    side, *layers = BOUNDED[name]
+    module = positive(nn.Sequential(*layers))
+    row = read(module, (2, side, side), dtype=torch.double).rows[-1]
+    seen = list(supports(module, side))
+    widest = max(last - first + 1 for first, last in seen)
+    field, start = (
+        value[0] if isinstance(value, tuple) else value
+        for value in (row.receptive_field, row.start)
+    )
+    assert row.status != "exact"
+    assert widest <= field <= 1.34 * widest  # a bound, and no idle one
+    assert start <= seen[0][0]
