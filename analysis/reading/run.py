@@ -76,6 +76,11 @@ def _shaped(module: nn.Module) -> nn.Module:
     return module
 
 
+def _is_compiled(value: object) -> bool:
+    """Return whether a value is a compiled function, which holds no tensors and can't be copied."""
+    return isinstance(value, torch.jit.ScriptFunction)
+
+
 def meta_twin(module: nn.Module) -> nn.Module:
     """Return a copy whose tensors hold no numbers, parameters or not, shared ones still shared.
 
@@ -84,7 +89,7 @@ def meta_twin(module: nn.Module) -> nn.Module:
     """
     bare = [vars(one).values() for one in module.modules()]
     tensors = [*module.parameters(), *module.buffers(), *tensors_in([list(v) for v in bare])]
-    memo: dict[int, Any] = {}
+    memo: dict[int, Any] = {id(v): v for values in bare for v in values if _is_compiled(v)}
     for tensor in tensors:
         empty = torch.empty_like(tensor, device="meta")
         if isinstance(tensor, nn.Parameter):
@@ -136,10 +141,8 @@ def run(
     if stores:
         stores.know(data, marks_of(data).shape)
     with _mode(module, training), _seen(tracer), ExitStack() as stack:
-        if stores:
-            stack.enter_context(saved_tensors_hooks(stores.pack, lambda tensor: tensor))
-        else:
-            stack.enter_context(torch.no_grad())
+        hooks = saved_tensors_hooks(stores.pack, lambda saved: saved) if stores else torch.no_grad()
+        stack.enter_context(hooks)
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore", UserWarning)  # torch's advice on speed and copies
         try:
