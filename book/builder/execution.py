@@ -1,20 +1,21 @@
-"""Executing one chapter with papermill, whole or not at all, in a process of its own."""
+"""Executing one chapter: its executed copy appears whole or not at all."""
 
 import os
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import nbformat
 
-from book.builder import engine, staleness
-from book.builder.chapters import Chapter
+from book.builder import engine, environment, staleness, trace
+from book.builder.chapters import Book, Chapter
 from book.builder.errors import BookError, ChapterFailed
+from book.builder.kernels import Kernels, Settings
 from book.builder.notebooks import read_source
+from book.builder.trace import Seen
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Outcome:
     seconds: float
     warnings: tuple[str, ...] = ()
     error: str | None = None
+    seen: Seen = field(default_factory=Seen)
 
 
 def refresh(chapter: Chapter, threads: int) -> None:
@@ -47,41 +49,73 @@ def refresh(chapter: Chapter, threads: int) -> None:
 
 
 def execute(chapter: Chapter, threads: int = 1) -> Outcome:
-    """Execute a chapter, in a kernel that may use so many threads.
+    """Execute a chapter alone, in a kernel that may use so many threads; see `execute_in`."""
+    with kernels_of(chapter.book, threads) as kernels:
+        return execute_in(kernels, chapter)
+
+
+def kernels_of(book: Book, threads: int) -> Kernels:
+    """Return kernels for a book's chapters, each of which may use so many threads."""
+    given = environment.of_kernel(threads)
+    own = {name: value for name, value in given.items() if not name.startswith("JPY_")}
+    options = book.options
+    return Kernels(Settings(book.root, own, options.preload.split(), options.environment.split()))
+
+
+def execute_in(kernels: Kernels, chapter: Chapter) -> Outcome:
+    """Execute a chapter in a new kernel of `kernels`.
 
     Its executed copy appears whole, with the stamp of what it depends on, or not at all. A failed
     execution is kept beside it with its traceback, and reported in the outcome, never raised.
+    Nothing is kept of one that was interrupted.
     """
     started, began = time.perf_counter(), time.time()
     try:
         source = read_source(chapter.source)
+        done = engine.execute(source, chapter, kernels)
+        seconds = time.perf_counter() - started
+        if kernels.closed:
+            return Outcome(chapter.docname, seconds, error="interrupted")
+        _keep(chapter, source, done, began, seconds)
     except BookError as refused:
         return Outcome(chapter.docname, 0.0, error=str(refused))
-    good, failed = chapter.executed, chapter.failed
-    good.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=good.parent, prefix=".") as folder:
-        draft = Path(folder, good.name)
-        error = engine.execute(source, draft, chapter, threads)
+    except OSError as full:
         seconds = time.perf_counter() - started
-        executed = nbformat.read(draft, as_version=4) if draft.exists() else None
-        executed = executed or nbformat.from_dict(source)
-        executed.metadata[staleness.STAMP] = {
-            **_dependencies(source, executed, chapter, began),
-            "seconds": round(seconds, 1),
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "error": error,
-        }
-        nbformat.write(executed, draft)
-        os.replace(draft, failed if error else good)
-    if error is None:
-        failed.unlink(missing_ok=True)
-    last_line = error.strip().splitlines()[-1] if error else None
-    return Outcome(chapter.docname, seconds, warnings_in(executed), last_line)
+        return Outcome(chapter.docname, seconds, error=f"{full.filename}: {full.strerror}")
+    last_line = done.error.strip().splitlines()[-1] if done.error else None
+    return Outcome(chapter.docname, seconds, warnings_in(done.notebook), last_line, done.seen)
 
 
-def _dependencies(source: Any, executed: Any, chapter: Chapter, began: float) -> dict[str, Any]:
-    book = chapter.book
-    return staleness.stamp(source, executed, chapter.parameters, book.root, book.runs, began)
+def _keep(
+    chapter: Chapter, source: Any, done: engine.Execution, began: float, seconds: float
+) -> None:
+    """Write the executed copy with its stamp, in the place of a good or of a failed one."""
+    book, executed = chapter.book, done.notebook
+    executed.metadata[staleness.STAMP] = {
+        **staleness.stamp(source, executed, chapter.parameters, book.root, book.runs, began),
+        "seconds": round(seconds, 1),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "error": done.error,
+    }
+    write_whole(executed, chapter.failed if done.error else chapter.executed)
+    if done.error is None:
+        chapter.failed.unlink(missing_ok=True)
+
+
+def write_whole(notebook: Any, path: Path) -> None:
+    """Write a notebook to a file that appears whole or stays as it was.
+
+    Raises:
+        OSError: It names the file and the reason, such as a full disk.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(notebook, draft)
+        os.replace(draft, path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def warnings_in(notebook: Any) -> tuple[str, ...]:
