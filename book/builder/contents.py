@@ -73,7 +73,7 @@ def problems(root: Path) -> list[str]:
 
 def _problems(name: str, path: Path | None) -> Iterator[str]:
     if path is None:
-        yield f"_toc.yml lists {name}, but there is no {name}{', '.join(SUFFIXES)}"
+        yield f"_toc.yml lists {name}, but there is no such file ({', '.join(SUFFIXES)})"
     elif path.suffix == ".md" and CODE_CELL.search(path.read_text("utf-8", errors="replace")):
         yield (
             f"{name}.md has code cells, which are executed only in notebooks: "
