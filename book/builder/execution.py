@@ -10,11 +10,11 @@ from typing import Any
 
 import nbformat
 
-from book.builder import engine, environment, staleness, trace
+from book.builder import engine, environment, staleness
 from book.builder.chapters import Book, Chapter
 from book.builder.errors import BookError, ChapterFailed
 from book.builder.kernels import Kernels, Settings
-from book.builder.notebooks import read_source
+from book.builder.notebooks import read_notebook
 from book.builder.trace import Seen
 
 
@@ -22,13 +22,15 @@ from book.builder.trace import Seen
 class Outcome:
     """How an execution ended: after `seconds`, with what Python warned of, and the error if any.
 
-    Of the error it has the last line.
+    Of the error it has the last line. It `began` so many seconds after the epoch, and used what was
+    `seen`, as far as it came.
     """
 
     docname: str
     seconds: float
     warnings: tuple[str, ...] = ()
     error: str | None = None
+    began: float = 0.0
     seen: Seen = field(default_factory=Seen)
 
 
@@ -69,21 +71,26 @@ def execute_in(kernels: Kernels, chapter: Chapter) -> Outcome:
     execution is kept beside it with its traceback, and reported in the outcome, never raised.
     Nothing is kept of one that was interrupted.
     """
-    started, began = time.perf_counter(), time.time()
+    began = time.time()
     try:
-        source = read_source(chapter.source)
+        source = read_notebook(chapter.source)
         done = engine.execute(source, chapter, kernels)
-        seconds = time.perf_counter() - started
         if kernels.closed:
-            return Outcome(chapter.docname, seconds, error="interrupted")
+            return failure(chapter, began, "interrupted")
+        seconds = time.time() - began
         _keep(chapter, source, done, began, seconds)
     except BookError as refused:
-        return Outcome(chapter.docname, 0.0, error=str(refused))
-    except OSError as full:
-        seconds = time.perf_counter() - started
-        return Outcome(chapter.docname, seconds, error=f"{full.filename}: {full.strerror}")
+        return failure(chapter, began, str(refused))
+    except OSError as refused:
+        return failure(chapter, began, f"{refused.filename}: {refused.strerror}")
     last_line = done.error.strip().splitlines()[-1] if done.error else None
-    return Outcome(chapter.docname, seconds, warnings_in(done.notebook), last_line, done.seen)
+    said = warnings_in(done.notebook)
+    return Outcome(chapter.docname, seconds, said, last_line, began, done.seen)
+
+
+def failure(chapter: Chapter, began: float, error: str) -> Outcome:
+    """Return the outcome of an execution that left nothing."""
+    return Outcome(chapter.docname, time.time() - began, error=error, began=began)
 
 
 def _keep(
@@ -91,12 +98,19 @@ def _keep(
 ) -> None:
     """Write the executed copy with its stamp, in the place of a good or of a failed one."""
     book, executed = chapter.book, done.notebook
-    executed.metadata[staleness.STAMP] = {
-        **staleness.stamp(source, executed, chapter.parameters, book.root, book.runs, began),
-        "seconds": round(seconds, 1),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "error": done.error,
-    }
+    stamp = staleness.stamp(
+        source,
+        executed,
+        chapter.parameters,
+        book.root,
+        book.runs,
+        began,
+        book.options.ignored.split(),
+        seconds=round(seconds, 1),
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        error=done.error,
+    )
+    stamp.write(executed)
     write_whole(executed, chapter.failed if done.error else chapter.executed)
     if done.error is None:
         chapter.failed.unlink(missing_ok=True)

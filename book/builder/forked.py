@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jupyter_client.provisioning import KernelProvisionerBase
+from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 
 from book.builder.processes import MESSAGE, command
 
@@ -89,10 +89,10 @@ class Provisioner(KernelProvisionerBase):
         self,
         fork: Callable[[str], Forked],
         bury: Callable[[Forked], int | None],
-        **arguments: Any,
+        manager: Any,
     ) -> None:
-        super().__init__(**arguments)
-        self.fork, self.bury = fork, bury
+        super().__init__(parent=manager)
+        self.fork, self.bury, self.manager = fork, bury, manager
         self.forked: Forked | None = None
 
     @property
@@ -107,13 +107,13 @@ class Provisioner(KernelProvisionerBase):
 
     async def pre_launch(self, **arguments: Any) -> dict[str, Any]:
         """Write the file that tells a kernel how to talk."""
-        self.parent.write_connection_file()
-        self.connection_info = self.parent.get_connection_info()
+        self.manager.write_connection_file()
+        self.connection_info = self.manager.get_connection_info()
         return {**arguments, "cmd": []}
 
     async def launch_kernel(self, cmd: list[str], **arguments: Any) -> Any:
         """Fork the kernel."""
-        self.forked = self.fork(self.parent.connection_file)
+        self.forked = self.fork(self.manager.connection_file)
         return self.connection_info
 
     async def poll(self) -> int | None:

@@ -48,7 +48,7 @@ class Kernels:
         self.folder = Path(tempfile.mkdtemp(prefix="convbook-"))
         self.processes: set[int] = set()
         self.lock = threading.Lock()
-        self.lifeline = os.pipe() if forks else ()
+        self.lifeline: tuple[int, ...] = os.pipe() if forks else ()
         self.forge = self._new_forge() if forks else None
 
     def __enter__(self) -> Self:
@@ -79,7 +79,7 @@ class Kernels:
         )
         manager.client_factory = Client
         if self.forge:
-            manager.provisioner = Provisioner(self.fork, self.bury, parent=manager)
+            manager.provisioner = Provisioner(self.fork, self.bury, manager)
         return manager
 
     async def start(self, manager: AsyncKernelManager) -> None:

@@ -30,8 +30,8 @@ class Seen:
     modules: tuple[str, ...] = ()
     read: tuple[str, ...] = ()
     written: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
-    libraries: Mapping[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+    libraries: dict[str, str] = field(default_factory=dict)
 
 
 def show_files(*paths: Path) -> None:

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
 from tabulate import tabulate
 
-from book.builder import staleness
+from book.builder import stamps
 from book.builder.chapters import Chapter, find_book, named
 from book.report.training_runs import shown_equivalent
 from models import records
@@ -64,12 +63,12 @@ def status(chapter: Chapter) -> Status:
         state = "never executed"
     else:
         state = "stale" if causes else "fresh"
-    found = [chapter.book.runs.locate(key) for key in stamp["runs"]] if stamp else []
+    found = [chapter.book.runs.locate(key) for key in stamp.runs] if stamp else []
     return Status(
         docname=chapter.docname,
         state=state,
         causes=tuple(causes),
-        seconds=stamp["seconds"] if stamp else None,
+        seconds=stamp.seconds if stamp else None,
         missing=found.count(None),
         records=tuple(_read(path) for path in found if path),
     )
@@ -77,8 +76,8 @@ def status(chapter: Chapter) -> Status:
 
 def _error(chapter: Chapter) -> list[str]:
     """Return the last line of a failed execution's error, if it has one."""
-    stamp = nbformat.read(chapter.failed, as_version=4).metadata.get(staleness.STAMP, {})
-    return str(stamp.get("error") or "").strip().splitlines()[-1:]
+    then = stamps.read(chapter.failed)
+    return [then.last_line] if then and then.last_line else []
 
 
 def _read(path: Path) -> Record | None:

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from books import build, edit, last_line, page, write_book, write_chapter
 
-from book.builder.chapters import Book
+from book.builder.chapters import EXECUTED, Book
 from book.builder.execution import execute
 from book.report.figures import STYLE
 
@@ -61,7 +61,7 @@ def test_a_failed_chapter_is_marked_and_the_rest_is_built(book):
         assert "ValueError" in page(book, "second")
         assert "the reason" in page(book, "second")
         assert "doubled: 4" in page(book, "first")
-    good = nbformat.read(book / "_build" / "executed" / "second.ipynb", as_version=4)
+    good = nbformat.read(book / "_build" / EXECUTED / "second.ipynb", as_version=4)
     assert "second says" in json.dumps(good), "the last good copy is kept"
 
     edit(book / "second.ipynb", "raise ValueError('the reason')", "print('mended')")
@@ -107,7 +107,7 @@ def test_a_chapter_with_figures_depends_on_their_style(tmp_path):
         tmp_path / "first.ipynb", "from book.report import figures\n\nfigures.use_style()"
     )
     assert execute(chapter(tmp_path, "first")).error is None
-    assert str(STYLE) in chapter(tmp_path, "first").stamp()["modules"]
+    assert str(STYLE) in chapter(tmp_path, "first").stamp().data
 
 
 def test_a_half_written_module_is_a_change_like_any_other(tmp_path):
