@@ -122,7 +122,7 @@ class Build:
         due = {name: why for name, why in self.stale.items() if name not in self.outcomes}
         times: Counter[str] = Counter()
         while due := {name: why for name, why in due.items() if times[name] <= AGAIN}:
-            times.update(due)
+            times.update(due.keys())
             for name, causes in due.items():
                 logger.info("chapter %s: executing, because %s", name, "; ".join(causes))
             pool.execute_all([self.chapter(name) for name in due], self.report, logger.warning)
