@@ -13,7 +13,7 @@ from book.builder.execution import Outcome, execute_in, failure, kernels_of
 from book.builder.kernels import Kernels
 
 INTERRUPTED = 130  # exit status, as shells have it
-GRACE = 1.0  # seconds in which threads notice that their kernels are gone
+GRACE = 0.5  # seconds in which threads notice that their kernels are gone
 
 Report = Callable[[Outcome], None]
 
