@@ -185,7 +185,7 @@ def test_a_module_from_the_future_makes_nothing_stale(tmp_path):
 
 PROFILES = {
     "chapters: [first]": "expected parameters with values under chapters",
-    "- first": "expected chapters with parameters, got list",
+    "- first": "expected names and values, got a list",
     "frist: {number: 3}": "unknown chapter 'frist'; did you mean first?",
     "first: {numbr: 3}": "first has no parameter 'numbr'; did you mean number?",
     "'*': {numbr: 3}": "no chapter has 'numbr'; did you mean number?",
