@@ -12,7 +12,7 @@ from typing import Any
 import nbformat
 import yaml
 
-from book.builder import engine, execution
+from book.builder import execution, trace
 from book.builder.chapters import Chapter, find_book, named
 from book.builder.errors import BookError, ChapterFailed
 from book.builder.notebooks import defaults
@@ -106,6 +106,6 @@ def is_refusal(outcome: execution.Outcome) -> bool:
 def _without_trace(path: Path) -> Path:
     """Take the cell that traces imports out of a notebook; return the notebook's path."""
     notebook = nbformat.read(path, as_version=4)
-    notebook.cells = [cell for cell in notebook.cells if cell.id != engine.TRACE_ID]
+    notebook.cells = [cell for cell in notebook.cells if cell.id != trace.CELL]
     nbformat.write(notebook, path)
     return path
