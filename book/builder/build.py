@@ -1,9 +1,5 @@
-"""One build: which chapters are stale, executing them, and what came of it."""
+"""One build: which chapters are stale, executing them, and what each page shows."""
 
-import multiprocessing
-import os
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,13 +8,16 @@ import nbformat
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
-from book.builder import execution, overlay, provenance
-from book.builder.chapters import Book, Chapter
+from book.builder import contents, overlay, pool, provenance, staleness, stamps, variants
+from book.builder.chapters import Book, Chapter, is_executed, named
 from book.builder.errors import BookError
-from book.builder.notebooks import read_source
+from book.builder.execution import Outcome
+from book.builder.notebooks import defaults, read_notebook
 from book.builder.options import Options, book_root
 
 logger = logging.getLogger(__name__)
+STATES = "convbook_states"  # of pages as they were read: kept in Sphinx's environment
+AGAIN = 2  # times that a chapter is executed once more because something changed meanwhile
 
 
 class Build:
@@ -26,31 +25,52 @@ class Build:
 
     def __init__(self, app: Sphinx) -> None:
         self.app = app
-        self.outcomes: dict[str, execution.Outcome] = {}
+        self.outcomes: dict[str, Outcome] = {}
+        self._causes: dict[str, list[str]] = {}
 
     @cached_property
     def book(self) -> Book:
         """The book that is built."""
         root = book_root(Path(self.app.srcdir))
-        options = Options.of({option.name: option.value for option in self.app.config})
         try:
+            options = Options.of({option.name: option.value for option in self.app.config})
             return Book.configured(root, Path(self.app.outdir).resolve().parent, options)
         except BookError as error:
             raise SystemExit(f"convbook: {error}") from None
 
     @cached_property
     def stale(self) -> dict[str, list[str]]:
-        """The stale chapters, each with its causes; looked for once a build."""
-        found = {name: self.chapter(name).causes() for name in self.names()}
+        """The chapters that are stale at first, each with its causes; looked for once a build."""
+        forced = self._forced()
+        found = {
+            name: self.causes(name) or ["it was asked for"] * (name in forced)
+            for name in self.names()
+        }
         return {name: causes for name, causes in found.items() if causes}
+
+    def causes(self, docname: str) -> list[str]:
+        """Return why a chapter is stale, as it stands now."""
+        if docname not in self._causes:
+            self._causes[docname] = self.chapter(docname).causes()
+        return self._causes[docname]
+
+    def _forced(self) -> set[str]:
+        words = self.book.options.force.split()
+        if not words or "*" in words:
+            return set(self.names()) if words else set()
+        try:
+            chosen = named([self.chapter(name) for name in self.names()], words)
+        except BookError as error:
+            raise SystemExit(f"convbook: {error}") from None
+        return {chapter.docname for chapter in chosen}
 
     def source(self, docname: str) -> Path:
         """Return a page's source."""
         return Path(self.app.env.doc2path(docname))
 
     def is_chapter(self, docname: str) -> bool:
-        """Whether a page is a notebook."""
-        return self.source(docname).suffix == ".ipynb"
+        """Whether a page is a notebook, or a variant of one."""
+        return is_executed(self.source(docname))
 
     def chapter(self, docname: str) -> Chapter:
         """Return a chapter, its name from the book's root, in whatever folder Sphinx started."""
@@ -62,28 +82,62 @@ class Build:
         """Return the names of all chapters."""
         return sorted(filter(self.is_chapter, self.app.env.found_docs))
 
-    def execute(self) -> None:
-        """Execute the stale chapters that have not been, each in a process of its own."""
-        due = [name for name in self.stale if name not in self.outcomes]
-        if not due:
-            return
-        cores = os.cpu_count() or 1
-        workers = min(cores, len(due))
-        threads = max(1, cores // workers)
-        for name in due:
-            logger.info("chapter %s: executing, because %s", name, "; ".join(self.stale[name]))
-        spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, mp_context=spawn, max_tasks_per_child=1) as pool:
-            futures = {
-                pool.submit(execution.execute, self.chapter(name), threads): name for name in due
-            }
-            for future in as_completed(futures):
-                self.report(futures[future], ended(future, futures[future]))
+    def check(self) -> None:
+        """Say what is wrong with the contents, and refuse stale chapters in a frozen build.
 
-    def report(self, docname: str, outcome: execution.Outcome) -> None:
+        Raises:
+            SystemExit: A chapter is stale, and nothing may be executed.
+        """
+        for problem in contents.problems(self.book.root):
+            logger.error(problem)
+            self.app.statuscode = 1
+        options = self.book.options
+        if options.frozen and self.stale and not options.allow_stale:
+            told = "; ".join(f"{name} ({causes[0]})" for name, causes in self.stale.items())
+            raise SystemExit(
+                f"convbook: frozen, but stale: {told}. Build without --frozen to execute them, "
+                "or with --allow-stale to show them as they were executed"
+            )
+        self._say_drift()
+
+    def _say_drift(self) -> None:
+        """Say which libraries have other versions now; nothing is executed for that."""
+        reused = [self.chapter(name).stamp() for name in self.names() if name not in self.stale]
+        found = {
+            f"{library} {old} then, {new or 'none'} now"
+            for stamp in reused
+            for library, (old, new) in (staleness.drift(stamp) if stamp else {}).items()
+        }
+        if found:
+            told = ", ".join(sorted(found))
+            logger.info(
+                f"chapters were executed with other libraries: {told} (to execute: --force)"
+            )
+
+    def execute(self) -> None:
+        """Execute the stale chapters, and those again that changed meanwhile."""
+        if self.book.options.frozen:
+            return
+        due = {name: why for name, why in self.stale.items() if name not in self.outcomes}
+        for _ in range(1 + AGAIN):
+            for name, causes in due.items():
+                logger.info("chapter %s: executing, because %s", name, "; ".join(causes))
+            pool.execute_all([self.chapter(name) for name in due], self.report)
+            due = {name: why for name in self.outcomes if (why := self._changed(name))}
+            if not due:
+                return
+        for name in due:
+            logger.warning("chapter %s changes while it is executed", name, location=name)
+
+    def _changed(self, docname: str) -> list[str]:
+        return [] if self.outcomes[docname].error else self.causes(docname)
+
+    def report(self, outcome: Outcome) -> None:
         """Keep how an execution ended, and log it."""
+        docname = outcome.docname
         self.outcomes[docname] = outcome
-        for line in outcome.warnings:
+        self._causes.clear()
+        for line in dict.fromkeys(outcome.warnings):
             logger.warning("chapter %s: %s", docname, line, location=docname)
         if outcome.error:
             logger.error("chapter %s failed: %s", docname, outcome.error, location=docname)
@@ -95,25 +149,69 @@ class Build:
         chapter = self.chapter(docname)
         return chapter.failed if chapter.failed.exists() else chapter.executed
 
+    def outdated(self) -> list[str]:
+        """Return the chapters whose pages must be read anew, whatever Sphinx knows of files."""
+        shown: dict[str, str] = getattr(self.app.env, STATES, {})
+        executed = {self.chapter(name).source for name in self.stale}
+        return [
+            name
+            for name in self.names()
+            if self.chapter(name).source in executed or shown.get(name) != self.state(name)
+        ]
+
+    def state(self, docname: str) -> str:
+        """Return what a page depends on beside its source and its executed copy."""
+        return repr((self.causes(docname), str(self.copy(docname)), self.book.runs.state()))
+
     def page(self, docname: str) -> str:
         """Return the notebook to render: the source with its outputs and its provenance."""
-        chapter, copy = self.chapter(docname), self.copy(docname)
+        copy = self.copy(docname)
+        env = self.app.env
+        env.note_dependency(str(copy))
+        setattr(env, STATES, {**getattr(env, STATES, {}), docname: self.state(docname)})
         try:
-            notebook = read_source(chapter.source)
+            source = read_notebook(self.chapter(docname).source)
+            if not copy.exists():
+                outcome = self.outcomes.get(docname)
+                raise BookError((outcome and outcome.error) or "it was not executed")
+            return _text(self._page(docname, source, read_notebook(copy)))
         except BookError as error:
             return _text(provenance.unreadable(docname, str(error)))
-        self.app.env.note_dependency(str(copy))
-        if not copy.exists():
-            reason = self.outcomes[docname].error or "it was not executed"
-            return _text(provenance.unreadable(docname, reason))
-        page = overlay.overlay(notebook, nbformat.read(copy, as_version=4), chapter.parameters)
-        page.cells += provenance.boxes(page, self.book.runs)
-        return _text(page)
 
-    def newest(self) -> float:
-        """Return when the last chapter was executed, in seconds since the epoch; 0 if none was."""
-        copies = [self.copy(name) for name in self.names()]
-        return max((copy.stat().st_mtime for copy in copies if copy.exists()), default=0)
+    def _page(self, docname: str, source: Any, executed: Any) -> Any:
+        then = stamps.of(executed)
+        if then is None:
+            raise BookError("its executed copy is damaged")
+        same = then.code == staleness.code_digest(source)
+        page = (
+            overlay.overlay(source, executed, then.parameters)
+            if same
+            else overlay.as_executed(executed, then.parameters)
+        )
+        page = self._among_variants(docname, page)
+        causes = [] if then.error else self.causes(docname)
+        page.cells += provenance.boxes(then, self.book.runs, causes)
+        return page
+
+    def _among_variants(self, docname: str, page: Any) -> Any:
+        """Return a page under its own title and labels, beside the chapter's other variants."""
+        chapter = self.chapter(docname)
+        family = [self.chapter(name) for name in self.names()]
+        family = [other for other in family if other.source == chapter.source]
+        if len(family) == 1:
+            return page
+        columns = {}
+        for other in family:
+            self.app.env.note_dependency(str(other.executed))
+            if then := other.stamp():
+                title = other.title or variants.title(page)
+                heading = f"{{doc}}`{title} </{other.docname}>`"
+                glued = variants.glued(read_notebook(other.executed))
+                columns[heading] = (defaults(other.source) | then.parameters, glued)
+        if chapter.title:
+            page = variants.apart(page, chapter.title, f"-{Path(docname).name}")
+        page.cells.append(variants.comparison(columns))
+        return page
 
     def failed(self) -> int:
         """Return how many executions failed."""
@@ -123,19 +221,10 @@ class Build:
         """Return the build's last line."""
         executed, reused = len(self.outcomes), len(self.names()) - len(self.outcomes)
         failed = self.failed()
-        return f"chapters: {executed - failed} executed, {reused} reused, {failed} failed"
+        stale = len(self.stale) if self.book.options.frozen else 0
+        told = f"chapters: {executed - failed} executed, {reused - stale} reused, {failed} failed"
+        return f"{told}, {stale} shown as they were executed" if stale else told
 
 
 def _text(notebook: Any) -> str:
     return str(nbformat.writes(notebook))
-
-
-def ended(future: Future[execution.Outcome], docname: str) -> execution.Outcome:
-    """Return how an execution ended.
-
-    A process that died, or a full disk, fails the chapter, not the build.
-    """
-    try:
-        return future.result()
-    except (BrokenProcessPool, OSError) as error:
-        return execution.Outcome(docname, 0.0, error=f"{type(error).__name__}: {error}")

@@ -5,20 +5,21 @@ Nothing here needs Sphinx or torch, so that looking takes no time.
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import nbformat
-import yaml
-from sphinx_external_toc.parsing import MalformedError, parse_toc_yaml
-
-from book.builder import staleness
+from book.builder import contents, staleness, stamps, variants
 from book.builder.errors import BookError
-from book.builder.notebooks import UNREADABLE, read_source
+from book.builder.notebooks import read_notebook
 from book.builder.options import Options, book_root, read_options
-from book.builder.profiles import Profile, load_profile, parameters_for
+from book.builder.profiles import Profile, check_profile, load_profile, parameters_for
 from book.builder.runs import Runs
+from book.builder.stamps import Stamp
+
+#: Where a build keeps its executed copies: `jupyter-book clean` leaves that folder alone, and
+#: `jupyter-book clean --all` removes it.
+EXECUTED = Path(".jupyter_cache", "executed")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Book:
     build: Path  # the build folder
     runs: Runs = field(default_factory=Runs)
     profile: Profile = field(default_factory=dict)
+    options: Options = field(default_factory=Options)
 
     @classmethod
     def configured(cls, root: Path, build: Path, options: Options) -> "Book":
@@ -38,11 +40,27 @@ class Book:
             BookError: An option names what is not there.
         """
         profile = load_profile(options.profile, root / options.profiles)
-        return cls(root, build, options.resolve_runs(), profile)
+        book = cls(root, build, options.resolve_runs(), profile, options)
+        if profile:
+            sources = {chapter.docname: chapter.source for chapter in book.chapters()}
+            check_profile(profile, sources, options.profile)
+        return book
 
     def chapter(self, docname: str, source: Path) -> "Chapter":
-        """Return one chapter, with the parameters that the profile gives it."""
-        return Chapter(docname, source, self, parameters_for(self.profile, docname, source))
+        """Return one chapter, with the parameters that the profile gives it.
+
+        `source` may also be the file of a variant, whose own parameters come on top.
+
+        Raises:
+            BookError: That file is none.
+        """
+        if not source.name.endswith(variants.SUFFIX):
+            return Chapter(docname, source, self, parameters_for(self.profile, docname, source))
+        variant = variants.read(source, self.root)
+        name = variant.notebook.relative_to(self.root).with_suffix("").as_posix()
+        shared = parameters_for(self.profile, name, variant.notebook)
+        parameters = shared | variant.parameters
+        return Chapter(docname, variant.notebook, self, parameters, variant.title)
 
     def chapters(self) -> list["Chapter"]:
         """Return the chapters in the order of `_toc.yml`, without pages that execute nothing.
@@ -50,35 +68,26 @@ class Book:
         Raises:
             BookError: There is no book, or its table of contents cannot be read.
         """
-        sources = {name: self.root / f"{name}.ipynb" for name in _listed(self.root / "_toc.yml")}
-        return [self.chapter(name, source) for name, source in sources.items() if source.is_file()]
+        pages = contents.listed(self.root).items()
+        return [self.chapter(name, path) for name, path in pages if path and is_executed(path)]
+
+
+def is_executed(page: Path) -> bool:
+    """Whether a page is a chapter: a notebook, or a variant of one."""
+    return page.name.endswith((".ipynb", variants.SUFFIX))
 
 
 def find_book(folder: Path, *, published: bool = False) -> Book:
     """Return the book that `folder` is in, as `jupyter-book build` builds it.
 
-    With `published`, its chapters have their published defaults, whatever profile is chosen.
+    With `published`, as its configuration alone says, whatever the environment chooses.
 
     Raises:
         BookError: Its configuration cannot be read, or names what is not there.
     """
     root = book_root(folder)
-    options = read_options(root)
-    options = replace(options, profile="") if published else options
+    options = read_options(root, environ=not published)
     return Book.configured(root, root / "_build", options)
-
-
-def _listed(toc: Path) -> list[str]:
-    """Return the names of all pages that a table of contents lists."""
-    if not toc.is_file():
-        raise BookError(
-            f"expected a book (_config.yml and _toc.yml) in {toc.parent} or above: "
-            "change to the book's folder"
-        )
-    try:
-        return [name.removesuffix(".ipynb") for name in parse_toc_yaml(toc)]
-    except (MalformedError, yaml.YAMLError) as error:
-        raise BookError(f"{toc} is no table of contents: {' '.join(str(error).split())}") from error
 
 
 @dataclass(frozen=True)
@@ -89,11 +98,12 @@ class Chapter:
     source: Path
     book: Book
     parameters: dict[str, Any] = field(default_factory=dict)
+    title: str = ""  # of a variant's page; the notebook's own when empty
 
     @property
     def executed(self) -> Path:
         """Its last good executed copy."""
-        return self.book.build / "executed" / f"{self.docname}.ipynb"
+        return self.book.build / EXECUTED / f"{self.docname}.ipynb"
 
     @property
     def failed(self) -> Path:
@@ -104,22 +114,25 @@ class Chapter:
         """Return why it must be executed again, in words; nothing when it need not."""
         if self.failed.exists():
             return ["it failed the last time"]
+        if not self.executed.exists():
+            return ["never executed"]
+        then = self.stamp()
+        if then is None:
+            return ["its executed copy is damaged, or by another builder than today's"]
         try:
-            source = read_source(self.source)
+            source = read_notebook(self.source)
         except BookError as error:
             return [str(error)]
-        return staleness.causes(
-            source, self.executed, self.parameters, self.book.root, self.book.runs
-        )
+        return staleness.causes(source, then, self.parameters, self.book.root, self.book.runs)
 
-    def stamp(self) -> dict[str, Any] | None:
-        """Return what its last good execution depended on (see `staleness.stamp`); None without."""
-        try:
-            metadata = nbformat.read(self.executed, as_version=4).metadata
-        except (FileNotFoundError, *UNREADABLE):
-            return None
-        stamp: dict[str, Any] | None = metadata.get(staleness.STAMP)
-        return stamp
+    def stamp(self) -> Stamp | None:
+        """Return what its last good execution depended on; None without a copy that says so."""
+        return stamps.read(self.executed)
+
+    def seconds(self) -> float | None:
+        """Return what its last execution took, be it a failed one; None if there was none."""
+        then = self.stamp() or stamps.read(self.failed)
+        return then.seconds if then else None
 
 
 def named(chapters: Sequence[Chapter], names: Sequence[str]) -> list[Chapter]:
@@ -138,7 +151,8 @@ def named(chapters: Sequence[Chapter], names: Sequence[str]) -> list[Chapter]:
 
 def _one(chapters: Sequence[Chapter], name: str) -> Chapter:
     wanted = "/" + name.removeprefix("./").removesuffix(".ipynb").strip("/")
-    found = [chapter for chapter in chapters if f"/{chapter.docname}".endswith(wanted)]
+    exact = [chapter for chapter in chapters if f"/{chapter.docname}" == wanted]
+    found = exact or [chapter for chapter in chapters if f"/{chapter.docname}".endswith(wanted)]
     if len(found) == 1:
         return found[0]
     docnames = [chapter.docname for chapter in found or chapters]

@@ -2,10 +2,13 @@
 
 import os
 
+#: What stands for `_config.yml`'s options of the same names where it gives none.
+PREFIX = "CONVBOOK_"
 
-def profile() -> str:
-    """Return the name of the parameter set that a build uses where its configuration names none."""
-    return os.environ.get("CONVBOOK_PROFILE", "")
+
+def option(name: str) -> str:
+    """Return the value of `CONVBOOK_NAME`; empty where it is not set."""
+    return os.environ.get(PREFIX + name.upper(), "")
 
 
 def of_kernel(threads: int) -> dict[str, str]:

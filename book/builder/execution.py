@@ -14,7 +14,8 @@ import nbformat
 from book.builder import engine, staleness
 from book.builder.chapters import Chapter
 from book.builder.errors import BookError, ChapterFailed
-from book.builder.notebooks import read_source
+from book.builder.notebooks import read_notebook
+from book.builder.stamps import Stamp
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def execute(chapter: Chapter, threads: int = 1) -> Outcome:
     """
     started, began = time.perf_counter(), time.time()
     try:
-        source = read_source(chapter.source)
+        source = read_notebook(chapter.source)
     except BookError as refused:
         return Outcome(chapter.docname, 0.0, error=str(refused))
     good, failed = chapter.executed, chapter.failed
@@ -65,12 +66,15 @@ def execute(chapter: Chapter, threads: int = 1) -> Outcome:
         seconds = time.perf_counter() - started
         executed = nbformat.read(draft, as_version=4) if draft.exists() else None
         executed = executed or nbformat.from_dict(source)
-        executed.metadata[staleness.STAMP] = {
-            **_dependencies(source, executed, chapter, began),
-            "seconds": round(seconds, 1),
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "error": error,
-        }
+        _dependencies(
+            source,
+            executed,
+            chapter,
+            began,
+            seconds=round(seconds, 1),
+            date=datetime.now(UTC).isoformat(timespec="seconds"),
+            error=error,
+        ).write(executed)
         nbformat.write(executed, draft)
         os.replace(draft, failed if error else good)
     if error is None:
@@ -79,9 +83,14 @@ def execute(chapter: Chapter, threads: int = 1) -> Outcome:
     return Outcome(chapter.docname, seconds, warnings_in(executed), last_line)
 
 
-def _dependencies(source: Any, executed: Any, chapter: Chapter, began: float) -> dict[str, Any]:
+def _dependencies(
+    source: Any, executed: Any, chapter: Chapter, began: float, **outcome: Any
+) -> Stamp:
     book = chapter.book
-    return staleness.stamp(source, executed, chapter.parameters, book.root, book.runs, began)
+    ignored = book.options.ignored.split()
+    return staleness.stamp(
+        source, executed, chapter.parameters, book.root, book.runs, began, ignored, **outcome
+    )
 
 
 def warnings_in(notebook: Any) -> tuple[str, ...]:

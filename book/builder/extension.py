@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
-from sphinx.builders.html import StandaloneHTMLBuilder
 from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 
-from book.builder import environment, paper
+from book.builder import paper, variants
 from book.builder.build import Build
 from book.builder.options import PREFIX, Options
 
@@ -30,7 +29,8 @@ class Handlers:
     def find_outdated(self, app: Sphinx, env: BuildEnvironment, *_: Any) -> list[str]:
         """Return the pages to read anew: those of stale chapters."""
         self.begun = True
-        return list(self.build.stale)
+        self.build.check()
+        return self.build.outdated()
 
     def execute_stale(self, app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
         """Execute the stale chapters before anything is read."""
@@ -42,13 +42,8 @@ class Handlers:
             source[0] = self.build.page(docname)
 
     def rewrite_glued(self, app: Sphinx, env: BuildEnvironment) -> list[str]:
-        """Return all pages when a chapter is newer than one: glued numbers may stand anywhere."""
-        if not isinstance(app.builder, StandaloneHTMLBuilder):
-            return []
-        pages = [Path(app.builder.get_outfilename(name)) for name in env.found_docs]
-        written = (page.stat().st_mtime for page in pages if page.exists())
-        newest = self.build.newest()
-        return sorted(env.found_docs) if any(when < newest for when in written) else []
+        """Stand-in."""
+        return sorted(env.found_docs)
 
     def finish(self, app: Sphinx, exception: Exception | None) -> None:
         """Say what was executed, last of all; a failed chapter makes the build fail."""
@@ -66,6 +61,11 @@ def add_style(app: Sphinx, config: Config) -> None:
     """Add the book's own style sheet."""
     config.html_static_path.append(str(HERE / "static"))
     app.add_css_file("book.css")
+
+
+def read_variants(app: Sphinx, config: Config) -> None:
+    """Have variants read as notebooks: `source-read` gives their text."""
+    config.nb_custom_formats[variants.SUFFIX] = ["nbformat.reads", {"as_version": 4}, False]
 
 
 def once_each_script(
@@ -100,11 +100,11 @@ def copy_mathjax(site: Path) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension's options and handlers."""
-    defaults = Options(profile=environment.profile())
     for option in fields(Options):
-        app.add_config_value(PREFIX + option.name, getattr(defaults, option.name), "env")
+        app.add_config_value(PREFIX + option.name, option.default, "env")
     handlers = Handlers(app)
     app.connect("config-inited", add_style)
+    app.connect("config-inited", read_variants, priority=100)
     app.connect("env-get-outdated", handlers.find_outdated)
     app.connect("env-before-read-docs", handlers.execute_stale)
     app.connect("source-read", handlers.read_executed)

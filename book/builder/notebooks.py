@@ -1,39 +1,86 @@
-"""Notebooks as files: read whole or refused in words, and what their parameters cell declares."""
+"""Notebooks as files: read whole, whatever their format, or refused in one line."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import nbformat
+from nbformat.reader import NotJSONError
+from nbformat.v4 import nbformat_minor
 
 from book.builder.declared import declared
 from book.builder.errors import BookError
 
-UNREADABLE = (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError)
+UNREADABLE = (
+    NotJSONError,
+    nbformat.ValidationError,
+    nbformat.NBFormatError,
+    AttributeError,
+    KeyError,
+    TypeError,
+    ValueError,
+)
+VALID_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
-def read_source(path: Path) -> Any:
-    """Return a chapter's notebook.
+def read_notebook(path: Path) -> Any:
+    """Return a notebook in the newest format 4, each of its cells with an id of its own.
 
-    Cells without ids, as formats before 4.5 have them, are named by their places.
+    Cells without an id, as formats before 4.5 have them, and those that share one are named by
+    their places.
 
     Raises:
-        BookError: The file is no notebook.
+        BookError: The file is no notebook, or cannot be read.
     """
     try:
-        notebook = nbformat.read(path, as_version=4)
+        notebook = nbformat.reader.reads(path.read_text(encoding="utf-8"))
+        identified = (notebook.nbformat, notebook.get("nbformat_minor", 0)) >= (4, 5)
+        notebook = nbformat.convert(notebook, to_version=4)
+        notebook.nbformat_minor = nbformat_minor
+        _complete(notebook, identified)
+        nbformat.validate(notebook)
     except UNREADABLE as error:
-        raise BookError(f"{path.name} is no notebook: {str(error).splitlines()[0]}") from None
-    for place, cell in enumerate(notebook.cells):
-        cell.setdefault("id", f"cell-{place}")
-    notebook.nbformat_minor = max(notebook.nbformat_minor, 5)
+        first, *_ = str(error).splitlines() or [type(error).__name__]
+        raise BookError(f"{path.name} is no notebook: {first}") from None
+    except OSError as error:
+        raise BookError(f"{path.name} cannot be read: {error.strerror}") from None
     return notebook
 
 
+def _complete(notebook: Any, identified: bool) -> None:
+    """Give each cell an id of its own, and what a code cell must have and may be forgotten."""
+    seen: set[str] = set()
+    for place, cell in enumerate(notebook.cells):
+        name = str(cell.get("id")) if identified else ""
+        if name in seen or not VALID_ID.fullmatch(name):
+            name = f"cell-{place}"
+        while name in seen:
+            name += "-"
+        seen.add(name)
+        cell["id"] = name
+        cell.setdefault("metadata", nbformat.NotebookNode())
+        if cell.cell_type == "code":
+            cell.setdefault("outputs", [])
+            cell.setdefault("execution_count", None)
+
+
+def code_cells(notebook: Any) -> list[Any]:
+    """Return a notebook's code cells, in order."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def tags(cell: Any) -> list[str]:
+    """Return a cell's tags."""
+    return list(cell.metadata.get("tags", []))
+
+
 def defaults(source: Path) -> dict[str, Any]:
-    """Return the parameters that a chapter declares, with their published values."""
+    """Return the parameters that a chapter declares, with their published values.
+
+    Raises:
+        BookError: The chapter is no notebook, or its `parameters` cell no Python.
+    """
     cells = [
-        cell.source
-        for cell in read_source(source).cells
-        if "parameters" in cell.metadata.get("tags", [])
+        cell.source for cell in code_cells(read_notebook(source)) if "parameters" in tags(cell)
     ]
     return declared(cells[0]) if cells else {}

@@ -1,4 +1,7 @@
-"""What a book's `_config.yml` tells the builder: under `sphinx: config:`, in `convbook_NAME`."""
+"""What a book's `_config.yml` tells the builder: under `sphinx: config:`, in `convbook_NAME`.
+
+A variable of the environment, `CONVBOOK_NAME`, counts before it.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -13,26 +16,39 @@ from book.builder.errors import BookError
 from book.builder.runs import Runs
 
 PREFIX = "convbook_"
+TRUE, FALSE = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 
 
 @dataclass(frozen=True)
 class Options:
-    """The builder's options; each has a default, with which a book needs none."""
+    """The builder's options; each has a default, with which a book needs none.
 
-    profile: str = ""  # the parameter set of a build; `CONVBOOK_PROFILE` where it is not given
+    Lists of names are texts with spaces between them.
+    """
+
+    profile: str = ""  # the parameter set of a build, by its name or its file
     profiles: str = "profiles"  # the folder of the parameter sets, from the book's root
     runs: str = ""  # what the book tells of its runs, as `module:object`; none when empty
+    frozen: bool = False  # execute nothing: a stale chapter is an error
+    allow_stale: bool = False  # when frozen, show it as it was executed instead
+    force: str = ""  # chapters to execute though they are fresh; `*` is all
+    preload: str = ""  # modules that kernels share, such as `matplotlib.pyplot`
+    ignored: str = ""  # modules of the book of which no page shows anything
+    environment: str = ""  # variables of the book's own, such as `TIDES_*`
 
     @classmethod
-    def of(cls, config: Mapping[str, Any]) -> "Options":
-        """Return the options that a Sphinx configuration holds."""
-        defaults = cls(profile=environment.profile())
-        return cls(
-            **{
-                field.name: str(config.get(PREFIX + field.name) or getattr(defaults, field.name))
-                for field in fields(cls)
-            }
-        )
+    def of(cls, config: Mapping[str, Any], *, environ: bool = True) -> "Options":
+        """Return the options of a Sphinx configuration, and of the environment if that counts.
+
+        Raises:
+            BookError: One has a value that it cannot have.
+        """
+        given = {}
+        for field in fields(cls):
+            value = config.get(PREFIX + field.name)
+            chosen = environment.option(field.name) if environ else ""
+            given[field.name] = _parsed(field.name, chosen or value, field.default)
+        return cls(**given)
 
     def resolve_runs(self) -> Runs:
         """Return what the book tells of its runs.
@@ -57,6 +73,19 @@ class Options:
         return found
 
 
+def _parsed(name: str, value: Any, default: Any) -> Any:
+    if value is None or value == "":
+        return default
+    if not isinstance(default, bool):
+        if not isinstance(value, str):
+            raise BookError(f"{PREFIX}{name}: expected a text, got {value!r}")
+        return value
+    word = str(value).lower()
+    if word not in TRUE | FALSE:
+        raise BookError(f"{PREFIX}{name}: expected true or false, got {value!r}")
+    return word in TRUE
+
+
 def book_root(folder: Path) -> Path:
     """Return the nearest folder from `folder` up that holds `_config.yml`; else `folder` itself.
 
@@ -68,17 +97,18 @@ def book_root(folder: Path) -> Path:
     )
 
 
-def read_options(root: Path) -> Options:
-    """Return the options of the book in `root`.
+def read_options(root: Path, *, environ: bool = True) -> Options:
+    """Return the options of the book in `root`, and of the environment if that counts.
 
     Raises:
-        BookError: Its `_config.yml` cannot be read.
+        BookError: Its `_config.yml` cannot be read, or says what cannot be.
     """
     path = root / "_config.yml"
     if not path.is_file():
-        return Options.of({})
+        return Options.of({}, environ=environ)
     try:
-        content = yaml.safe_load(path.read_text()) or {}
-        return Options.of((content.get("sphinx") or {}).get("config") or {})
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        config = (content.get("sphinx") or {}).get("config") or {}
+        return Options.of(config, environ=environ)
     except (yaml.YAMLError, AttributeError) as error:
         raise BookError(f"{path} is no configuration: {' '.join(str(error).split())}") from None

@@ -5,27 +5,43 @@ from typing import Any
 import nbformat
 
 from book.builder import trace
-from book.builder.declared import assignments
+from book.builder.declared import with_values
+from book.builder.errors import BookError
+from book.builder.notebooks import code_cells, tags
+
+#: Tags of cells that an execution puts in, and that are none of the chapter's.
+PUT_IN = {"injected-parameters", "papermill-error-cell-tag"}
 
 
 def overlay(source: Any, executed: Any, parameters: dict[str, Any]) -> Any:
-    """Return the notebook `source` with the outputs of `executed`, matched by cell id.
+    """Return the notebook `source` with the outputs of `executed`, whose code is the same.
 
-    Prose, comments, captions and tags are the source's own, so that editing them executes nothing.
-    The `parameters` cell shows the values that were used.
+    Code cells are matched by their order. Prose, comments, captions and tags are the source's own,
+    so that editing them executes nothing. The `parameters` cell shows the values that were used.
     """
-    outputs = {
-        cell.id: trace.shown(cell.outputs) for cell in executed.cells if cell.cell_type == "code"
-    }
     page = nbformat.from_dict(source)
     page.metadata = nbformat.from_dict({**executed.metadata, **source.metadata})
-    for cell in page.cells:
-        if cell.cell_type != "code":
-            continue
-        cell.outputs = [_without_count(output) for output in outputs.get(cell.id, [])]
-        if "parameters" in cell.metadata.get("tags", []):
-            cell.source = with_values(cell.source, parameters)
+    for cell, copy in zip(code_cells(page), code_cells(without_trace(executed)), strict=False):
+        cell.outputs = [_without_count(output) for output in trace.shown(copy.outputs)]
+    for cell in code_cells(page):
+        if "parameters" in tags(cell):
+            cell.source = _with_values(cell.source, parameters)
     return page
+
+
+def as_executed(executed: Any, parameters: dict[str, Any]) -> Any:
+    """Return an executed copy as it was executed: its own words, code and outputs."""
+    own = without_trace(executed)
+    return overlay(own, own, parameters)
+
+
+def without_trace(executed: Any) -> Any:
+    """Return an executed copy without the cells that its execution put in."""
+    own = nbformat.from_dict(executed)
+    own.cells = [
+        cell for cell in own.cells if cell.id != trace.CELL and not PUT_IN & set(tags(cell))
+    ]
+    return own
 
 
 def _without_count(output: Any) -> Any:
@@ -35,17 +51,8 @@ def _without_count(output: Any) -> Any:
     return output
 
 
-def with_values(source: str, values: dict[str, Any]) -> str:
-    """Return a parameters cell with other values in place of its defaults, comments kept.
-
-    >>> with_values("epochs: int = 20  # passes", {"epochs": 2})
-    'epochs: int = 2  # passes'
-    """
-    lines = source.splitlines()
-    for name, value in assignments(source):
-        if name in values and value.lineno == value.end_lineno:
-            line = lines[value.lineno - 1].encode()  # ast counts bytes
-            new = repr(values[name]).encode()
-            replaced = line[: value.col_offset] + new + line[value.end_col_offset :]
-            lines[value.lineno - 1] = replaced.decode()
-    return "\n".join(lines)
+def _with_values(source: str, values: dict[str, Any]) -> str:
+    try:
+        return with_values(source, values)
+    except BookError:  # no Python: shown as it is
+        return source

@@ -5,20 +5,19 @@ from typing import Any
 
 import nbformat
 
-from book.builder import staleness
+from book.builder.declared import literal
 from book.builder.runs import Runs
+from book.builder.stamps import Stamp
 
 
-def boxes(page: Any, runs: Runs) -> list[Any]:
-    """Return Markdown cells to append to a chapter.
+def boxes(stamp: Stamp, runs: Runs, causes: Sequence[str] = ()) -> list[Any]:
+    """Return Markdown cells to append to a chapter with this stamp, stale for these `causes`.
 
     The last one says what it was made from; before it comes a warning for each thing to distrust.
     """
-    stamp = page.metadata.get(staleness.STAMP)
-    if not stamp:
-        return []
-    origin = runs.origin(list(stamp["runs"]))
-    texts = [_failure(stamp)] if stamp.get("error") else []
+    origin = runs.origin(list(stamp.runs))
+    texts = [_failure(stamp)] if stamp.error else []
+    texts += [_stale(causes)] if causes else []
     texts += [f":::{{warning}}\n{warning}\n:::" for warning in origin.warnings]
     texts.append(_origin(stamp, origin.lines))
     return [_markdown(text, f"convbook-box-{i}") for i, text in enumerate(texts)]
@@ -35,8 +34,8 @@ def _markdown(text: str, name: str) -> Any:
     return nbformat.v4.new_markdown_cell(text, id=name)
 
 
-def _failure(stamp: dict[str, Any]) -> str:
-    last_line = _plain(stamp["error"]).strip().splitlines()[-1]
+def _failure(stamp: Stamp) -> str:
+    last_line = _plain(stamp.last_line or "")
     return (
         ":::{error}\n"
         "This chapter failed when it was last executed; what it shows ends where it failed.\n\n"
@@ -44,10 +43,18 @@ def _failure(stamp: dict[str, Any]) -> str:
     )
 
 
-def _origin(stamp: dict[str, Any], lines: Sequence[str]) -> str:
-    texts = [f"Executed {stamp['date'][:10]} in {stamp['seconds']:.0f} s"]
-    if stamp["parameters"]:
-        values = (f"`{name} = {value!r}`" for name, value in stamp["parameters"].items())
+def _stale(causes: Sequence[str]) -> str:
+    return (
+        ":::{warning}\n"
+        "This chapter is stale: it shows what was executed, before this:\n\n"
+        f"```text\n{chr(10).join(causes)}\n```\n:::"
+    )
+
+
+def _origin(stamp: Stamp, lines: Sequence[str]) -> str:
+    texts = [f"Executed {stamp.date[:10]} in {stamp.seconds:.0f} s"]
+    if stamp.parameters:
+        values = (f"`{name} = {literal(value)}`" for name, value in stamp.parameters.items())
         texts.append(f"Parameters: {', '.join(values)}")
     return (
         ":::{admonition} Where these numbers come from\n:class: note provenance\n"

@@ -19,7 +19,7 @@ class Origin:
 
 
 class Runs:
-    """The runs of a book that has none; a book with some overrides both methods."""
+    """The runs of a book that has none; a book with some overrides these methods."""
 
     def locate(self, key: str) -> Path | None:
         """Return the file of a run's record; None when there is none."""
@@ -28,3 +28,7 @@ class Runs:
     def origin(self, keys: Sequence[str]) -> Origin:
         """Return what a page tells of the runs with these keys; a missing record is no error."""
         return Origin()
+
+    def state(self) -> str:
+        """Return what `origin` depends on beside records; when it changes, pages are read anew."""
+        return ""

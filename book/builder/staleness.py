@@ -1,85 +1,147 @@
 """When a chapter must be executed again, and why.
 
-A chapter is stale when its code cells, its parameters, a module of the book that its kernel really
-imported, or a run record that it used has changed. Code is compared by syntax tree: prose,
-comments, docstrings and formatting never count.
+A chapter is stale when its code cells, its parameters, what it uses of a module of the book, a file
+of the book that it read, a variable of the book's own, or a run record that it used has changed.
+Code is compared by syntax tree: prose, comments, docstrings and formatting never count. Libraries
+that changed are told, and executed again only when someone asks.
 """
 
 import ast
-import contextlib
 import functools
 import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
-from book.builder import trace
+from book.builder import trace, uses
+from book.builder.notebooks import code_cells, tags
 from book.builder.runs import Runs
+from book.builder.stamps import Stamp
 
-STAMP = "convbook"  # the notebook metadata that hold what an executed copy was made from
-CHANGED = "while it was executed"  # in place of a digest
+CHANGED = "while it was executed"  # in place of a digest: nothing ever equals it
 DIGITS = 16  # of a digest
+MEANINGFUL = {"parameters", "raises-exception"}  # tags that change what an execution does
 
 
 def stamp(
-    source: Any, executed: Any, parameters: dict[str, Any], root: Path, runs: Runs, began: float
-) -> dict[str, Any]:
-    """Return what a notebook depends on: code, parameters, modules and records, with digests.
+    source: Any,
+    executed: Any,
+    parameters: dict[str, Any],
+    root: Path,
+    runs: Runs,
+    began: float,
+    ignored: Sequence[str] = (),
+    **outcome: Any,
+) -> Stamp:
+    """Return what an execution of the notebook `source` depended on, with digests.
 
-    A module that was changed after the execution `began` (seconds since the epoch) gets none that
-    could ever fit: nobody knows whether the kernel imported it before or after.
+    A file that was changed after the execution `began` (seconds since the epoch) gets none that
+    could ever fit: nobody knows whether the kernel read it before or after.
     """
-    modules = [(path, root / path) for path in trace.collected(executed.cells, trace.MODULES)]
-    keys = trace.collected(executed.cells, trace.RUNS)
-    return {
-        "code": code_digest(source),
-        "parameters": parameters,
-        "modules": {
-            name: CHANGED if _newer(path, began) else file_digest(path) for name, path in modules
-        },
-        "runs": {key: record_digest(key, runs) for key in keys},
-    }
-
-
-def _newer(path: Path, moment: float) -> bool:
-    return path.exists() and path.stat().st_mtime > moment
+    seen = trace.seen(executed.cells)
+    modules = [name for name in seen.modules if not _is_ignored(name, ignored)]
+    return Stamp(
+        code=code_digest(source),
+        parameters=parameters,
+        modules=_digests(modules, root, began),
+        uses=used(source, modules, root),
+        data=_digests(sorted(set(seen.read) - set(seen.written)), root, began),
+        environment=seen.environment,
+        runs={key: record_digest(key, runs) for key in trace.run_keys(executed.cells)},
+        libraries=seen.libraries,
+        written=list(seen.written),
+        **outcome,
+    )
 
 
 def causes(
-    source: Any, copy: Path, parameters: dict[str, Any], root: Path, runs: Runs
+    source: Any, then: Stamp, parameters: dict[str, Any], root: Path, runs: Runs
 ) -> list[str]:
-    """Return why a notebook's executed `copy` can't be used, in words; nothing when it can."""
-    if not copy.exists():
-        return ["never executed"]
-    try:
-        then = nbformat.read(copy, as_version=4).metadata[STAMP]
-    except (KeyError, nbformat.reader.NotJSONError, nbformat.ValidationError):
-        return ["the executed copy is damaged"]
+    """Return why an executed copy with this stamp can't be used, in words; nothing when it can."""
     changes = {
-        "its code": then["code"] != code_digest(source),
-        "its parameters": then["parameters"] != parameters,
-        **{path: old != file_digest(root / path) for path, old in then["modules"].items()},
-        **{f"run {key}": old != record_digest(key, runs) for key, old in then["runs"].items()},
+        "its code": then.code != code_digest(source),
+        "its parameters": _canonical(then.parameters) != _canonical(parameters),
+        **dict.fromkeys(_changed_modules(source, then, root), True),
+        **{path: old != file_digest(root / path) for path, old in then.data.items()},
+        **{f"${name}": old != trace.value_digest(name) for name, old in then.environment.items()},
+        **{f"run {key}": old != record_digest(key, runs) for key, old in then.runs.items()},
     }
     return [f"{what} changed" for what, changed in changes.items() if changed]
 
 
+def _changed_modules(source: Any, then: Stamp, root: Path) -> list[str]:
+    """Return the modules of which something changed that the chapter uses.
+
+    Syntax trees are compared only where bytes differ.
+    """
+    if all(old == file_digest(root / path) for path, old in then.modules.items()):
+        return []
+    now = used(source, list(then.modules), root)
+    raced = [path for path, old in then.modules.items() if old == CHANGED]
+    changed = [path for path in then.modules if now.get(path) != then.uses.get(path)]
+    return list(dict.fromkeys([*raced, *changed]))
+
+
+def used(source: Any, modules: Sequence[str], root: Path) -> dict[str, str]:
+    """Return a digest of what a chapter uses of each of these modules, those that are there."""
+    files = {path: root / path for path in modules if (root / path).is_file()}
+    return uses.digests([cell.source for cell in code_cells(source)], files)
+
+
+def drift(then: Stamp) -> dict[str, tuple[str, str | None]]:
+    """Return the libraries that have another version now: that of then, and today's if any."""
+    now = {name: _installed(name) for name in then.libraries}
+    return {name: (old, now[name]) for name, old in then.libraries.items() if old != now[name]}
+
+
+@functools.cache
+def _installed(library: str) -> str | None:
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _is_ignored(path: str, ignored: Sequence[str]) -> bool:
+    """Whether a module belongs to those of which no page shows anything, such as `models.cli`."""
+    name = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    return any(name == one or name.startswith(f"{one}.") for one in ignored)
+
+
+def _digests(paths: Sequence[str], root: Path, began: float) -> dict[str, str | None]:
+    return {
+        path: CHANGED if _touched(root / path, began) else file_digest(root / path)
+        for path in paths
+    }
+
+
+def _touched(path: Path, moment: float) -> bool:
+    """Whether a file was written after a moment, whatever time it claims to be from."""
+    return path.exists() and path.stat().st_ctime > moment
+
+
 def code_digest(notebook: Any) -> str:
     """Return a digest of a notebook's code cells, in order, by syntax tree."""
-    cells = [(cell.id, _tree(cell.source)) for cell in notebook.cells if cell.cell_type == "code"]
-    return _digest(repr(cells).encode())
+    cells = [
+        (_tree(cell.source), sorted(MEANINGFUL & set(tags(cell)))) for cell in code_cells(notebook)
+    ]
+    return digest(repr(cells).encode())
 
 
 def file_digest(path: Path) -> str | None:
-    """Return a digest of a module's syntax tree, of other files' bytes; None when it is gone."""
-    if not path.is_file():
+    """Return a digest of a file's content; None when it is gone."""
+    try:
+        facts = path.stat()
+        return _content_digest(path, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
-    content = path.read_bytes()
-    if path.suffix == ".py":
-        with contextlib.suppress(SyntaxError, ValueError):  # half-written, or with null bytes
-            return _module_digest(content)
-    return _digest(content)
+
+
+@functools.cache  # chapters share most of their modules
+def _content_digest(path: Path, *state: int) -> str:
+    return digest(path.read_bytes())
 
 
 def record_digest(key: str, runs: Runs) -> str | None:
@@ -88,24 +150,18 @@ def record_digest(key: str, runs: Runs) -> str | None:
     return file_digest(path) if path else None
 
 
-def _digest(content: bytes) -> str:
+def digest(content: bytes) -> str:
+    """Return a digest of some bytes."""
     return hashlib.sha256(content).hexdigest()[:DIGITS]
+
+
+def _canonical(parameters: Mapping[str, Any]) -> str:
+    return json.dumps(parameters, sort_keys=True, default=repr)
 
 
 def _tree(source: str) -> str:
     """Return a cell's syntax tree; its text where it is not plain Python (magics)."""
     try:
         return ast.dump(ast.parse(source))
-    except SyntaxError:
+    except (SyntaxError, ValueError):
         return source
-
-
-@functools.cache  # chapters share most of their modules
-def _module_digest(source: bytes) -> str:
-    """Return a digest of a module's syntax tree without docstrings."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            documented = ast.get_docstring(node, clean=False) is not None
-            node.body = node.body[1:] if documented else node.body
-    return _digest(ast.dump(tree).encode())

@@ -78,3 +78,34 @@ def shown(outputs: Iterable[Any]) -> list[Any]:
 
 def _is_hidden(output: Any) -> bool:
     return bool({MODULES, RUNS} & set(output.get("data", {})) or output.get("name") == "stderr")
+
+
+CELL = "convbook-trace"
+
+
+class Seen:
+    def __init__(self, modules, read):
+        self.modules, self.read, self.written, self.environment, self.libraries = (
+            modules,
+            read,
+            [],
+            {},
+            {},
+        )
+
+
+def seen(cells):
+    paths = collected(cells, MODULES)
+    return Seen(
+        [p for p in paths if p.endswith(".py")], [p for p in paths if not p.endswith(".py")]
+    )
+
+
+def run_keys(cells):
+    return collected(cells, RUNS)
+
+
+def value_digest(name):
+    import os
+
+    return os.environ.get(name, "")

@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 
 from book.builder.chapters import Chapter
 from book.builder.errors import BookError
-from book.builder.notebooks import read_source
-from book.commands.stamped import facts
+from book.builder.notebooks import read_notebook
+from book.builder.stamps import Stamp
 
 GLUE = re.compile(r"\{glue(?::\w+)?\}\s*`?\s*([^\s`]+?)::")  # of another page, by its path
 
@@ -48,21 +48,22 @@ class Dependencies:
 
 def dependencies(chapters: Sequence[Chapter]) -> list[Dependencies]:
     """Return what each of a book's chapters depends on."""
-    written = {path: chapter.docname for chapter in chapters for path in facts(chapter).written}
-    return [_dependencies(chapter, written) for chapter in chapters]
+    stamps = {chapter.docname: chapter.stamp() for chapter in chapters}
+    written = {path: name for name, then in stamps.items() if then for path in then.written}
+    return [_dependencies(chapter, stamps[chapter.docname], written) for chapter in chapters]
 
 
-def _dependencies(chapter: Chapter, written: Mapping[str, str]) -> Dependencies:
-    then = facts(chapter)
-    files = {written[path]: path for path in then.data if path in written}
-    read = {**dict.fromkeys(glued(chapter), "glue"), **files}
+def _dependencies(chapter: Chapter, then: Stamp | None, written: Mapping[str, str]) -> Dependencies:
+    read = dict.fromkeys(glued(chapter), "glue")
+    if then:
+        read |= {written[path]: path for path in then.data if path in written}
     return Dependencies(
         docname=chapter.docname,
-        known=then.seconds is not None,
-        modules=tuple(then.modules),
-        data=tuple(then.data),
-        variables=tuple(then.environment),
-        runs=len(then.runs),
+        known=then is not None,
+        modules=tuple(then.modules) if then else (),
+        data=tuple(then.data) if then else (),
+        variables=tuple(then.environment) if then else (),
+        runs=len(then.runs) if then else 0,
         chapters={name: what for name, what in sorted(read.items()) if name != chapter.docname},
     )
 
@@ -70,7 +71,7 @@ def _dependencies(chapter: Chapter, written: Mapping[str, str]) -> Dependencies:
 def glued(chapter: Chapter) -> list[str]:
     """Return the chapters of which one shows glued values; none where it cannot be read."""
     try:
-        cells = read_source(chapter.source).cells
+        cells = read_notebook(chapter.source).cells
     except BookError:
         return []
     words = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")

@@ -24,7 +24,7 @@ def used_runs(chapter: Chapter) -> tuple[str, ...]:
     """
     execution.refresh(chapter, available_cores())
     stamp = chapter.stamp()
-    return tuple(stamp["runs"]) if stamp else ()
+    return tuple(stamp.runs) if stamp else ()
 
 
 @dataclass(frozen=True)
@@ -84,4 +84,5 @@ def _read(path: Path) -> Readable:
 
 
 def _last_used(chapter: Chapter) -> list[str]:
-    return list((chapter.stamp() or {"runs": ()})["runs"])
+    stamp = chapter.stamp()
+    return list(stamp.runs) if stamp else []

@@ -17,7 +17,7 @@ from book.builder import engine, execution
 from book.builder.chapters import Chapter, find_book, named
 from book.builder.declared_types import check_types
 from book.builder.errors import BookError, ChapterFailed
-from book.builder.notebooks import defaults, read_source
+from book.builder.notebooks import code_cells, defaults, read_notebook, tags
 from book.commands.page import write_page
 from book.report import parameters
 
@@ -119,8 +119,8 @@ def check_parameters(chapter: Chapter, given: Mapping[str, Any]) -> None:
     known = defaults(chapter.source)
     unknown = {name: value for name, value in given.items() if name not in known}
     parameters.validate(known, unknown, {})
-    for cell in read_source(chapter.source).cells:
-        if "parameters" in cell.metadata.get("tags", []):
+    for cell in code_cells(read_notebook(chapter.source)):
+        if "parameters" in tags(cell):
             check_types(cell.source, given)
 
 

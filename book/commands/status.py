@@ -4,16 +4,15 @@ Nothing is executed and torch is not loaded: it takes a moment.
 """
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
 from tabulate import tabulate
 
-from book.builder import staleness
+from book.builder import staleness, stamps
 from book.builder.chapters import Chapter, find_book, named
-from book.commands.stamped import drift, facts
+from book.builder.stamps import Stamp
 from book.commands.workers import workers
 from book.report.training_runs import shown_equivalent
 from models import records
@@ -69,29 +68,34 @@ def main(options: argparse.Namespace) -> int:
 def status(chapter: Chapter) -> Status:
     """Return the state of one chapter: fresh, stale, failed, or never executed."""
     causes = chapter.causes()
-    then = facts(chapter)
+    stamp = chapter.stamp()
     if chapter.failed.exists():
         state, causes = "failed", [*causes, *_error(chapter)]
     elif not chapter.executed.exists():
         state = "never executed"
     else:
         state = "stale" if causes else "fresh"
-    found = [chapter.book.runs.locate(key) for key in then.runs]
+    found = [chapter.book.runs.locate(key) for key in stamp.runs] if stamp else []
     return Status(
         docname=chapter.docname,
         state=state,
         causes=tuple(causes),
-        seconds=then.seconds,
+        seconds=chapter.seconds(),
         missing=found.count(None),
         records=tuple(_read(path) for path in found if path),
-        drift=tuple(drift(then.libraries)),
+        drift=tuple(_drift(stamp)) if stamp else (),
     )
 
 
 def _error(chapter: Chapter) -> list[str]:
     """Return the last line of a failed execution's error, if it has one."""
-    stamp = nbformat.read(chapter.failed, as_version=4).metadata.get(staleness.STAMP, {})
-    return str(stamp.get("error") or "").strip().splitlines()[-1:]
+    then = stamps.read(chapter.failed)
+    return [then.last_line] if then and then.last_line else []
+
+
+def _drift(stamp: Stamp) -> Iterator[str]:
+    for name, (then, now) in staleness.drift(stamp).items():
+        yield f"{name} {then} then, {now or 'none'} now"
 
 
 def _read(path: Path) -> Record | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from book import settings
 from book.builder.runs import Origin, Runs
 from models import records
-from models.equivalence import chain
+from models.equivalence import FOLDER, chain
 from models.fingerprint import code_fingerprint
 from models.records import CorruptRecord, Record
 
@@ -27,6 +27,10 @@ class TrainingRuns(Runs):
         lines = [*_training(used), shown_equivalent(used)] if used else []
         warnings = [_older_code(older, len(used))] if older else []
         return Origin(tuple(filter(None, lines)), tuple(warnings))
+
+    def state(self) -> str:
+        """Return the training code's fingerprint, and those that were shown equal to it."""
+        return repr((code_fingerprint(), sorted(path.name for path in FOLDER.glob("*.json"))))
 
     def _read(self, keys: Iterable[str]) -> Iterator[Record]:
         """Yield the records that are there, without those that cannot be believed."""

@@ -4,12 +4,16 @@ of small books.
 
 import json
 import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import nbformat
 import pytest
 from books import build, edit, last_line, page, write_book, write_chapter
 
-from book.builder.chapters import Book
+from book.builder.chapters import EXECUTED, Book
 from book.builder.execution import execute
 from book.report.figures import STYLE
 
@@ -61,7 +65,7 @@ def test_a_failed_chapter_is_marked_and_the_rest_is_built(book):
         assert "ValueError" in page(book, "second")
         assert "the reason" in page(book, "second")
         assert "doubled: 4" in page(book, "first")
-    good = nbformat.read(book / "_build" / "executed" / "second.ipynb", as_version=4)
+    good = nbformat.read(book / "_build" / EXECUTED / "second.ipynb", as_version=4)
     assert "second says" in json.dumps(good), "the last good copy is kept"
 
     edit(book / "second.ipynb", "raise ValueError('the reason')", "print('mended')")
@@ -107,7 +111,7 @@ def test_a_chapter_with_figures_depends_on_their_style(tmp_path):
         tmp_path / "first.ipynb", "from book.report import figures\n\nfigures.use_style()"
     )
     assert execute(chapter(tmp_path, "first")).error is None
-    assert str(STYLE) in chapter(tmp_path, "first").stamp()["modules"]
+    assert str(STYLE) in chapter(tmp_path, "first").stamp().data
 
 
 def test_a_half_written_module_is_a_change_like_any_other(tmp_path):
@@ -143,3 +147,15 @@ def test_a_page_says_where_its_numbers_come_from(book):
 def test_mathjax_comes_from_the_site_itself(book):
     assert (book / "_build" / "html" / "_static" / "mathjax" / "tex-chtml.js").exists()
     assert "cdn.jsdelivr.net" not in page(book, "first")
+
+
+def test_executed_copies_survive_a_clean_and_serve_on_another_machine(book, tmp_path_factory):
+    program = Path(sys.executable).with_name("jupyter-book")
+    subprocess.run([program, "clean", "."], cwd=book, check=True, capture_output=True)
+    assert not (book / "_build" / "html").exists()
+    assert last_line(build(book)) == "chapters: 0 executed, 2 reused, 0 failed"
+
+    other = tmp_path_factory.mktemp("machine") / "elsewhere"
+    shutil.copytree(book, other, ignore=shutil.ignore_patterns("html", ".doctrees"))
+    assert last_line(build(other)) == "chapters: 0 executed, 2 reused, 0 failed"
+    assert "doubled: 4" in page(other, "first")

@@ -1,10 +1,15 @@
 """What a page shows: the source's words and code with the executed outputs."""
 
 import nbformat
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from book.builder.overlay import overlay, with_values
+from book.builder.declared import declared, with_values
+from book.builder.errors import BookError
+from book.builder.overlay import overlay
 from book.builder.provenance import boxes
-from book.builder.staleness import STAMP
+from book.builder.stamps import Stamp
 from book.builder.trace import MODULES, RUNS, collected
 from book.report.training_runs import TrainingRuns
 
@@ -17,6 +22,12 @@ def code(source, id, outputs=(), tags=()):
     return nbformat.v4.new_code_cell(
         source, id=id, outputs=list(outputs), metadata={"tags": list(tags)}
     )
+
+
+def a_stamp(**facts):
+    lists = ("modules", "uses", "data", "environment", "runs", "libraries", "parameters")
+    empty = {"code": "", "written": [], **{name: {} for name in lists}}
+    return Stamp(**(empty | {"seconds": 1.0, "date": "2026-01-31"} | facts))
 
 
 def data(mime, value):
@@ -59,17 +70,45 @@ def test_the_trace_is_collected_and_not_shown():
 def test_a_record_that_became_corrupt_costs_no_page(tmp_path, monkeypatch):
     monkeypatch.setenv("CONVBOOK_RUNS", str(tmp_path))
     (tmp_path / "k1.json").write_text("torn")
-    page = notebook(code("a", "a"))
-    page.metadata[STAMP] = {
-        "runs": {"k1": "a digest"},
-        "parameters": {},
-        "seconds": 1.0,
-        "date": "2026-01-31",
-    }
-    (box,) = boxes(page, TrainingRuns())
+    stamp = a_stamp(runs={"k1": "a digest"})
+    (box,) = boxes(stamp, TrainingRuns())
     assert "Executed 2026-01-31 in 1 s" in box.source
 
 
 def test_the_parameters_cell_shows_what_was_used():
     source = notebook(code("epochs: int = 20  # passes", "p", tags=["parameters"]))
     assert overlay(source, source, {"epochs": 2}).cells[0].source == "epochs: int = 2  # passes"
+
+
+def test_two_parameters_on_one_line_and_a_default_over_two_lines_are_replaced():
+    assert with_values("a: int = 2; b: int = 3", {"a": 10, "b": 4}) == "a: int = 10; b: int = 4"
+    assert with_values("sides = [\n    1,\n    2,\n]  # two", {"sides": 3}) == "sides = 3  # two"
+
+
+def test_what_is_no_number_is_shown_as_python_writes_it():
+    assert with_values("rate: float = 0.1", {"rate": float("nan")}) == "rate: float = float('nan')"
+    assert declared("rate: float = float('nan')").keys() == {"rate"}
+
+
+@given(
+    values=st.lists(
+        st.one_of(
+            st.integers(), st.floats(), st.text(), st.none(), st.booleans(), st.lists(st.integers())
+        ),
+        min_size=1,
+        max_size=5,
+    ),
+    separator=st.sampled_from(["\n", "; "]),
+)
+def test_a_cell_with_other_values_declares_exactly_these(values, separator):
+    names = [f"name_{place}" for place in range(len(values))]
+    cell = separator.join(f"{name}: object = ['é',\n 0]" for name in names)
+    given = dict(zip(names, values, strict=True))
+    assert repr(declared(with_values(cell, given))) == repr(given)
+
+
+def test_a_parameters_cell_that_is_no_python_is_said_in_one_line():
+    with pytest.raises(BookError, match=r"the parameters cell is no Python: .*line 1"):
+        declared("epochs: int = ")
+    with pytest.raises(BookError, match="expected a literal as the default of the parameter path"):
+        declared("path = Path('x')")
