@@ -1,5 +1,6 @@
 """One build: which chapters are stale, executing them, and what each page shows."""
 
+from collections import Counter
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from book.builder.options import Options, book_root
 
 logger = logging.getLogger(__name__)
 STATES = "convbook_states"  # of pages as they were read: kept in Sphinx's environment
-AGAIN = 2  # times that a chapter is executed once more because something changed meanwhile
+AGAIN = 1  # times that a chapter is executed once more because something changed meanwhile
 
 
 class Build:
@@ -119,30 +120,50 @@ class Build:
         if self.book.options.frozen:
             return
         due = {name: why for name, why in self.stale.items() if name not in self.outcomes}
-        for _ in range(1 + AGAIN):
+        times: Counter[str] = Counter()
+        while due := {name: why for name, why in due.items() if times[name] <= AGAIN}:
+            times.update(due)
             for name, causes in due.items():
                 logger.info("chapter %s: executing, because %s", name, "; ".join(causes))
-            pool.execute_all([self.chapter(name) for name in due], self.report)
-            due = {name: why for name in self.outcomes if (why := self._changed(name))}
-            if not due:
-                return
-        for name in due:
+            pool.execute_all([self.chapter(name) for name in due], self.report, logger.warning)
+            due = self._changed()
+        for name in self._changed():
             logger.warning("chapter %s changes while it is executed", name, location=name)
+        for name, outcome in self.outcomes.items():
+            if outcome.error:
+                logger.error("chapter %s failed: %s", name, outcome.error, location=name)
 
-    def _changed(self, docname: str) -> list[str]:
-        return [] if self.outcomes[docname].error else self.causes(docname)
+    def _changed(self) -> dict[str, list[str]]:
+        """Return the chapters that what was executed has made stale, with their causes."""
+        found = {
+            name: self._missed(self.outcomes[name]) if self._has_failed(name) else self.causes(name)
+            for name in self.names()
+        }
+        return {name: causes for name, causes in found.items() if causes}
+
+    def _has_failed(self, docname: str) -> bool:
+        return docname in self.outcomes and self.outcomes[docname].error is not None
+
+    def _missed(self, failed: Outcome) -> list[str]:
+        """Return the files that a failed chapter read, and another one wrote afterwards."""
+        later = {
+            path: other.docname
+            for other in self.outcomes.values()
+            if other is not failed and other.began + other.seconds > failed.began
+            for path in other.seen.written
+        }
+        read = sorted(set(failed.seen.read) & set(later))
+        return [f"{later[path]} wrote {path}" for path in read]
 
     def report(self, outcome: Outcome) -> None:
-        """Keep how an execution ended, and log it."""
+        """Keep how an execution ended, and log it; errors are logged when all have ended."""
         docname = outcome.docname
         self.outcomes[docname] = outcome
         self._causes.clear()
         for line in dict.fromkeys(outcome.warnings):
             logger.warning("chapter %s: %s", docname, line, location=docname)
-        if outcome.error:
-            logger.error("chapter %s failed: %s", docname, outcome.error, location=docname)
-        else:
-            logger.info("chapter %s: executed in %.1f s", docname, outcome.seconds)
+        how = "failed" if outcome.error else "executed"
+        logger.info("chapter %s: %s in %.1f s", docname, how, outcome.seconds)
 
     def copy(self, docname: str) -> Path:
         """Return the executed copy to render: of the last execution, be it a failed one."""

@@ -1,101 +1,213 @@
-"""papermill, as chapters are executed with it: a kernel of its own, live progress, a last cell."""
+"""Executing a notebook's cells in a kernel, as papermill does, with live progress and a last cell.
 
+papermill puts the parameters in, nbclient talks to the kernel. papermill's own loop writes the
+notebook after every cell, and takes errors that a chapter allows for failures.
+"""
+
+import asyncio
+import logging
+import signal
 import sys
 import time
-import traceback
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import nbformat
-import papermill
-from papermill.clientwrap import PapermillNotebookClient
-from papermill.engines import NBClientEngine, papermill_engines
-from papermill.exceptions import PapermillExecutionError
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+from papermill.parameterize import parameterize_notebook
 
-from book.builder import environment
+from book.builder import trace
 from book.builder.chapters import Chapter
+from book.builder.kernels import NAME, Kernels
+from book.builder.trace import Seen
 
-NAME = "convbook"
-LAST_CELL = "from book.builder import trace\n\ntrace.show_imports()"
-TRACE_ID = "convbook-trace"  # of the cell that an execution appends
-TICK = 5.0  # seconds between two lines of progress
-QUIET = ["--log-level=CRITICAL"]  # ipykernel 7 warns of an encryption that nobody asked for
+INJECTED = "injected-parameters"  # the tag of papermill's cell, and its id
+TICK = 5.0  # seconds between two lines of what a cell prints
+QUIET = 30.0  # seconds after which a cell that prints nothing is told of
+SHOWN = 60  # letters of a cell
+CLEAN_EXITS = ("", "0", "None")  # of `sys.exit`
+SILENT = logging.getLogger(__name__)
+SILENT.addHandler(logging.NullHandler())
+SILENT.propagate = False
 
 
-def execute(source: Any, draft: Path, chapter: Chapter, threads: int) -> str | None:
-    """Execute the notebook `source` into `draft`; return the error's text if that failed."""
+@dataclass(frozen=True)
+class Execution:
+    """A notebook as far as it was executed, the error's text if that failed, and what was seen."""
+
+    notebook: Any
+    error: str | None
+    seen: Seen
+
+
+class EndedEarly(Exception):  # noqa: N818 - what happened, rather than that it is an error
+    """A cell ended the execution, and was not the last."""
+
+
+def execute(source: Any, chapter: Chapter, kernels: Kernels, quiet: float = QUIET) -> Execution:
+    """Execute the notebook `source` with the chapter's parameters, in a new kernel."""
+    return asyncio.run(_execute(prepared(source, chapter), chapter.docname, kernels, quiet))
+
+
+def prepared(source: Any, chapter: Chapter) -> Any:
+    """Return the notebook `source` with a cell of parameters, if there are any, and the last."""
     notebook = nbformat.from_dict(source)
-    notebook.cells.append(nbformat.v4.new_code_cell(LAST_CELL, id=TRACE_ID))
-    prepared = draft.with_suffix(".source.ipynb")
-    nbformat.write(notebook, prepared)
-    try:
-        papermill.execute_notebook(
-            prepared,
-            draft,
-            parameters=chapter.parameters,
-            cwd=chapter.book.root,
-            engine_name=NAME,
-            kernel_name="python3",
-            language="python",
-            progress_bar=False,
-            progress=Progress(chapter.docname),
-            environment=environment.of_kernel(threads),
+    if chapter.parameters:
+        notebook.metadata.setdefault("papermill", {})
+        notebook = parameterize_notebook(
+            notebook, chapter.parameters, kernel_name=NAME, language="python"
         )
-    except PapermillExecutionError as error:
-        return "\n".join([*error.traceback, f"{error.ename}: {' '.join(error.evalue.split())}"])
-    except Exception as error:  # a dead kernel, or none: the rest of the book is built all the same
-        return "".join(traceback.format_exception_only(error))
-    return None
+        del notebook.metadata["papermill"]
+    for cell in notebook.cells:
+        if INJECTED in cell.metadata.get("tags", []):
+            cell.id = INJECTED
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    notebook.cells.append(nbformat.v4.new_code_cell(f"%{trace.MAGIC}", id=trace.CELL))
+    return notebook
+
+
+async def _execute(notebook: Any, docname: str, kernels: Kernels, quiet: float) -> Execution:
+    manager = kernels.manager()
+    progress = Progress(docname, quiet)
+    client = ChapterClient(notebook, manager, progress)
+    error, died, seen = None, False, None
+    try:
+        await kernels.start(manager)
+        await client.async_start_new_kernel_client()
+        error, seen = await client.run()
+    except (DeadKernelError, RuntimeError):
+        died = True
+    except OSError as refused:
+        error = f"no kernel could be started: {refused}"
+    finally:
+        status = await kernels.end(manager)
+        if client.kc:
+            client.kc.stop_channels()
+    if died:
+        error = f"{_death(status)} {progress.place()}"
+    return Execution(notebook, error, seen or trace.seen(notebook.cells))
+
+
+def _death(status: int | None) -> str:
+    """Return what a kernel that died did, by its exit status."""
+    if status == 0:
+        return "ended before its last cell:"
+    if status is None:
+        return "its kernel died:"
+    try:
+        return f"its kernel died ({signal.Signals(-status).name}):"
+    except ValueError:
+        return f"its kernel died (exit status {status}):"
 
 
 class Progress:
-    """What a chapter's training prints, said on stderr in lines that start with its name."""
+    """What a running chapter says on stderr, in lines that start with its name.
 
-    def __init__(self, docname: str) -> None:
-        self.docname = docname
-        self.last = 0.0
+    It is what its cells print, one line every few seconds; and where it is, when they print none.
+    """
+
+    def __init__(self, docname: str, quiet: float) -> None:
+        self.docname, self.quiet = docname, quiet
+        self.printed = -TICK
+        self.begun = self.said = time.monotonic()
+        self.number, self.cells, self.code = 0, 0, ""
+
+    def enter(self, number: int, cells: int, code: str) -> None:
+        """Begin a cell: the `number`th of so many with code."""
+        self.begun = self.said = time.monotonic()
+        self.number, self.cells = number, cells
+        self.code = next(iter(code.strip().splitlines()), "")[:SHOWN]
+
+    def place(self) -> str:
+        """Return which cell it is."""
+        return f"cell {self.number} of {self.cells}: {self.code}"
 
     def show(self, text: str) -> None:
         """Print the last line of `text`, unless another was printed a moment ago."""
         lines = text.replace("\r", "\n").strip().splitlines()
-        if lines and time.monotonic() - self.last > TICK:
-            self.last = time.monotonic()
-            print(f"{self.docname}: {lines[-1]}", file=sys.stderr, flush=True)
+        now = self.said = time.monotonic()
+        if lines and now - self.printed > TICK:
+            self.printed = now
+            self._say(lines[-1])
+
+    async def beat(self) -> None:
+        """Say where it is, whenever it has said nothing for long."""
+        while True:
+            await asyncio.sleep(min(1.0, self.quiet))
+            now = time.monotonic()
+            if now - self.said > self.quiet:
+                self.said = now
+                self._say(f"{now - self.begun:.0f} s in {self.place()}")
+
+    def _say(self, text: str) -> None:
+        print(f"{self.docname}: {text}", file=sys.stderr, flush=True)
 
 
-class ChapterClient(PapermillNotebookClient):
-    """papermill's client, which also passes on what a running cell prints."""
+class ChapterClient(NotebookClient):
+    """nbclient's, which passes on what a running cell prints, and stops where a cell says so."""
 
-    def __init__(self, manager: Any, progress: Progress, **arguments: Any) -> None:
-        super().__init__(manager, **arguments)
+    def __init__(self, notebook: Any, manager: AsyncKernelManager, progress: Progress) -> None:
+        super().__init__(notebook, km=manager, timeout=None, log=SILENT)
+        self.on_cell_executed = _refuse_exit
         self.progress = progress
 
+    async def run(self) -> tuple[str | None, Seen | None]:
+        """Execute the cells; return the error's text if one failed, and what had been seen."""
+        beat = asyncio.ensure_future(self.progress.beat())
+        try:
+            await self._run_cells()
+        except CellExecutionError as failed:
+            if failed.ename == "SystemExit" and failed.evalue in CLEAN_EXITS:
+                return self._early(), await self._testimony()
+            return _text(failed, self.nb), await self._testimony()
+        except EndedEarly:
+            return self._early(), None
+        finally:
+            beat.cancel()
+        return None, None
+
+    async def _run_cells(self) -> None:
+        code = [cell for cell in self.nb.cells if cell.cell_type == "code" and cell.id != INJECTED]
+        total = len(code) - 1  # without the last one
+        for index, cell in enumerate(self.nb.cells):
+            if cell in code:
+                self.progress.enter(min(code.index(cell) + 1, total), total, cell.source)
+            await self.async_execute_cell(cell, index)
+
+    def _early(self) -> str:
+        return f"ended before its last cell: {self.progress.place()}"
+
+    async def _testimony(self) -> Seen:
+        """Return what a failed chapter had used, and leave the last cell unexecuted."""
+        last = nbformat.from_dict(self.nb.cells[-1])
+        await self.async_execute_cell(last, len(self.nb.cells) - 1)
+        self.nb.cells[-1] = nbformat.v4.new_code_cell(last.source, id=last.id)
+        return trace.seen([*self.nb.cells, last])
+
     def process_message(self, message: Any, cell: Any, cell_index: int) -> Any:
-        """Pass on what is printed, and do what papermill does."""
+        """Pass on what is printed, and do what nbclient does."""
         if message["msg_type"] == "stream":
             self.progress.show(message["content"]["text"])
         return super().process_message(message, cell, cell_index)
 
 
-class ChapterEngine(NBClientEngine):
-    """papermill's engine with that client, and no time limit on a cell.
-
-    A kernel that has executed its last cell is killed: all it made is in files and messages by
-    then, and libzmq may abort, loudly, in one that ends by itself.
-    """
-
-    @classmethod
-    def execute_managed_notebook(cls, manager: Any, kernel_name: str, **options: Any) -> Any:
-        """Execute the manager's notebook in a new kernel with the environment given."""
-        client = ChapterClient(
-            manager,
-            options["progress"],
-            kernel_name=kernel_name,
-            extra_arguments=QUIET,
-            timeout=None,
-            shutdown_kernel="immediate",
-        )
-        return client.execute(env=options["environment"])
+def _refuse_exit(cell: Any, cell_index: int, execute_reply: Any) -> None:
+    """Stop after a cell that called `exit()`: its kernel may live long enough for another."""
+    payload = execute_reply["content"].get("payload", []) if execute_reply else []
+    if any(part.get("source") == "ask_exit" for part in payload):
+        raise EndedEarly
 
 
-papermill_engines.register(NAME, ChapterEngine)
+def _text(failed: CellExecutionError, notebook: Any) -> str:
+    """Return an error with its traceback; its last line is the error's, on one line."""
+    last = [
+        output
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if output.output_type == "error"
+    ][-1:]
+    traceback = last[0].traceback if last else [failed.traceback]
+    return "\n".join([*traceback, f"{failed.ename}: {' '.join(failed.evalue.split())}"])

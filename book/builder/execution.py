@@ -1,34 +1,37 @@
-"""Executing one chapter with papermill, whole or not at all, in a process of its own."""
+"""Executing one chapter: its executed copy appears whole or not at all."""
 
 import os
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import nbformat
 
-from book.builder import engine, staleness
-from book.builder.chapters import Chapter
+from book.builder import engine, environment, staleness
+from book.builder.chapters import Book, Chapter
 from book.builder.errors import BookError, ChapterFailed
+from book.builder.kernels import Kernels, Settings
 from book.builder.notebooks import read_notebook
-from book.builder.stamps import Stamp
+from book.builder.trace import Seen
 
 
 @dataclass(frozen=True)
 class Outcome:
     """How an execution ended: after `seconds`, with what Python warned of, and the error if any.
 
-    Of the error it has the last line.
+    Of the error it has the last line. It `began` so many seconds after the epoch, and used what was
+    `seen`, as far as it came.
     """
 
     docname: str
     seconds: float
     warnings: tuple[str, ...] = ()
     error: str | None = None
+    began: float = 0.0
+    seen: Seen = field(default_factory=Seen)
 
 
 def refresh(chapter: Chapter, threads: int) -> None:
@@ -48,49 +51,85 @@ def refresh(chapter: Chapter, threads: int) -> None:
 
 
 def execute(chapter: Chapter, threads: int = 1) -> Outcome:
-    """Execute a chapter, in a kernel that may use so many threads.
+    """Execute a chapter alone, in a kernel that may use so many threads; see `execute_in`."""
+    with kernels_of(chapter.book, threads) as kernels:
+        return execute_in(kernels, chapter)
+
+
+def kernels_of(book: Book, threads: int) -> Kernels:
+    """Return kernels for a book's chapters, each of which may use so many threads."""
+    given = environment.of_kernel(threads)
+    own = {name: value for name, value in given.items() if not name.startswith("JPY_")}
+    options = book.options
+    return Kernels(Settings(book.root, own, options.preload.split(), options.environment.split()))
+
+
+def execute_in(kernels: Kernels, chapter: Chapter) -> Outcome:
+    """Execute a chapter in a new kernel of `kernels`.
 
     Its executed copy appears whole, with the stamp of what it depends on, or not at all. A failed
     execution is kept beside it with its traceback, and reported in the outcome, never raised.
+    Nothing is kept of one that was interrupted.
     """
-    started, began = time.perf_counter(), time.time()
+    began = time.time()
     try:
         source = read_notebook(chapter.source)
+        done = engine.execute(source, chapter, kernels)
+        if kernels.closed:
+            return failure(chapter, began, "interrupted")
+        seconds = time.time() - began
+        _keep(chapter, source, done, began, seconds)
     except BookError as refused:
-        return Outcome(chapter.docname, 0.0, error=str(refused))
-    good, failed = chapter.executed, chapter.failed
-    good.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=good.parent, prefix=".") as folder:
-        draft = Path(folder, good.name)
-        error = engine.execute(source, draft, chapter, threads)
-        seconds = time.perf_counter() - started
-        executed = nbformat.read(draft, as_version=4) if draft.exists() else None
-        executed = executed or nbformat.from_dict(source)
-        _dependencies(
-            source,
-            executed,
-            chapter,
-            began,
-            seconds=round(seconds, 1),
-            date=datetime.now(UTC).isoformat(timespec="seconds"),
-            error=error,
-        ).write(executed)
-        nbformat.write(executed, draft)
-        os.replace(draft, failed if error else good)
-    if error is None:
-        failed.unlink(missing_ok=True)
-    last_line = error.strip().splitlines()[-1] if error else None
-    return Outcome(chapter.docname, seconds, warnings_in(executed), last_line)
+        return failure(chapter, began, str(refused))
+    except OSError as refused:
+        return failure(chapter, began, f"{refused.filename}: {refused.strerror}")
+    last_line = done.error.strip().splitlines()[-1] if done.error else None
+    said = warnings_in(done.notebook)
+    return Outcome(chapter.docname, seconds, said, last_line, began, done.seen)
 
 
-def _dependencies(
-    source: Any, executed: Any, chapter: Chapter, began: float, **outcome: Any
-) -> Stamp:
-    book = chapter.book
-    ignored = book.options.ignored.split()
-    return staleness.stamp(
-        source, executed, chapter.parameters, book.root, book.runs, began, ignored, **outcome
+def failure(chapter: Chapter, began: float, error: str) -> Outcome:
+    """Return the outcome of an execution that left nothing."""
+    return Outcome(chapter.docname, time.time() - began, error=error, began=began)
+
+
+def _keep(
+    chapter: Chapter, source: Any, done: engine.Execution, began: float, seconds: float
+) -> None:
+    """Write the executed copy with its stamp, in the place of a good or of a failed one."""
+    book, executed = chapter.book, done.notebook
+    stamp = staleness.stamp(
+        source,
+        executed,
+        chapter.parameters,
+        book.root,
+        book.runs,
+        began,
+        book.options.ignored.split(),
+        seconds=round(seconds, 1),
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        error=done.error,
     )
+    stamp.write(executed)
+    write_whole(executed, chapter.failed if done.error else chapter.executed)
+    if done.error is None:
+        chapter.failed.unlink(missing_ok=True)
+
+
+def write_whole(notebook: Any, path: Path) -> None:
+    """Write a notebook to a file that appears whole or stays as it was.
+
+    Raises:
+        OSError: It names the file and the reason, such as a full disk.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(notebook, draft)
+        os.replace(draft, path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def warnings_in(notebook: Any) -> tuple[str, ...]:

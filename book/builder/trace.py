@@ -1,74 +1,98 @@
-"""What a chapter's kernel really used: modules of the book's own, other files, and run records.
+"""What a chapter used, as its executed copy carries it: modules, files, variables and run records.
 
-All are written into the executed notebook as outputs of a MIME type of our own, so that an executed
-copy carries its own dependencies, whoever executed it.
+All are outputs of MIME types of our own, so that an executed copy tells its own dependencies,
+whoever executed it. The kernel's witness (`book.builder.witness`) writes most of them in one output
+of the last cell; a chapter declares what cannot be seen.
 """
 
-import sys
-from collections.abc import Iterable, Iterator
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-MODULES = "application/vnd.convbook.modules+json"
+SEEN = "application/vnd.convbook.trace+json"
 RUNS = "application/vnd.convbook.runs+json"
-BUILDER = __name__.rpartition(".")[0]
+CELL = "convbook-trace"  # the id of the last cell, which an execution appends
+MAGIC = "convbook_trace"  # what that cell calls
+DIGITS = 16  # of a digest
 
 
-def imported_files(root: Path) -> list[str]:
-    """Return the files of the book's own modules that this process has imported, from `root`.
+@dataclass(frozen=True)
+class Seen:
+    """What an execution imported, read and wrote, by paths from the book's root, and the rest.
 
-    Its own are those in the book's folder `root`, without what is installed there, and without the
-    builder: how a chapter is built is not what it says.
+    `environment` holds digests of the book's own variables that it read, `libraries` the versions
+    of the distributions that it imports.
     """
-    files = {
-        Path(file).resolve()
-        for name, module in list(sys.modules.items())
-        if (file := getattr(module, "__file__", None)) and not name.startswith(BUILDER)
-    }
-    inside = {file.relative_to(root) for file in files if file.is_relative_to(root)}
-    return sorted(str(file) for file in inside if not _is_installed(file))
 
-
-def _is_installed(relative: Path) -> bool:
-    return any(
-        part.startswith((".", "_build")) or part == "site-packages" for part in relative.parts
-    )
-
-
-def show_imports() -> None:
-    """Write the imported files into the notebook; the last thing that an executed chapter does."""
-    _show(MODULES, imported_files(Path.cwd().resolve()))
+    modules: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    libraries: dict[str, str] = field(default_factory=dict)
 
 
 def show_files(*paths: Path) -> None:
-    """Write into the notebook that the chapter depends on these files (nothing outside one)."""
+    """Write into the notebook that the chapter depends on these files (nothing outside one).
+
+    Those that it opens itself are seen without it.
+    """
     root = Path.cwd().resolve()
     files = [path.resolve() for path in paths]
-    _show(MODULES, [str(f.relative_to(root) if f.is_relative_to(root) else f) for f in files])
+    show(SEEN, {"read": [_from_root(file, root) for file in files]})
+
+
+def _from_root(file: Path, root: Path) -> str:
+    return (file.relative_to(root) if file.is_relative_to(root) else file).as_posix()
 
 
 def show_runs(keys: Iterable[str]) -> None:
     """Write into the notebook that the chapter asked for the runs of these keys."""
-    _show(RUNS, sorted(set(keys)))
+    show(RUNS, sorted(set(keys)))
 
 
-def _show(mime: str, values: list[str]) -> None:
+def show(mime: str, content: Any) -> None:
+    """Write content of a MIME type of ours into the notebook (nothing outside one)."""
     from IPython.core.getipython import get_ipython
     from IPython.display import display
 
     if get_ipython() is not None:
-        display({mime: values}, raw=True)
+        display({mime: content}, raw=True)
 
 
-def collected(cells: Iterable[Any], mime: str) -> list[str]:
-    """Return all strings that the outputs of `cells` hold under `mime`, each once, in order."""
-    return list(dict.fromkeys(_values(cells, mime)))
+def seen(cells: Iterable[Any]) -> Seen:
+    """Return what the outputs of `cells` say that the execution used: declared, or seen."""
+    parts = [part for part in _contents(cells, SEEN) if isinstance(part, dict)]
+
+    def paths(name: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(path for part in parts for path in part.get(name, [])))
+
+    def table(name: str) -> dict[str, str]:
+        return {key: value for part in parts for key, value in part.get(name, {}).items()}
+
+    return Seen(
+        paths("modules"), paths("read"), paths("written"), table("environment"), table("libraries")
+    )
 
 
-def _values(cells: Iterable[Any], mime: str) -> Iterator[str]:
+def run_keys(cells: Iterable[Any]) -> list[str]:
+    """Return the keys of the runs that a chapter asked for, each once, in order."""
+    return list(dict.fromkeys(key for keys in _contents(cells, RUNS) for key in keys))
+
+
+def reached_end(cells: Iterable[Any]) -> bool:
+    """Whether an execution came to the last cell, which says what was used."""
+    last = [cell for cell in cells if cell.get("id") == CELL]
+    return any(True for _ in _contents(last, SEEN))
+
+
+def _contents(cells: Iterable[Any], mime: str) -> Iterator[Any]:
     for cell in cells:
         for output in cell.get("outputs", []):
-            yield from output.get("data", {}).get(mime, [])
+            if mime in output.get("data", {}):
+                yield output["data"][mime]
 
 
 def shown(outputs: Iterable[Any]) -> list[Any]:
@@ -77,35 +101,12 @@ def shown(outputs: Iterable[Any]) -> list[Any]:
 
 
 def _is_hidden(output: Any) -> bool:
-    return bool({MODULES, RUNS} & set(output.get("data", {})) or output.get("name") == "stderr")
+    return bool({SEEN, RUNS} & set(output.get("data", {})) or output.get("name") == "stderr")
 
 
-CELL = "convbook-trace"
-
-
-class Seen:
-    def __init__(self, modules, read):
-        self.modules, self.read, self.written, self.environment, self.libraries = (
-            modules,
-            read,
-            [],
-            {},
-            {},
-        )
-
-
-def seen(cells):
-    paths = collected(cells, MODULES)
-    return Seen(
-        [p for p in paths if p.endswith(".py")], [p for p in paths if not p.endswith(".py")]
-    )
-
-
-def run_keys(cells):
-    return collected(cells, RUNS)
-
-
-def value_digest(name):
-    import os
-
-    return os.environ.get(name, "")
+def value_digest(name: str, environment: Mapping[str, str] = os.environ) -> str:
+    """Return a digest of a variable's value, which may be a secret; `unset` where it has none."""
+    value = environment.get(name)
+    if value is None:
+        return "unset"
+    return hashlib.sha256(value.encode("utf-8", "surrogateescape")).hexdigest()[:DIGITS]

@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from book.builder import execution
+from book.builder import pool
 from book.builder.chapters import Book, Chapter, named
 from book.builder.errors import BookError, ChapterFailed
+from book.builder.execution import Outcome
 from book.builder.options import book_root, read_options
-from book.commands.workers import workers
+from models.cli import INTERRUPTED
 
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main(prog_name='jupyter-book')"
 FROZEN = {"CONVBOOK_FROZEN": "1", "CONVBOOK_ALLOW_STALE": "1"}
@@ -134,15 +135,20 @@ def refuse_stale(chapters: Iterable[Chapter]) -> None:
 
 def execute(order: Order) -> bool:
     """Execute the chapters that come first, where they must be; return whether one failed."""
-    errors = []
+    due, failed = [], []
     for chapter in order.first:
         causes = chapter.causes() or ["it was asked for"] * (chapter.docname in order.forced)
         if causes:
+            due.append(chapter)
             print(f"chapter {chapter.docname}: executing, because {'; '.join(causes)}", flush=True)
-            outcome = execution.execute(chapter, workers())
-            errors += [f"chapter {chapter.docname} failed: {outcome.error}"] * bool(outcome.error)
-    print(*errors, sep="\n", end="\n" * bool(errors), file=sys.stderr, flush=True)
-    return bool(errors)
+
+    def report(outcome: Outcome) -> None:
+        if outcome.error:
+            failed.append(outcome.docname)
+            print(f"chapter {outcome.docname} failed: {outcome.error}", file=sys.stderr, flush=True)
+
+    pool.execute_all(due, report)
+    return bool(failed)
 
 
 def jupyter_book(root: Path, builder: str, environment: Mapping[str, str]) -> int:
@@ -155,17 +161,20 @@ def jupyter_book(root: Path, builder: str, environment: Mapping[str, str]) -> in
 
 
 def call(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> int:
-    """Call a program; return its exit status.
+    """Call a program; return its exit status, also when the user interrupts both.
 
     Raises:
-        KeyboardInterrupt: The user interrupted both; the program has ended.
+        KeyboardInterrupt: It did not say that it was.
     """
     with subprocess.Popen(command, cwd=folder, env={**os.environ, **environment}) as process:
         try:
             return process.wait()
         except KeyboardInterrupt:  # a terminal interrupts it too, and it ends what it has started
             try:
-                process.wait(ENDING)
+                status = process.wait(ENDING)
             except subprocess.TimeoutExpired:
                 process.kill()
-            raise
+                raise
+            if status != INTERRUPTED:
+                raise
+            return status

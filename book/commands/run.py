@@ -13,7 +13,7 @@ from typing import Any
 import nbformat
 import yaml
 
-from book.builder import engine, execution
+from book.builder import environment, execution, trace
 from book.builder.chapters import Chapter, find_book, named
 from book.builder.declared_types import check_types
 from book.builder.errors import BookError, ChapterFailed
@@ -138,7 +138,7 @@ def rerun(chapter: Chapter, given: Mapping[str, Any], output: Path) -> execution
     with TemporaryDirectory(dir=output.parent, prefix=".") as folder:
         apart = replace(chapter, book=replace(chapter.book, build=Path(folder)))
         apart = replace(apart, parameters={**chapter.parameters, **given})
-        outcome = execution.execute(apart, threads=os.cpu_count() or 1)
+        outcome = execution.execute(apart, environment.cores())
         if not is_refusal(outcome):
             made = _without_trace(apart.failed if outcome.error else apart.executed)
             if output.suffix == ".html":
@@ -156,6 +156,6 @@ def is_refusal(outcome: execution.Outcome) -> bool:
 def _without_trace(path: Path) -> Path:
     """Take the cell that traces imports out of a notebook; return the notebook's path."""
     notebook = nbformat.read(path, as_version=4)
-    notebook.cells = [cell for cell in notebook.cells if cell.id != engine.TRACE_ID]
+    notebook.cells = [cell for cell in notebook.cells if cell.id != trace.CELL]
     nbformat.write(notebook, path)
     return path

@@ -10,10 +10,9 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from book.builder import staleness, stamps
+from book.builder import environment, staleness, stamps
 from book.builder.chapters import Chapter, find_book, named
 from book.builder.stamps import Stamp
-from book.commands.workers import workers
 from book.report.training_runs import shown_equivalent
 from models import records
 from models.progress import clock
@@ -145,7 +144,7 @@ def _sum(found: Sequence[Status]) -> str:
     if not due:
         return f"all {len(found)} chapters are fresh"
     known = [one.seconds for one in due if one.seconds is not None]
-    share = min(workers(), len(due))
+    share = min(environment.workers() or environment.cores(), len(due))
     at_once = f", {share} at once" if share > 1 else ""
     parts = [f"about {clock(wall_time(known, share))} as the last time{at_once}"] if known else []
     if len(known) < len(due):
