@@ -10,11 +10,11 @@ import nbformat
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
-from book.builder import contents, overlay, pool, provenance, staleness, stamps
-from book.builder.chapters import Book, Chapter, named
+from book.builder import contents, overlay, pool, provenance, staleness, stamps, variants
+from book.builder.chapters import Book, Chapter, is_executed, named
 from book.builder.errors import BookError
 from book.builder.execution import Outcome
-from book.builder.notebooks import read_notebook
+from book.builder.notebooks import defaults, read_notebook
 from book.builder.options import Options, book_root
 
 logger = logging.getLogger(__name__)
@@ -71,8 +71,8 @@ class Build:
         return Path(self.app.env.doc2path(docname))
 
     def is_chapter(self, docname: str) -> bool:
-        """Whether a page is a notebook."""
-        return self.source(docname).suffix == ".ipynb"
+        """Whether a page is a notebook, or a variant of one."""
+        return is_executed(self.source(docname))
 
     def chapter(self, docname: str) -> Chapter:
         """Return a chapter, its name from the book's root, in whatever folder Sphinx started."""
@@ -182,10 +182,11 @@ class Build:
     def outdated(self) -> list[str]:
         """Return the chapters whose pages must be read anew, whatever Sphinx knows of files."""
         shown: dict[str, str] = getattr(self.app.env, STATES, {})
+        executed = {self.chapter(name).source for name in self.stale}
         return [
             name
             for name in self.names()
-            if name in self.stale or shown.get(name) != self.state(name)
+            if self.chapter(name).source in executed or shown.get(name) != self.state(name)
         ]
 
     def state(self, docname: str) -> str:
@@ -199,7 +200,7 @@ class Build:
         env.note_dependency(str(copy))
         setattr(env, STATES, {**getattr(env, STATES, {}), docname: self.state(docname)})
         try:
-            source = read_notebook(self.source(docname))
+            source = read_notebook(self.chapter(docname).source)
             if not copy.exists():
                 outcome = self.outcomes.get(docname)
                 raise BookError((outcome and outcome.error) or "it was not executed")
@@ -217,8 +218,29 @@ class Build:
             if same
             else overlay.as_executed(executed, then.parameters)
         )
+        page = self._among_variants(docname, page)
         causes = [] if then.error else self.causes(docname)
         page.cells += provenance.boxes(then, self.book.runs, causes)
+        return page
+
+    def _among_variants(self, docname: str, page: Any) -> Any:
+        """Return a page under its own title and labels, beside the chapter's other variants."""
+        chapter = self.chapter(docname)
+        family = [self.chapter(name) for name in self.names()]
+        family = [other for other in family if other.source == chapter.source]
+        if len(family) == 1:
+            return page
+        columns = {}
+        for other in family:
+            self.app.env.note_dependency(str(other.executed))
+            if then := other.stamp():
+                title = other.title or variants.title(page)
+                heading = f"{{doc}}`{title} </{other.docname}>`"
+                glued = variants.glued(read_notebook(other.executed))
+                columns[heading] = (defaults(other.source) | then.parameters, glued)
+        if chapter.title:
+            page = variants.apart(page, chapter.title, f"-{Path(docname).name}")
+        page.cells.append(variants.comparison(columns))
         return page
 
     def failed(self) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from book.builder import contents, staleness, stamps
+from book.builder import contents, staleness, stamps, variants
 from book.builder.errors import BookError
 from book.builder.notebooks import read_notebook
 from book.builder.options import Options, book_root, read_options
@@ -47,8 +47,20 @@ class Book:
         return book
 
     def chapter(self, docname: str, source: Path) -> "Chapter":
-        """Return one chapter, with the parameters that the profile gives it."""
-        return Chapter(docname, source, self, parameters_for(self.profile, docname, source))
+        """Return one chapter, with the parameters that the profile gives it.
+
+        `source` may also be the file of a variant, whose own parameters come on top.
+
+        Raises:
+            BookError: That file is none.
+        """
+        if not source.name.endswith(variants.SUFFIX):
+            return Chapter(docname, source, self, parameters_for(self.profile, docname, source))
+        variant = variants.read(source, self.root)
+        name = variant.notebook.relative_to(self.root).with_suffix("").as_posix()
+        shared = parameters_for(self.profile, name, variant.notebook)
+        parameters = shared | variant.parameters
+        return Chapter(docname, variant.notebook, self, parameters, variant.title)
 
     def chapters(self) -> list["Chapter"]:
         """Return the chapters in the order of `_toc.yml`, without pages that execute nothing.
@@ -57,9 +69,12 @@ class Book:
             BookError: There is no book, or its table of contents cannot be read.
         """
         pages = contents.listed(self.root).items()
-        return [
-            self.chapter(name, path) for name, path in pages if path and path.suffix == ".ipynb"
-        ]
+        return [self.chapter(name, path) for name, path in pages if path and is_executed(path)]
+
+
+def is_executed(page: Path) -> bool:
+    """Whether a page is a chapter: a notebook, or a variant of one."""
+    return page.name.endswith((".ipynb", variants.SUFFIX))
 
 
 def find_book(folder: Path, *, published: bool = False) -> Book:
@@ -83,6 +98,7 @@ class Chapter:
     source: Path
     book: Book
     parameters: dict[str, Any] = field(default_factory=dict)
+    title: str = ""  # of a variant's page; the notebook's own when empty
 
     @property
     def executed(self) -> Path:

@@ -8,9 +8,10 @@ import yaml
 from sphinx_external_toc.api import FileItem, GlobItem, SiteMap
 from sphinx_external_toc.parsing import MalformedError, parse_toc_yaml
 
+from book.builder import variants
 from book.builder.errors import BookError
 
-SUFFIXES = (".ipynb", ".md", ".rst")
+SUFFIXES = (".ipynb", ".md", ".rst", variants.SUFFIX)
 CODE_CELL = re.compile(r"^\s*(?:`{3,}|:{3,}|~{3,})\s*\{code-cell\}", re.MULTILINE)
 
 
@@ -48,7 +49,7 @@ def _names(site: SiteMap, docname: str, root: Path) -> Iterator[str]:
 
 def _matching(root: Path, pattern: str) -> list[str]:
     found = (path for suffix in ("", *SUFFIXES) for path in root.glob(pattern + suffix))
-    names = {path.relative_to(root).as_posix() for path in found if path.suffix in SUFFIXES}
+    names = {path.relative_to(root).as_posix() for path in found if path.name.endswith(SUFFIXES)}
     return sorted(map(_stem, names))
 
 

@@ -12,7 +12,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 
-from book.builder import paper
+from book.builder import paper, variants
 from book.builder.build import Build
 from book.builder.options import PREFIX, Options
 
@@ -64,6 +64,11 @@ def add_style(app: Sphinx, config: Config) -> None:
     app.add_css_file("book.css")
 
 
+def read_variants(app: Sphinx, config: Config) -> None:
+    """Have variants read as notebooks: `source-read` gives their text."""
+    config.nb_custom_formats[variants.SUFFIX] = ["nbformat.reads", {"as_version": 4}, False]
+
+
 def once_each_script(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
 ) -> None:
@@ -100,6 +105,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
         app.add_config_value(PREFIX + option.name, option.default, "env")
     handlers = Handlers(app)
     app.connect("config-inited", add_style)
+    app.connect("config-inited", read_variants, priority=100)
     app.connect("env-get-outdated", handlers.find_outdated)
     app.connect("env-before-read-docs", handlers.execute_stale)
     app.connect("source-read", handlers.read_executed)

@@ -16,6 +16,8 @@ from book.builder.errors import BookError
 from book.builder.runs import Runs
 
 PREFIX = "convbook_"
+#: Those that a user gives one build; `CONVBOOK_RUNS` and others mean something else elsewhere.
+ENVIRON = ("profile", "frozen", "allow_stale", "force")
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 
 
@@ -38,7 +40,7 @@ class Options:
 
     @classmethod
     def of(cls, config: Mapping[str, Any], *, environ: bool = True) -> "Options":
-        """Return the options of a Sphinx configuration, and of the environment if that counts.
+        """Return the options of a Sphinx configuration, and of the environment, where `ENVIRON` names them.
 
         Raises:
             BookError: One has a value that it cannot have.
@@ -46,7 +48,7 @@ class Options:
         given = {}
         for field in fields(cls):
             value = config.get(PREFIX + field.name)
-            chosen = environment.option(field.name) if environ else ""
+            chosen = environment.option(field.name) if environ and field.name in ENVIRON else ""
             given[field.name] = _parsed(field.name, chosen or value, field.default)
         return cls(**given)
 
@@ -98,7 +100,7 @@ def book_root(folder: Path) -> Path:
 
 
 def read_options(root: Path, *, environ: bool = True) -> Options:
-    """Return the options of the book in `root`, and of the environment if that counts.
+    """Return the options of the book in `root`, and of the environment, where `ENVIRON` names them.
 
     Raises:
         BookError: Its `_config.yml` cannot be read, or says what cannot be.

@@ -5,29 +5,15 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from book.builder.errors import BookError
 from book.builder.notebooks import defaults
+from book.builder.yamls import read_mapping
 
 #: Parameters by chapter; those under `*` go to every chapter that declares them.
 Profile = Mapping[str, Mapping[str, Any]]
 
 EVERY = "*"
 SUFFIXES = (".yml", ".yaml")
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which no key stands twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        names = [self.construct_object(key, deep=True) for key, _ in node.value]
-        doubled = sorted({str(name) for name in names if names.count(name) > 1})
-        if doubled:
-            raise yaml.MarkedYAMLError(
-                problem=f"{doubled[0]!r} stands twice", problem_mark=node.start_mark
-            )
-        return super().construct_mapping(node, deep)
 
 
 def load_profile(name: str, folder: Path) -> Profile:
@@ -42,22 +28,13 @@ def load_profile(name: str, folder: Path) -> Profile:
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in folder.glob("*.yml")))
         raise BookError(f"unknown profile {name!r}; known: {known or f'none in {folder}'}")
-    try:
-        profile = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BookError(f"{path} is no YAML: {' '.join(str(error).split())}") from None
-    return _parameter_set(profile or {}, path)
-
-
-def _parameter_set(content: Any, path: Path) -> Profile:
-    if not isinstance(content, dict):
-        raise BookError(f"{path}: expected chapters with parameters, got {type(content).__name__}")
-    for chapter, values in content.items():
+    profile = read_mapping(path)
+    for chapter, values in profile.items():
         if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
             raise BookError(
                 f"{path}: expected parameters with values under {chapter}, got {values!r}"
             )
-    return content
+    return profile
 
 
 def check_profile(profile: Profile, chapters: Mapping[str, Path], name: str) -> None:

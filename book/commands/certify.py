@@ -59,6 +59,12 @@ def _text(epoch: FirstEpoch, name: str) -> str:
     return json.dumps(epoch.history.get(name), sort_keys=True, allow_nan=False)
 
 
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Declare the commit."""
+    what = "a revision of this repository, as git names it"
+    command.add_argument("commit", metavar="COMMIT", help=what)
+
+
 def main(options: argparse.Namespace) -> int:
     """Compare, and certify; return 0 when all bits are the same, 1 when some are not."""
     runs = covering(_published())

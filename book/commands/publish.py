@@ -26,6 +26,13 @@ class Publication:
     new: tuple[str, ...]
 
 
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Declare the chapters, and whether to prune."""
+    command.add_argument("chapters", nargs="*", metavar="CHAPTER")
+    prune = "then remove the records that no chapter uses"
+    command.add_argument("--prune", action="store_true", help=prune)
+
+
 def main(options: argparse.Namespace) -> int:
     """Publish, and say what was new and what no chapter uses any more."""
     chapters = find_book(Path.cwd(), published=True).chapters()

@@ -1,8 +1,9 @@
-"""`python -m book run`: one chapter with other parameters, into a notebook beside the book."""
+"""`python -m book run`: one chapter with other parameters, into a file beside the book."""
 
 import argparse
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,38 @@ from typing import Any
 import nbformat
 import yaml
 
-from book.builder import execution, trace
+from book.builder import environment, execution, trace
 from book.builder.chapters import Chapter, find_book, named
+from book.builder.declared_types import check_types
 from book.builder.errors import BookError, ChapterFailed
-from book.builder.notebooks import defaults
+from book.builder.notebooks import code_cells, defaults, read_notebook, tags
+from book.commands.page import write_page
 from book.report import parameters
+
+SUFFIXES = (".ipynb", ".html")
+INFINITE = (math.inf, -math.inf)
+EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")  # a number that YAML 1.1 takes for a text
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Declare the chapter, its parameters and the file to write."""
+    command.description = (
+        f"{command.description}. Parameters that are not given are those of the profile that "
+        "_config.yml names, if it names one, else the published ones; CONVBOOK_PROFILE does not "
+        "count."
+    )
+    command.add_argument("chapter", metavar="CHAPTER")
+    command.add_argument(
+        "-p",
+        dest="parameters",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help="a parameter, as YAML writes it: 5, 1e-3, true, null, mnist, or \"'029'\" for a text",
+    )
+    where = "a notebook, or as .html a page that stands alone (default: NAME.out.ipynb)"
+    command.add_argument("-o", dest="output", type=Path, metavar="FILE", help=where)
 
 
 def main(options: argparse.Namespace) -> int:
@@ -29,6 +57,7 @@ def main(options: argparse.Namespace) -> int:
     book = find_book(Path.cwd(), published=True)
     chapter = named(book.chapters(), [options.chapter])[0]
     output = (options.output or Path(f"{chapter.source.stem}.out.ipynb")).absolute()
+    check_output(output, chapter)
     given = {name: scalar(value) for name, value in options.parameters}
     outcome = rerun(chapter, given, output)
     if is_refusal(outcome):
@@ -39,14 +68,34 @@ def main(options: argparse.Namespace) -> int:
     return 0
 
 
+def check_output(output: Path, chapter: Chapter) -> None:
+    """Refuse a file that cannot be written.
+
+    Raises:
+        BookError: It is a folder or the chapter itself, its folder is not there, or its name ends
+            in nothing that can be written.
+    """
+    if output.is_dir():
+        raise BookError(f"expected a file to write, but {output} is a folder: give a name in it")
+    if output.suffix not in SUFFIXES:
+        known = " or ".join(SUFFIXES)
+        raise BookError(f"expected a file whose name ends in {known}, got {output.name}")
+    if output.resolve() == chapter.source.resolve():
+        raise BookError(f"{output} is the chapter itself: give another file with -o")
+    if not output.parent.is_dir():
+        raise BookError(f"expected a folder to write {output.name} to, but {output.parent} is none")
+
+
 def scalar(text: str) -> Any:
     """Return a parameter's value from a command line: YAML, with None, and 1e-3 as a number.
+
+    A number that is too large for one stays a text, which no number's type accepts.
 
     Raises:
         BookError: The text is no YAML.
 
-    >>> [scalar(text) for text in ("5", "1e-3", "None", "true", "mnist")]
-    [5, 0.001, None, True, 'mnist']
+    >>> [scalar(text) for text in ("5", "1e-3", "None", "true", "mnist", "'029'", "1e400")]
+    [5, 0.001, None, True, 'mnist', '029', '1e400']
     """
     try:
         value = None if text == "None" else yaml.safe_load(text)
@@ -54,47 +103,48 @@ def scalar(text: str) -> Any:
         raise BookError(
             f"expected a value as YAML writes it, such as 5, 0.1, true, null or mnist; got {text!r}"
         ) from None
-    if isinstance(value, str):
-        try:
-            value = float(value)  # YAML 1.1 takes 1e-3 for text
-        except ValueError:
-            return value
-    return text if isinstance(value, float) and not math.isfinite(value) else value
+    is_number = value == text and EXPONENT.fullmatch(text) and float(text) not in INFINITE
+    return float(text) if is_number else value
 
 
-def check_names(chapter: Chapter, given: Mapping[str, Any]) -> None:
-    """Refuse parameters that the chapter does not declare; the values it checks itself.
+def check_parameters(chapter: Chapter, given: Mapping[str, Any]) -> None:
+    """Refuse parameters that the chapter does not declare, and values of other types than it says.
+
+    The chapter itself checks the rest.
 
     Raises:
         ParameterError: Names the parameter and those there are.
+        BookError: Names the parameter, what was expected and what came.
     """
     known = defaults(chapter.source)
     unknown = {name: value for name, value in given.items() if name not in known}
     parameters.validate(known, unknown, {})
+    for cell in code_cells(read_notebook(chapter.source)):
+        if "parameters" in tags(cell):
+            check_types(cell.source, given)
 
 
 def rerun(chapter: Chapter, given: Mapping[str, Any], output: Path) -> execution.Outcome:
-    """Execute the chapter with the parameters `given`, into a notebook at `output`.
+    """Execute the chapter with the parameters `given`, into a notebook or a page at `output`.
 
-    The notebook appears whole, after an error too; a parameter that the chapter refuses leaves
-    none. The book's own executed copies stay as they are.
+    The file appears whole, after an error too; a parameter that the chapter refuses leaves none.
+    The book's own executed copies stay as they are.
 
     Raises:
         ParameterError: The chapter does not declare a parameter.
-        BookError: `output` is the chapter itself, or its folder is not there.
+        BookError: A value is of another type than the chapter declares.
     """
-    check_names(chapter, given)
-    if output.resolve() == chapter.source.resolve():
-        raise BookError(f"{output} is the chapter itself: give another file with -o")
-    if not output.parent.is_dir():
-        raise BookError(f"expected a folder to write {output.name} to, but {output.parent} is none")
+    check_parameters(chapter, given)
     with TemporaryDirectory(dir=output.parent, prefix=".") as folder:
         apart = replace(chapter, book=replace(chapter.book, build=Path(folder)))
-        apart = replace(apart, parameters=dict(given))
-        outcome = execution.execute(apart, threads=os.cpu_count() or 1)
+        apart = replace(apart, parameters={**chapter.parameters, **given})
+        outcome = execution.execute(apart, environment.cores())
         if not is_refusal(outcome):
-            made = apart.failed if outcome.error else apart.executed
-            os.replace(_without_trace(made), output)
+            made = _without_trace(apart.failed if outcome.error else apart.executed)
+            if output.suffix == ".html":
+                notebook, made = made, made.with_suffix(".html")
+                write_page(notebook, chapter.book.root, made)
+            os.replace(made, output)
     return outcome
 
 

@@ -4,14 +4,15 @@ Nothing is executed and torch is not loaded: it takes a moment.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tabulate import tabulate
 
-from book.builder import stamps
+from book.builder import environment, staleness, stamps
 from book.builder.chapters import Chapter, find_book, named
+from book.builder.stamps import Stamp
 from book.report.training_runs import shown_equivalent
 from models import records
 from models.progress import clock
@@ -34,6 +35,7 @@ class Status:
     seconds: float | None
     missing: int
     records: tuple[Record | None, ...]  # of the runs that are there; None where unbelievable
+    drift: tuple[str, ...] = ()  # the libraries that have another version now, in words
 
     @property
     def used(self) -> int:
@@ -46,11 +48,20 @@ class Status:
         return sum(record is None or not records.is_current(record) for record in self.records)
 
 
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Declare the chapters, and what to say of them."""
+    command.add_argument("chapters", nargs="*", metavar="CHAPTER", help="only these chapters")
+    command.add_argument("--why", action="store_true", help="say what made each chapter stale")
+    check = "exit with status 1 when a build would execute one of them"
+    command.add_argument("--check", action="store_true", help=check)
+
+
 def main(options: argparse.Namespace) -> int:
-    """Print the table; nothing but knowledge follows from it."""
+    """Print the table; return 1 when asked to check and a chapter would be executed, else 0."""
     chosen = named(find_book(Path.cwd()).chapters(), options.chapters)
-    print(report([status(chapter) for chapter in chosen], options.why))
-    return 0
+    found = [status(chapter) for chapter in chosen]
+    print(report(found, options.why))
+    return int(options.check and any(one.causes for one in found))
 
 
 def status(chapter: Chapter) -> Status:
@@ -68,9 +79,10 @@ def status(chapter: Chapter) -> Status:
         docname=chapter.docname,
         state=state,
         causes=tuple(causes),
-        seconds=stamp.seconds if stamp else None,
+        seconds=chapter.seconds(),
         missing=found.count(None),
         records=tuple(_read(path) for path in found if path),
+        drift=tuple(_drift(stamp)) if stamp else (),
     )
 
 
@@ -78,6 +90,11 @@ def _error(chapter: Chapter) -> list[str]:
     """Return the last line of a failed execution's error, if it has one."""
     then = stamps.read(chapter.failed)
     return [then.last_line] if then and then.last_line else []
+
+
+def _drift(stamp: Stamp) -> Iterator[str]:
+    for name, (then, now) in staleness.drift(stamp).items():
+        yield f"{name} {then} then, {now or 'none'} now"
 
 
 def _read(path: Path) -> Record | None:
@@ -100,7 +117,7 @@ def report(found: Sequence[Status], why: bool = False) -> str:
             for one in found
             if one.causes
         ]
-    return "\n\n".join([*parts, *_equivalent(found), _sum(found)])
+    return "\n\n".join([*parts, *_equivalent(found), *_drifted(found), _sum(found)])
 
 
 def _time(seconds: float | None) -> str:
@@ -114,13 +131,34 @@ def _equivalent(found: Sequence[Status]) -> list[str]:
     return [f"shown equivalent: {words}"] if words else []
 
 
+def _drifted(found: Sequence[Status]) -> list[str]:
+    """Return a line on libraries that fresh chapters were executed with in other versions."""
+    changed = [word for one in found if not one.causes for word in one.drift]
+    words = ", ".join(dict.fromkeys(changed))
+    return [f"{words}: not executed for that; python -m book build --force"] if words else []
+
+
 def _sum(found: Sequence[Status]) -> str:
     """Return how many chapters a build would execute, and how long that may take."""
     due = [one for one in found if one.causes]
     if not due:
         return f"all {len(found)} chapters are fresh"
     known = [one.seconds for one in due if one.seconds is not None]
-    parts = [f"about {clock(sum(known))} as the last time"] if known else []
+    share = min(environment.workers() or environment.cores(), len(due))
+    at_once = f", {share} at once" if share > 1 else ""
+    parts = [f"about {clock(wall_time(known, share))} as the last time{at_once}"] if known else []
     if len(known) < len(due):
         parts.append(f"{len(due) - len(known)} of them never timed")
     return f"{len(due)} of {len(found)} chapters would execute: {', '.join(parts)}"
+
+
+def wall_time(seconds: Iterable[float], workers: int) -> float:
+    """Return how long workers take for tasks of known length, the longest first.
+
+    >>> wall_time([3, 4, 2, 2], workers=2)
+    6.0
+    """
+    busy = [0.0] * workers
+    for length in sorted(seconds, reverse=True):
+        busy[busy.index(min(busy))] += length
+    return max(busy)

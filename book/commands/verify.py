@@ -29,6 +29,35 @@ from models.records import CorruptRecord, Record
 from models.specs import SpecError
 
 
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Declare which runs to verify, and how."""
+    only = "only the runs of these chapters"
+    command.add_argument("chapters", nargs="*", metavar="CHAPTER", help=only)
+    extent = command.add_mutually_exclusive_group()
+    sample = "N runs in all (default: one of each chapter)"
+    extent.add_argument("--sample", type=positive, metavar="N", help=sample)
+    extent.add_argument("--all", action="store_true", help="every run")
+    outdated = "only runs that other code than today's has trained"
+    command.add_argument("--outdated", action="store_true", help=outdated)
+    epochs = "only the first N epochs of each, which must have the same bits"
+    command.add_argument("--epochs", type=positive, metavar="N", help=epochs)
+    seed = "draw the sample that S gives (default: a new one)"
+    command.add_argument("--seed", type=int, metavar="S", help=seed)
+    device = "where to train (default: cuda when there is one)"
+    command.add_argument("--device", choices=("cpu", "cuda"), help=device)
+
+
+def positive(text: str) -> int:
+    """Return a whole number from 1 on.
+
+    Raises:
+        argparse.ArgumentTypeError: The text is none.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
 def main(options: argparse.Namespace) -> int:
     """Verify the runs that were asked for; return 0 when all agree, 1 when some do not."""
     published = Published.of(settings.store())

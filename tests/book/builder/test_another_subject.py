@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from books import BUILD_SECONDS, edit, last_line, page, write_chapter
 
+from book.builder.chapters import find_book
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -68,7 +70,12 @@ class Gauges(Runs):
 
     def origin(self, keys):
         warnings = ("A gauge was broken.",) if "broken" in keys else ()
+        warnings += tuple(self.state().splitlines())
         return Origin(tuple(f"Measured by the gauge `{key}`" for key in keys), warnings)
+
+    def state(self):
+        notes = HERE / "notes"
+        return notes.read_text() if notes.exists() else ""
 
 
 GAUGES = Gauges()
@@ -164,6 +171,28 @@ def test_a_book_of_tides_is_built_and_only_what_changed_is_built_again(tides, bu
     assert "places: executing, because tides/heights.py changed; run brest changed" in run.stdout
     assert last_line(run) == "chapters: 2 executed, 0 reused, 0 failed"
     assert "6.2 m" in page(tides, "places")
+
+
+def test_a_page_follows_what_the_book_tells_of_its_runs_each_time(tides, build):
+    build()
+    for note in ("All gauges stand in a wrong place.", ""):
+        (tides / "notes").write_text(note)
+        assert last_line(build()) == "chapters: 0 executed, 2 reused, 0 failed"
+        for name in ("places", "range"):
+            assert ("All gauges stand in a wrong place." in page(tides, name)) == bool(note)
+
+
+def test_the_profile_that_the_configuration_names_counts_everywhere(tides, build, monkeypatch):
+    monkeypatch.syspath_prepend(tides)
+    edit(
+        tides / "_config.yml", "convbook_profiles", "convbook_profile: neap\n    convbook_profiles"
+    )
+    assert last_line(build()) == "chapters: 2 executed, 0 reused, 0 failed"
+    assert "range: 2.5 m" in page(tides, "range")
+    for published in (True, False):
+        assert all(
+            not chapter.causes() for chapter in find_book(tides, published=published).chapters()
+        )
 
 
 def test_it_has_a_profile_of_its_own_and_a_chapter_that_fails_alone(tides, build):

@@ -4,6 +4,10 @@ of small books.
 
 import json
 import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -143,3 +147,15 @@ def test_a_page_says_where_its_numbers_come_from(book):
 def test_mathjax_comes_from_the_site_itself(book):
     assert (book / "_build" / "html" / "_static" / "mathjax" / "tex-chtml.js").exists()
     assert "cdn.jsdelivr.net" not in page(book, "first")
+
+
+def test_executed_copies_survive_a_clean_and_serve_on_another_machine(book, tmp_path_factory):
+    program = Path(sys.executable).with_name("jupyter-book")
+    subprocess.run([program, "clean", "."], cwd=book, check=True, capture_output=True)
+    assert not (book / "_build" / "html").exists()
+    assert last_line(build(book)) == "chapters: 0 executed, 2 reused, 0 failed"
+
+    other = tmp_path_factory.mktemp("machine") / "elsewhere"
+    shutil.copytree(book, other, ignore=shutil.ignore_patterns("html", ".doctrees"))
+    assert last_line(build(other)) == "chapters: 0 executed, 2 reused, 0 failed"
+    assert "doubled: 4" in page(other, "first")

@@ -165,7 +165,7 @@ def test_contents_are_read_as_jupyter_book_reads_them(tmp_path):
     assert run.returncode != 0
     assert last_line(run).startswith("chapters: 2 executed, 0 reused, 0 failed")
     told = run.stdout + run.stderr
-    assert "_toc.yml lists gone, but there is no such file (.ipynb, .md, .rst)" in told
+    assert "_toc.yml lists gone, but there is no such file (.ipynb, .md, .rst" in told
     assert "code.md has code cells, which are executed only in notebooks" in told
     assert "first: 12" in page(tmp_path, "part/a")
 
@@ -185,7 +185,7 @@ def test_a_module_from_the_future_makes_nothing_stale(tmp_path):
 
 PROFILES = {
     "chapters: [first]": "expected parameters with values under chapters",
-    "- first": "expected chapters with parameters, got list",
+    "- first": "expected names and values, got a list",
     "frist: {number: 3}": "unknown chapter 'frist'; did you mean first?",
     "first: {numbr: 3}": "first has no parameter 'numbr'; did you mean number?",
     "'*': {numbr: 3}": "no chapter has 'numbr'; did you mean number?",

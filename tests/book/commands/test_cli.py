@@ -1,14 +1,13 @@
-"""`python -m book status` and `run`, and what all commands say to a mistake. Real small books."""
+"""`python -m book status`, and what all commands say to a mistake. Real small books."""
 
 import shutil
 import subprocess
 import sys
 
-import nbformat
 import pytest
 from books import book, build, edit, write_book, write_chapter
 
-from book.__main__ import main
+from book.__main__ import COMMANDS, main
 
 USES_HELPER = "from helper import double\n\nprint('doubled:', double(number))"
 CHECKED = "from book.report import parameters\n\nparameters.check(number=parameters.whole(1))"
@@ -55,7 +54,7 @@ def test_a_book_that_was_never_built_says_so(inside, capsys):
 
 
 def test_status_loads_neither_torch_nor_sphinx(inside):
-    program = "import sys; from book.__main__ import main; main(['status'])\n"
+    program = "import sys; from book.__main__ import COMMANDS, main; main(['status'])\n"
     program += "sys.exit(bool({'torch', 'sphinx'} & {*sys.modules}))"
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
@@ -67,11 +66,14 @@ def test_status_says_why_before_anything_runs(inside, capsys):
     told = capsys.readouterr().out
     assert {row[0] for row in rows(told).values()} == {"fresh"}
     assert told.splitlines()[-1] == "all 2 chapters are fresh"
+    assert main(["status", "--check"]) == 0
 
     edit(inside / "helper.py", "2 * number", "3 * number")
     edit(inside / "part" / "second.ipynb", "second says", "second shouts")
     assert main(["status", "--why"]) == 0
     told = capsys.readouterr().out
+    assert main(["status", "--check"]) == 1
+    capsys.readouterr()
     assert {row[0] for row in rows(told).values()} == {"stale"}
     assert "part/first:\n  helper.py changed\n" in told
     assert "part/second:\n  its code changed\n" in told
@@ -111,47 +113,6 @@ def test_status_counts_runs_that_are_gone_or_of_other_code(inside, capsys):
     assert f"run {gone.stem} changed" in told
 
 
-# run
-
-
-@pytest.mark.slow
-def test_a_chapter_runs_with_other_parameters_into_a_notebook_of_its_own(folder):
-    done = book(folder, "run", "first", "-p", "number", "21")
-    assert done.returncode == 0, done.stderr
-    output = folder / "first.out.ipynb"
-    assert done.stdout.endswith(f"{output}\n")
-    executed = nbformat.read(output, as_version=4)
-    assert "doubled: 42" in executed.cells[-1].outputs[0].text
-    assert not (folder / "_build").exists(), "the book's own copies stay as they are"
-    assert sorted(path.name for path in folder.iterdir() if path.name.startswith(".")) == []
-
-
-@pytest.mark.slow
-def test_a_chapter_that_fails_leaves_its_notebook_and_status_1(folder):
-    edit(
-        folder / "part" / "second.ipynb",
-        "print('second says', number)",
-        "raise ValueError('the reason')",
-    )
-    failed = book(folder, "run", "part/second.ipynb", "-o", "mine.ipynb")
-    assert failed.returncode == 1
-    assert failed.stderr.splitlines() == [
-        f"python -m book run: error: ValueError: the reason (see {folder / 'mine.ipynb'})"
-    ]
-    assert "the reason" in (folder / "mine.ipynb").read_text()
-
-
-@pytest.mark.slow
-def test_a_value_that_the_chapter_refuses_is_a_mistake(folder):
-    failed = book(folder, "run", "second", "-p", "number", "-1")
-    assert failed.returncode == 2
-    assert failed.stderr.splitlines() == [
-        "python -m book run: error: ParameterError: "
-        "number must be a whole number of at least 1; got -1"
-    ]
-    assert not list(folder.glob("*.ipynb"))
-
-
 # Mistakes
 
 
@@ -171,6 +132,15 @@ def test_a_value_that_the_chapter_refuses_is_a_mistake(folder):
         ),
         (["run", "first", "-p", "number", "[1"], "expected a value as YAML writes it"),
         (["run", "first", "-p", "number"], "argument -p: expected 2 arguments"),
+        (["build", "thrid"], "unknown chapter 'thrid'"),
+        (["build", "--force", "thrid"], "unknown chapter 'thrid'"),
+        (["build", "--profile", "lvie"], "unknown profile 'lvie'; known: live"),
+        (["build", "--profile", "mine.yml"], "expected a file with a parameter set, but"),
+        (["build", "--builder", "epub"], "invalid choice: 'epub'"),
+        (["build", "first", "--frozen"], "--frozen executes nothing: leave out the chapters"),
+        (["build", "--frozen", "--force-all"], "--frozen executes nothing: leave out the chapters"),
+        (["build", "--allow-stale"], "--allow-stale needs --frozen"),
+        (["build", "--force", "first", "--force-all"], "not allowed with argument"),
         (
             ["run", "first", "-o", "part/first.ipynb"],
             "is the chapter itself: give another file with -o",
@@ -227,7 +197,7 @@ def test_an_unknown_profile_is_named_with_the_known_ones(inside, monkeypatch, ca
     assert "unknown profile 'lvie'; known: live" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["status", "run", "publish", "verify", "certify"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example(command, capsys):
     with pytest.raises(SystemExit) as exit_:
         main([command, "--help"])

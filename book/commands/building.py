@@ -1,0 +1,180 @@
+"""`python -m book build`: `jupyter-book build .`, told which chapters to execute and with what.
+
+Whatever was asked for is checked before any work begins.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from book.builder import pool
+from book.builder.chapters import Book, Chapter, named
+from book.builder.errors import BookError, ChapterFailed
+from book.builder.execution import Outcome
+from book.builder.options import book_root, read_options
+from models.cli import INTERRUPTED
+
+JUPYTER_BOOK = "from jupyter_book.cli.main import main; main(prog_name='jupyter-book')"
+FROZEN = {"CONVBOOK_FROZEN": "1", "CONVBOOK_ALLOW_STALE": "1"}
+ENDING = 5.0  # seconds in which an interrupted build ends by itself
+PROFILES = (".yml", ".yaml")
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Declare what to build, and what to execute for it."""
+    only = "execute only these; the others are shown as they were last executed"
+    command.add_argument("chapters", nargs="*", metavar="CHAPTER", help=only)
+    frozen = "execute nothing; stale chapters are an error"
+    command.add_argument("--frozen", action="store_true", help=frozen)
+    allow = "with --frozen: show stale chapters as they were executed, with a banner"
+    command.add_argument("--allow-stale", action="store_true", help=allow)
+    force = command.add_mutually_exclusive_group()
+    some = "execute these, whatever their state"
+    force.add_argument("--force", nargs="+", default=[], metavar="CHAPTER", help=some)
+    force.add_argument("--force-all", action="store_true", help="execute all of them")
+    profile = "a parameter set of the book, or a file that holds one"
+    command.add_argument("--profile", default="", metavar="NAME|FILE.yml", help=profile)
+    made = "what to make (default: html)"
+    command.add_argument("--builder", choices=("html", "pdflatex"), default="html", help=made)
+
+
+@dataclass(frozen=True)
+class Order:
+    """A build of a book: what it executes before it calls jupyter-book, and what it tells it.
+
+    Of the chapters in `first` those are executed that are stale or `forced`; the environment then
+    says that no others are.
+    """
+
+    book: Book
+    environment: Mapping[str, str]
+    first: tuple[Chapter, ...] = ()
+    forced: tuple[str, ...] = ()
+
+
+def main(options: argparse.Namespace) -> int:
+    """Build; return jupyter-book's exit status, or 1 when a chapter failed.
+
+    Raises:
+        ChapterFailed: With `--frozen`, some chapter is stale.
+        BookError: The arguments do not fit each other or the book.
+    """
+    order = ordered(options)
+    if options.frozen and not options.allow_stale:
+        refuse_stale(order.book.chapters())
+    failed = execute(order)
+    return jupyter_book(order.book.root, options.builder, order.environment) or int(failed)
+
+
+def ordered(options: argparse.Namespace) -> Order:
+    """Return what was ordered, checked.
+
+    Raises:
+        BookError: The arguments do not fit each other or the book.
+    """
+    forces = bool(options.force or options.force_all)
+    if options.frozen and (options.chapters or forces):
+        raise BookError("--frozen executes nothing: leave out the chapters and --force, or it")
+    if options.allow_stale and not options.frozen:
+        raise BookError("--allow-stale needs --frozen: other builds execute what is stale")
+    book, environment = configured(Path.cwd(), options.profile)
+    chapters = book.chapters()
+    asked = named(chapters, options.force) if options.force else chapters[: len(chapters) * forces]
+    forced = tuple(chapter.docname for chapter in asked)
+    if options.chapters:
+        first = tuple(named(chapters, [*options.chapters, *forced]))
+        return Order(book, environment | FROZEN, first, forced)
+    if options.frozen:
+        environment |= FROZEN if options.allow_stale else {"CONVBOOK_FROZEN": "1"}
+    if forced:
+        environment["CONVBOOK_FORCE"] = " ".join(forced)
+    return Order(book, environment)
+
+
+def configured(folder: Path, profile: str = "") -> tuple[Book, dict[str, str]]:
+    """Return the book that `folder` is in, with a profile of one's own, and what a build is told.
+
+    Raises:
+        BookError: The book or the profile cannot be read, or its configuration names another.
+    """
+    root = book_root(folder)
+    options = read_options(root)
+    environment = {}
+    if profile:
+        name = str(_file(folder / profile)) if profile.endswith(PROFILES) else profile
+        environment["CONVBOOK_PROFILE"] = name
+        options = replace(options, profile=name)
+    return Book.configured(root, root / "_build", options), environment
+
+
+def _file(path: Path) -> Path:
+    if not path.is_file():
+        raise BookError(f"expected a file with a parameter set, but {path} is none")
+    return path.resolve()
+
+
+def refuse_stale(chapters: Iterable[Chapter]) -> None:
+    """Refuse to build what would have to be executed.
+
+    Raises:
+        ChapterFailed: Some chapter is stale; the message lists them.
+    """
+    stale = {chapter.docname: causes for chapter in chapters if (causes := chapter.causes())}
+    if stale:
+        listed = ", ".join(f"{name} ({'; '.join(causes)})" for name, causes in stale.items())
+        count = "1 chapter is stale" if len(stale) == 1 else f"{len(stale)} chapters are stale"
+        raise ChapterFailed(
+            f"{count}, and --frozen executes nothing: {listed}; build without it, or add "
+            "--allow-stale to show what they were"
+        )
+
+
+def execute(order: Order) -> bool:
+    """Execute the chapters that come first, where they must be; return whether one failed."""
+    due, failed = [], []
+    for chapter in order.first:
+        causes = chapter.causes() or ["it was asked for"] * (chapter.docname in order.forced)
+        if causes:
+            due.append(chapter)
+            print(f"chapter {chapter.docname}: executing, because {'; '.join(causes)}", flush=True)
+
+    def report(outcome: Outcome) -> None:
+        if outcome.error:
+            failed.append(outcome.docname)
+            print(f"chapter {outcome.docname} failed: {outcome.error}", file=sys.stderr, flush=True)
+
+    pool.execute_all(due, report)
+    return bool(failed)
+
+
+def jupyter_book(root: Path, builder: str, environment: Mapping[str, str]) -> int:
+    """Call `jupyter-book build .` in a book's root; return its exit status."""
+    return call(
+        [sys.executable, "-P", "-c", JUPYTER_BOOK, "build", ".", "--builder", builder],
+        root,
+        environment,
+    )
+
+
+def call(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> int:
+    """Call a program; return its exit status, also when the user interrupts both.
+
+    Raises:
+        KeyboardInterrupt: It did not say that it was.
+    """
+    with subprocess.Popen(command, cwd=folder, env={**os.environ, **environment}) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:  # a terminal interrupts it too, and it ends what it has started
+            try:
+                status = process.wait(ENDING)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+            if status != INTERRUPTED:
+                raise
+            return status

@@ -1,0 +1,130 @@
+"""`python -m book preview`: the site in a browser, built and loaded again whenever you save.
+
+sphinx-autobuild watches, serves and reloads; each build is a process of its own
+(`book.commands.preview_build`), so that nothing that goes wrong in one ends the preview.
+"""
+
+import argparse
+import contextlib
+import importlib.util
+import os
+import socket
+import sys
+import webbrowser
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from book.builder.chapters import find_book, named
+from book.builder.errors import BookError
+from book.commands import building
+from book.commands.preview_build import site_of
+
+HOST = "127.0.0.1"
+#: What no build reads: hidden files and folders, what was built, and what editors leave.
+IGNORED = r"(^|/)(\.[^/]*|_build|__pycache__|node_modules|4913|[^/]*(~|\.py[co]|\.swp|\.tmp))(/|$)"
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Declare what to show, and where."""
+    only = "show this one; others are not executed, but shown as they were"
+    command.add_argument("chapter", nargs="?", metavar="CHAPTER", help=only)
+    port = "serve at this port (default: 8000)"
+    command.add_argument("--port", type=int, default=8000, metavar="N", help=port)
+    quiet = "open no browser"
+    command.add_argument("--no-browser", action="store_true", help=quiet)
+
+
+@dataclass(frozen=True)
+class Builder:
+    """Builds the preview, in a process of its own; sphinx-autobuild calls it in another."""
+
+    root: Path
+    docname: str
+
+    def __call__(self, *, changed_paths: Sequence[Path]) -> None:
+        """Build again, and go on whatever comes of it."""
+        names = [os.path.relpath(path, self.root) for path in changed_paths[:3]]
+        print(f"building again: {', '.join(names)} changed", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):  # it ends the server, which ends this
+            self.build()
+
+    def build(self) -> None:
+        """Build, in a process of its own, whose messages are the user's."""
+        command = [sys.executable, "-m", "book.commands.preview_build", self.docname]
+        building.call(command, self.root, {})
+
+
+def main(options: argparse.Namespace) -> int:
+    """Build and serve until the user interrupts.
+
+    Raises:
+        KeyboardInterrupt: The user did.
+        BookError: The chapter is none, the port is taken, or sphinx-autobuild is not there.
+    """
+    if importlib.util.find_spec("sphinx_autobuild") is None:
+        raise BookError("preview needs sphinx-autobuild: pip install sphinx-autobuild")
+    book = find_book(Path.cwd())
+    chapters = named(book.chapters(), [options.chapter]) if options.chapter else []
+    docname = chapters[0].docname if chapters else ""
+    builder, site = Builder(book.root, docname), site_of(book)
+    site.mkdir(parents=True, exist_ok=True)
+    with listening(options.port) as server:
+        builder.build()
+        address = f"http://{HOST}:{options.port}/{docname or first_page(book.root)}.html"
+        print(f"serving {address}; Ctrl-C ends it", flush=True)
+        if not options.no_browser:
+            webbrowser.open(address)
+        serve(builder, site, server)
+    raise KeyboardInterrupt  # nothing else ends the server
+
+
+def listening(port: int) -> socket.socket:
+    """Return a socket that listens at a port: a browser that comes early waits.
+
+    Raises:
+        BookError: The port is taken, forbidden or none.
+    """
+    try:
+        return socket.create_server((HOST, port))
+    except (OSError, OverflowError) as error:
+        raise BookError(
+            f"cannot serve at port {port} ({error}): give another with --port"
+        ) from None
+
+
+def first_page(root: Path) -> str:
+    """Return the name of the book's first page."""
+    from sphinx_external_toc.parsing import parse_toc_yaml
+
+    return str(parse_toc_yaml(root / "_toc.yml").root.docname)
+
+
+def serve(builder: Builder, site: Path, server: socket.socket) -> None:
+    """Serve the site, and build it again whenever a file of the book changes."""
+    import uvicorn
+
+    application = _application(builder, site, f"{HOST}:{server.getsockname()[1]}")
+    uvicorn.Server(uvicorn.Config(application, log_level="error")).run([server])
+
+
+def _application(builder: Builder, site: Path, host: str) -> Any:
+    """Return what `sphinx-autobuild` itself serves, which has no way to name another builder."""
+    from sphinx_autobuild.filter import IgnoreFilter
+    from sphinx_autobuild.middleware import JavascriptInjectorMiddleware
+    from sphinx_autobuild.server import RebuildServer
+    from starlette.applications import Starlette
+    from starlette.middleware import Middleware
+    from starlette.routing import Mount, WebSocketRoute
+    from starlette.staticfiles import StaticFiles
+
+    watcher = RebuildServer([builder.root], IgnoreFilter([], [IGNORED]), change_callback=builder)
+    return Starlette(
+        routes=[
+            WebSocketRoute("/websocket-reload", watcher),
+            Mount("/", app=StaticFiles(directory=site, html=True)),
+        ],
+        middleware=[Middleware(JavascriptInjectorMiddleware, ws_url=host)],
+        lifespan=watcher.lifespan,
+    )

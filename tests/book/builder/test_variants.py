@@ -1,0 +1,84 @@
+"""One chapter with several parameter sets: a page each, and a table that compares them."""
+
+import re
+
+import pytest
+from books import build, last_line, page, write_book, write_chapter
+
+from book.builder import variants
+from book.builder.errors import BookError
+
+SHOW = """\
+from book.report import tables
+from book.report.glue import glue
+
+glue(double=2 * number, always=1)
+tables.show([["two", 2 * number]], ["what", "value"], name="tab-double", caption="Doubled")"""
+WORDS = "#: ## How much\n\n{numref}`tab-double` and {glue:text}`double` in {ref}`here`.\n\n(here)="
+WORDS += "\n### A place\n\nWords."
+
+
+def write_variant(path, **content):
+    lines = [f"{name}: {value}\n" for name, value in content.items()]
+    path.write_text("".join(lines))
+
+
+def row(shown, name):
+    """The cells of the comparison's row of that name, as text; None without one."""
+    for line in re.findall(r"<tr.*?</tr>", shown, re.DOTALL):
+        cells = [re.sub(r"<.*?>", "", cell).strip() for cell in line.split("</td>")[:-1]]
+        if cells and cells[0] == name:
+            return cells[1:]
+    return None
+
+
+@pytest.mark.slow
+def test_a_variant_is_a_page_of_its_own_and_each_page_compares_them_all(tmp_path):
+    write_book(tmp_path, ["doubles", "large", "huge"])
+    write_chapter(tmp_path / "doubles.ipynb", SHOW, WORDS)
+    for name, number in (("large", 1000), ("huge", 1000000)):
+        file = tmp_path / f"{name}.variant.yml"
+        write_variant(
+            file, chapter="doubles", title=f"{name} doubles", parameters=f"{{number: {number}}}"
+        )
+    run = build(tmp_path)
+    assert run.returncode == 0
+    assert last_line(run) == "chapters: 3 executed, 0 reused, 0 failed"
+    assert "WARNING" not in run.stdout + run.stderr
+    large = page(tmp_path, "large")
+    assert "<h1>large doubles" in large
+    assert 'id="tab-double-large"' in large
+    for name in ("doubles", "large", "huge"):
+        shown = page(tmp_path, name)
+        assert "Parameter sets side by side" in shown
+        assert row(shown, "number") == ["2", "1,000,000", "1,000"]
+        assert row(shown, "double") == ["4", "2,000,000", "2,000"]
+        assert row(shown, "always") is None, "it does not differ"
+    assert last_line(build(tmp_path)) == "chapters: 0 executed, 3 reused, 0 failed"
+
+    write_variant(
+        tmp_path / "huge.variant.yml", chapter="doubles", title="huge", parameters="{number: 7}"
+    )
+    assert last_line(build(tmp_path)) == "chapters: 1 executed, 2 reused, 0 failed"
+    for name in ("doubles", "large", "huge"):
+        assert "2,000,000" not in page(tmp_path, name)
+
+
+BAD = {
+    "{}": "expected chapter: a str; got None",
+    "{chapter: double, title: t, parameters: {}}": "unknown chapter 'double'",
+    "{chapter: doubles, title: t, parameters: {numbr: 1}}": "doubles has no parameter 'numbr'",
+    "{chapter: doubles, title: t, parameters: {}, more: 1}": "unknown 'more'",
+    "- doubles": "expected names and values",
+}
+
+
+@pytest.mark.parametrize(("content", "message"), BAD.items(), ids=range(len(BAD)))
+def test_a_variant_that_cannot_be_is_refused_in_one_line(tmp_path, content, message):
+    write_chapter(tmp_path / "doubles.ipynb", SHOW)
+    file = tmp_path / "bad.variant.yml"
+    file.write_text(content)
+    with pytest.raises(BookError) as refused:
+        variants.read(file, tmp_path)
+    assert message in str(refused.value)
+    assert "\n" not in str(refused.value)

@@ -1,0 +1,137 @@
+"""`python -m book preview` in a real browser: it builds, serves, reloads, and ends at once."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from contextlib import contextmanager
+
+import pytest
+from books import edit, write_book, write_chapter
+from processes import wait_for
+
+from book.__main__ import main
+
+pytest.importorskip("sphinx_autobuild")
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals a process group")
+
+
+@pytest.fixture
+def folder(own_folders):
+    (own_folders / "part").mkdir()
+    write_book(own_folders, ["part/first", "part/second"])
+    write_chapter(own_folders / "part" / "first.ipynb", "print('first says', number)", "#: Words.")
+    write_chapter(own_folders / "part" / "second.ipynb", "print('second says', number)")
+    return own_folders
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+@contextmanager
+def preview(folder, *arguments):
+    """The preview as a terminal starts it, in a process group of its own, once it serves."""
+    port = free_port()
+    log = folder / "preview.log.tmp"
+    command = [sys.executable, "-m", "book", "preview", "--no-browser", "--port", str(port)]
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [*command, *arguments], cwd=folder, stdout=out, stderr=out, start_new_session=True
+        )
+        process.log, process.port = log, port
+        try:
+            wait_for(lambda: process.poll() is not None or "\nserving" in log.read_text(), 120)
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def fetch(process, page):
+    address = f"http://127.0.0.1:{process.port}/{page}.html"
+    with urllib.request.urlopen(address, timeout=10) as answer:
+        return answer.read().decode()
+
+
+@contextmanager
+def browser(address, folder):
+    """Chromium at an address: gives a function that returns the words on its page."""
+    from websockets.sync.client import connect
+
+    flags = "--headless --no-sandbox --disable-gpu --disable-background-networking"
+    command = ["chromium", *flags.split(), "--remote-debugging-port=0", "--disable-sync"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([*command, f"--user-data-dir={folder}", address], **quiet) as process:
+        try:
+            told = folder / "DevToolsActivePort"
+            wait_for(lambda: told.exists() and told.read_text())
+            port = told.read_text().splitlines()[0]
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/json", timeout=10) as answer:
+                pages = json.load(answer)
+            page = next(one for one in pages if one["type"] == "page")
+            with connect(page["webSocketDebuggerUrl"]) as socket_:
+                yield lambda: words(socket_)
+        finally:
+            process.kill()
+
+
+def words(socket_):
+    expression = {"expression": "document.body.innerText"}
+    socket_.send(json.dumps({"id": 1, "method": "Runtime.evaluate", "params": expression}))
+    while "id" not in (answer := json.loads(socket_.recv(timeout=10))):
+        pass
+    return answer.get("result", {}).get("result", {}).get("value", "")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium")
+def test_a_browser_reloads_on_save_and_a_failing_chapter_ends_nothing(folder, tmp_path_factory):
+    with preview(folder) as process:
+        assert "first says 2" in fetch(process, "part/first")
+        assert not (folder / "_build" / "html").exists(), "the book's own site is left alone"
+        address = f"http://127.0.0.1:{process.port}/part/first.html"
+        with browser(address, tmp_path_factory.mktemp("browser")) as shown:
+            wait_for(lambda: "first says 2" in shown())
+            edit(folder / "part" / "first.ipynb", "first says", "first shouts")
+            wait_for(lambda: "first shouts 2" in shown(), 120)
+
+            edit(folder / "part" / "first.ipynb", "number)", "nubmer)")
+            wait_for(lambda: "NameError" in shown(), 120)
+            edit(folder / "part" / "first.ipynb", "nubmer)", "number)")
+            wait_for(lambda: "first shouts 2" in shown() and "NameError" not in shown(), 120)
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(timeout=10)
+        assert process.returncode == 130
+        assert process.log.read_text().splitlines()[-1].endswith("error: interrupted")
+
+
+@pytest.mark.slow
+def test_a_preview_of_one_chapter_executes_no_other(folder):
+    with preview(folder, "first") as process:
+        assert f"serving http://127.0.0.1:{process.port}/part/first.html" in process.log.read_text()
+        assert "first says 2" in fetch(process, "part/first")
+        assert "second says 2" not in fetch(process, "part/second")
+        edit(folder / "part" / "second.ipynb", "second says", "second shouts")
+        edit(folder / "part" / "first.ipynb", "first says", "first shouts")
+        wait_for(lambda: "first shouts 2" in fetch(process, "part/first"), 120)
+        assert "second shouts 2" not in fetch(process, "part/second")
+
+
+def test_a_port_that_is_taken_is_refused_before_any_work(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert main(["preview", "--port", str(port)]) == 2
+    told = capsys.readouterr().err
+    assert f"cannot serve at port {port}" in told
+    assert told.count("\n") == 1
+    assert not (folder / "_build").exists()
+    assert main(["preview", "thrid"]) == 2
+    assert main(["preview", "--port", "99999"]) == 2
