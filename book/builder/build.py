@@ -137,11 +137,14 @@ class Build:
     def _execute(self, names: Iterable[str]) -> None:
         chapters = {name: self.chapter(name) for name in names}
         own = {chapter.docname: name for name, chapter in chapters.items()}
-        pool.execute_all(
-            list(chapters.values()),
-            lambda outcome: self.report(own[outcome.docname], outcome),
-            logger.warning,
-        )
+
+        def report(outcome: Outcome) -> None:
+            self.report(own[outcome.docname], outcome)
+
+        try:
+            pool.execute_all(list(chapters.values()), report, logger.warning)
+        except BookError as error:
+            raise SystemExit(f"convbook: {error}") from None
 
     def _changed(self) -> dict[str, list[str]]:
         """Return the chapters that what was executed has made stale, with their causes."""

@@ -52,6 +52,7 @@ MAY_HIDE = {
         "import_module()",
     ): "its own modules, which need torch, when asked for",
     ("book.__main__", "import_module()"): "a command, which stands just below",
+    ("book.builder.forge", "resolve_name()"): "libraries that a book's configuration names",
     ("book.builder.options", "resolve_name()"): "what a book's configuration names",
     ("book.commands.first_epoch", "import models"): "whichever is there: it looks where that is",
     ("book.commands.trees", "import models"): "the folder that it lies in",
