@@ -40,7 +40,7 @@ class Options:
 
     @classmethod
     def of(cls, config: Mapping[str, Any], *, environ: bool = True) -> "Options":
-        """Return the options of a Sphinx configuration, and of the environment, where `ENVIRON` names them.
+        """Return the options of a Sphinx configuration, and of the environment if that counts.
 
         Raises:
             BookError: One has a value that it cannot have.

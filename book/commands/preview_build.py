@@ -32,6 +32,7 @@ def main(name: str = "") -> int:
         print(f"preview: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
+        print("preview: interrupted", file=sys.stderr)
         return INTERRUPTED
 
 
@@ -51,6 +52,8 @@ def build(book: Book) -> int:
         },
         doctreedir=book.build / ".preview-doctrees",
     )
+    if isinstance(status, KeyboardInterrupt):
+        return INTERRUPTED
     return status if isinstance(status, int) else 1
 
 

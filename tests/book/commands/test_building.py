@@ -102,6 +102,7 @@ def test_ctrl_c_ends_a_build_and_says_so(folder):
     )
     wait_for(marker.exists)
     os.killpg(process.pid, signal.SIGINT)
-    told = process.communicate(timeout=30)[1]
+    told = process.communicate(timeout=10)[1]
     assert process.returncode == 130
-    assert told.splitlines()[-1] == "python -m book build: error: interrupted"
+    assert told.splitlines()[-1].startswith("interrupted: ")
+    assert "Traceback" not in told
