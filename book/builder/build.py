@@ -1,6 +1,7 @@
 """One build: which chapters are stale, executing them, and what each page shows."""
 
 from collections import Counter
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -122,16 +123,25 @@ class Build:
         due = {name: why for name, why in self.stale.items() if name not in self.outcomes}
         times: Counter[str] = Counter()
         while due := {name: why for name, why in due.items() if times[name] <= AGAIN}:
-            times.update(due)
+            times.update(due.keys())
             for name, causes in due.items():
                 logger.info("chapter %s: executing, because %s", name, "; ".join(causes))
-            pool.execute_all([self.chapter(name) for name in due], self.report, logger.warning)
+            self._execute(due)
             due = self._changed()
         for name in self._changed():
             logger.warning("chapter %s changes while it is executed", name, location=name)
         for name, outcome in self.outcomes.items():
             if outcome.error:
                 logger.error("chapter %s failed: %s", name, outcome.error, location=name)
+
+    def _execute(self, names: Iterable[str]) -> None:
+        chapters = {name: self.chapter(name) for name in names}
+        own = {chapter.docname: name for name, chapter in chapters.items()}
+        pool.execute_all(
+            list(chapters.values()),
+            lambda outcome: self.report(own[outcome.docname], outcome),
+            logger.warning,
+        )
 
     def _changed(self) -> dict[str, list[str]]:
         """Return the chapters that what was executed has made stale, with their causes."""
@@ -155,9 +165,8 @@ class Build:
         read = sorted(set(failed.seen.read) & set(later))
         return [f"{later[path]} wrote {path}" for path in read]
 
-    def report(self, outcome: Outcome) -> None:
+    def report(self, docname: str, outcome: Outcome) -> None:
         """Keep how an execution ended, and log it; errors are logged when all have ended."""
-        docname = outcome.docname
         self.outcomes[docname] = outcome
         self._causes.clear()
         for line in dict.fromkeys(outcome.warnings):

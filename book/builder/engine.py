@@ -5,6 +5,7 @@ notebook after every cell, and takes errors that a chapter allows for failures.
 """
 
 import asyncio
+import contextlib
 import logging
 import signal
 import sys
@@ -16,11 +17,12 @@ import nbformat
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
-from papermill.parameterize import parameterize_notebook
+from papermill.translators import PythonTranslator
 
 from book.builder import trace
 from book.builder.chapters import Chapter
-from book.builder.kernels import NAME, Kernels
+from book.builder.kernels import Kernels
+from book.builder.notebooks import code_cells, tags
 from book.builder.trace import Seen
 
 INJECTED = "injected-parameters"  # the tag of papermill's cell, and its id
@@ -54,17 +56,13 @@ def execute(source: Any, chapter: Chapter, kernels: Kernels, quiet: float = QUIE
 def prepared(source: Any, chapter: Chapter) -> Any:
     """Return the notebook `source` with a cell of parameters, if there are any, and the last."""
     notebook = nbformat.from_dict(source)
+    for cell in code_cells(notebook):
+        cell.outputs, cell.execution_count = [], None
     if chapter.parameters:
-        notebook.metadata.setdefault("papermill", {})
-        notebook = parameterize_notebook(
-            notebook, chapter.parameters, kernel_name=NAME, language="python"
-        )
-        del notebook.metadata["papermill"]
-    for cell in notebook.cells:
-        if INJECTED in cell.metadata.get("tags", []):
-            cell.id = INJECTED
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
+        declared = (i for i, cell in enumerate(notebook.cells, 1) if "parameters" in tags(cell))
+        values = PythonTranslator.codify(chapter.parameters)
+        given = nbformat.v4.new_code_cell(values, id=INJECTED, metadata={"tags": [INJECTED]})
+        notebook.cells.insert(next(declared, 0), given)
     notebook.cells.append(nbformat.v4.new_code_cell(f"%{trace.MAGIC}", id=trace.CELL))
     return notebook
 
@@ -76,7 +74,8 @@ async def _execute(notebook: Any, docname: str, kernels: Kernels, quiet: float) 
     error, died, seen = None, False, None
     try:
         await kernels.start(manager)
-        await client.async_start_new_kernel_client()
+        ready: Any = await client.async_start_new_kernel_client()
+        notebook.metadata.language_info = ready.language
         error, seen = await client.run()
     except (DeadKernelError, RuntimeError):
         died = True
@@ -170,7 +169,7 @@ class ChapterClient(NotebookClient):
         return None, None
 
     async def _run_cells(self) -> None:
-        code = [cell for cell in self.nb.cells if cell.cell_type == "code" and cell.id != INJECTED]
+        code = [cell for cell in code_cells(self.nb) if cell.id != INJECTED]
         total = len(code) - 1  # without the last one
         for index, cell in enumerate(self.nb.cells):
             if cell in code:
@@ -183,7 +182,8 @@ class ChapterClient(NotebookClient):
     async def _testimony(self) -> Seen:
         """Return what a failed chapter had used, and leave the last cell unexecuted."""
         last = nbformat.from_dict(self.nb.cells[-1])
-        await self.async_execute_cell(last, len(self.nb.cells) - 1)
+        with contextlib.suppress(CellExecutionError):
+            await self.async_execute_cell(last, len(self.nb.cells) - 1)
         self.nb.cells[-1] = nbformat.v4.new_code_cell(last.source, id=last.id)
         return trace.seen([*self.nb.cells, last])
 

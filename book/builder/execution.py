@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +17,9 @@ from book.builder.errors import BookError, ChapterFailed
 from book.builder.kernels import Kernels, Settings
 from book.builder.notebooks import read_notebook
 from book.builder.trace import Seen
+
+#: Python 3.11's `ast` counts the depth of all threads together: only one may parse.
+ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -98,18 +102,19 @@ def _keep(
 ) -> None:
     """Write the executed copy with its stamp, in the place of a good or of a failed one."""
     book, executed = chapter.book, done.notebook
-    stamp = staleness.stamp(
-        source,
-        executed,
-        chapter.parameters,
-        book.root,
-        book.runs,
-        began,
-        book.options.ignored.split(),
-        seconds=round(seconds, 1),
-        date=datetime.now(UTC).isoformat(timespec="seconds"),
-        error=done.error,
-    )
+    with ONE_AT_A_TIME:
+        stamp = staleness.stamp(
+            source,
+            executed,
+            chapter.parameters,
+            book.root,
+            book.runs,
+            began,
+            book.options.ignored.split(),
+            seconds=round(seconds, 1),
+            date=datetime.now(UTC).isoformat(timespec="seconds"),
+            error=done.error,
+        )
     stamp.write(executed)
     write_whole(executed, chapter.failed if done.error else chapter.executed)
     if done.error is None:

@@ -33,8 +33,9 @@ class Handlers:
         return self.build.outdated()
 
     def execute_stale(self, app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
-        """Execute the stale chapters before anything is read."""
+        """Execute the stale chapters before anything is read, and have all executed ones read."""
         self.build.execute()
+        docnames.extend(sorted(set(self.build.outcomes) - set(docnames)))
 
     def read_executed(self, app: Sphinx, docname: str, source: list[str]) -> None:
         """Hand Sphinx the source with its outputs and its provenance."""

@@ -59,6 +59,8 @@ class Kernels:
 
     def close(self) -> None:
         """Kill all kernels with all that they started."""
+        if self.closed:
+            return
         self.closed = True
         for process in list(self.processes):
             end_group(process)
@@ -130,7 +132,12 @@ class Kernels:
 
 
 class Client(AsyncKernelClient):
-    """jupyter_client's, without heartbeats (a process tells of its own end) or idle waiting."""
+    """jupyter_client's, without heartbeats (a process tells of its own end) or idle waiting.
+
+    A kernel that is ready has told its `language`, as a notebook's metadata hold it.
+    """
+
+    language: Any = None
 
     def start_channels(self, *_: Any, **__: Any) -> None:
         """Open the channels that an execution needs."""
@@ -146,8 +153,9 @@ class Client(AsyncKernelClient):
         while monotonic() < limit:
             self.kernel_info()
             with contextlib.suppress(Empty):
-                await self.get_shell_msg(timeout=1)
+                reply = await self.get_shell_msg(timeout=1)
                 await self.get_iopub_msg(timeout=0.2)
+                self.language = reply["content"]["language_info"]
                 return
             if not await self.is_alive():
                 raise RuntimeError("the kernel died before it was ready")

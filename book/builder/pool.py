@@ -13,7 +13,7 @@ from book.builder.execution import Outcome, execute_in, failure, kernels_of
 from book.builder.kernels import Kernels
 
 INTERRUPTED = 130  # exit status, as shells have it
-GRACE = 1.0  # seconds in which threads notice that their kernels are gone
+GRACE = 0.5  # seconds in which threads notice that their kernels are gone
 
 Report = Callable[[Outcome], None]
 
@@ -65,9 +65,9 @@ class Pool:
         """Execute all, so many at a time."""
         while self.order.is_active():
             self.ready += self.order.get_ready()
-            self.ready.sort(key=lambda name: self.chapters[name].seconds() or 0.0)
+            self.ready.sort(key=lambda name: -(self.chapters[name].seconds() or 0.0))
             while self.ready and len(self.running) < workers:
-                self.start(self.ready.pop())
+                self.start(self.ready.pop(0))
             outcome = self.next_ended()
             self.running.pop(outcome.docname).join()
             self.order.done(outcome.docname)

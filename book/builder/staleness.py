@@ -42,14 +42,17 @@ def stamp(
     """
     seen = trace.seen(executed.cells)
     modules = [name for name in seen.modules if not _is_ignored(name, ignored)]
+    keys = trace.run_keys(executed.cells)
+    records = {path.name for key in keys if (path := runs.locate(key))}  # wherever they lie
+    read = {path for path in seen.read if Path(path).name not in records}
     return Stamp(
         code=code_digest(source),
         parameters=parameters,
         modules=_digests(modules, root, began),
         uses=used(source, modules, root),
-        data=_digests(sorted(set(seen.read) - set(seen.written)), root, began),
+        data=_digests(sorted(read - set(seen.written)), root, began),
         environment=seen.environment,
-        runs={key: record_digest(key, runs) for key in trace.run_keys(executed.cells)},
+        runs={key: record_digest(key, runs) for key in keys},
         libraries=seen.libraries,
         written=list(seen.written),
         **outcome,

@@ -29,7 +29,8 @@ class Environment(os._Environ[str]):
     noted: set[str]
 
     def __getitem__(self, name: str) -> str:
-        self.noted.add(name)
+        if isinstance(name, str):  # others look for bytes, in vain
+            self.noted.add(name)
         return super().__getitem__(name)
 
 
