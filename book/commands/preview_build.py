@@ -8,9 +8,9 @@ import os
 import sys
 from pathlib import Path
 
-from book.builder.chapters import Book, find_book, named
+from book.builder.chapters import Book, find_book
 from book.builder.errors import BookError
-from book.commands.building import FROZEN, Order, execute
+from book.commands.building import names
 from models.cli import INTERRUPTED
 
 
@@ -23,11 +23,9 @@ def main(name: str = "") -> int:
     """Build; with a chapter's name, execute no other one. Return the exit status."""
     try:
         book = find_book(Path.cwd())
-        chapters = named(book.chapters(), [name]) if name else []
-        failed = execute(Order(book, {}, tuple(chapters)))
-        if chapters:
-            os.environ.update(FROZEN)
-        return build(book) or int(failed)
+        if name:
+            os.environ["CONVBOOK_ONLY"] = names(book, [name])
+        return build(book)
     except BookError as error:
         print(f"preview: {error}", file=sys.stderr)
         return 2
