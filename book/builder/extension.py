@@ -103,6 +103,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     defaults = Options(profile=environment.profile())
     for option in fields(Options):
         app.add_config_value(PREFIX + option.name, getattr(defaults, option.name), "env")
+    app.setup_extension("book.builder.svg")
     handlers = Handlers(app)
     app.connect("config-inited", add_style)
     app.connect("env-get-outdated", handlers.find_outdated)
