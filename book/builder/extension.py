@@ -103,6 +103,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension's options and handlers."""
     for option in fields(Options):
         app.add_config_value(PREFIX + option.name, option.default, "env")
+    app.setup_extension("book.builder.svg")
     handlers = Handlers(app)
     app.connect("config-inited", add_style)
     app.connect("config-inited", read_variants, priority=100)
