@@ -13,7 +13,7 @@ from sphinx.builders.html import StandaloneHTMLBuilder
 from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 
-from book.builder import environment, paper
+from book.builder import environment, paper, shortcuts
 from book.builder.build import Build
 from book.builder.options import PREFIX, Options
 
@@ -112,4 +112,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("doctree-resolved", paper.prepare)
     app.connect("html-page-context", once_each_script, priority=950)
     app.connect("build-finished", handlers.finish)
+    shortcuts.setup(app)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
