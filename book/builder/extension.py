@@ -1,19 +1,19 @@
 """The Sphinx extension: `jupyter-book build .` executes stale chapters and renders their copies."""
 
 import atexit
-import shutil
 from collections.abc import Iterator
 from dataclasses import fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from myst_nb.sphinx_ext import add_global_html_resources
 from sphinx.application import Sphinx
-from sphinx.builders.html import StandaloneHTMLBuilder
 from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
+from sphinx.util.fileutil import copy_asset
 
-from book.builder import environment, paper, shortcuts
+from book.builder import environment, paper, shortcuts, site, surroundings
 from book.builder.build import Build
 from book.builder.options import PREFIX, Options
 
@@ -41,19 +41,8 @@ class Handlers:
         if self.build.is_chapter(docname):
             source[0] = self.build.page(docname)
 
-    def rewrite_glued(self, app: Sphinx, env: BuildEnvironment) -> list[str]:
-        """Return all pages when a chapter is newer than one: glued numbers may stand anywhere."""
-        if not isinstance(app.builder, StandaloneHTMLBuilder):
-            return []
-        pages = [Path(app.builder.get_outfilename(name)) for name in env.found_docs]
-        written = (page.stat().st_mtime for page in pages if page.exists())
-        newest = self.build.newest()
-        return sorted(env.found_docs) if any(when < newest for when in written) else []
-
     def finish(self, app: Sphinx, exception: Exception | None) -> None:
         """Say what was executed, last of all; a failed chapter makes the build fail."""
-        if app.builder.format == "html" and exception is None:
-            copy_mathjax(Path(app.outdir))
         if not self.begun:
             return
         summary = self.build.summary()
@@ -85,17 +74,21 @@ def _needed(scripts: list[Any]) -> Iterator[Any]:
             yield script
 
 
-def copy_mathjax(site: Path) -> None:
-    """Serve MathJax from the site itself: the published book needs no network."""
+def copy_assets(app: Sphinx, builder: Any) -> None:
+    """Copy what extensions would copy after the pages are written, which carry its checksum.
+
+    MathJax comes from the site itself: the published book needs no network.
+    """
+    if app.builder.format != "html":
+        return
+    served = Path(app.outdir, "_static")
+    served.mkdir(parents=True, exist_ok=True)
+    add_global_html_resources(app, None)
     package = Path(str(files("mathjax"))) / "static" / "mathjax" / "es5"
-    target = site / "_static" / "mathjax"
     for name in ("tex-chtml.js", "output/chtml/fonts/woff-v2"):
-        source, place = package / name, target / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, place, dirs_exist_ok=True)
-        else:
-            shutil.copyfile(source, place)
+        target = served / "mathjax" / name
+        if not target.exists():
+            copy_asset(str(package / name), str(target.parent if target.suffix else target))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -108,9 +101,10 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-get-outdated", handlers.find_outdated)
     app.connect("env-before-read-docs", handlers.execute_stale)
     app.connect("source-read", handlers.read_executed)
-    app.connect("env-updated", handlers.rewrite_glued, priority=400)
+    app.connect("write-started", copy_assets)
     app.connect("doctree-resolved", paper.prepare)
     app.connect("html-page-context", once_each_script, priority=950)
     app.connect("build-finished", handlers.finish)
-    shortcuts.setup(app)
+    for part in (surroundings, site, shortcuts):
+        part.setup(app)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
