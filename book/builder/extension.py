@@ -1,6 +1,7 @@
 """The Sphinx extension: `jupyter-book build .` executes stale chapters and renders their copies."""
 
 import atexit
+import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from importlib.resources import files
@@ -13,7 +14,7 @@ from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 from sphinx.util.fileutil import copy_asset
 
-from book.builder import environment, paper, shortcuts, site, surroundings
+from book.builder import consequences, environment, paper, shortcuts, site, surroundings
 from book.builder.build import Build
 from book.builder.options import PREFIX, Options
 
@@ -41,14 +42,26 @@ class Handlers:
         if self.build.is_chapter(docname):
             source[0] = self.build.page(docname)
 
+    def leave_out_consequences(self, app: Sphinx) -> None:
+        """Let a failed chapter be said once, rather than by each page that shows a number of it."""
+        consequences.leave_out(self.build.failures)
+
     def finish(self, app: Sphinx, exception: Exception | None) -> None:
-        """Say what was executed, last of all; a failed chapter makes the build fail."""
-        if not self.begun:
-            return
-        summary = self.build.summary()
-        atexit.register(lambda: print(summary, flush=True))
-        if self.build.failed():
+        """Have said last of all what was executed; a failed chapter makes the build fail."""
+        if self.begun and self.build.failed():
             app.statuscode = 1
+        if self.begun or exception:
+            atexit.register(lambda: print(self.verdict(app, exception), flush=True))
+
+    def verdict(self, app: Sphinx, exception: Exception | None) -> str:
+        """Return a build's last line; of one that failed, it never says that nothing has."""
+        if exception:
+            reason = " ".join(str(exception).split())
+            return f"the build failed: {type(exception).__name__}: {reason}"
+        elsewhere = app.statuscode or getattr(sys, "last_value", None)
+        if elsewhere and not self.build.failed():
+            return "the build failed, though no chapter did: see above"
+        return self.build.summary()
 
 
 def add_style(app: Sphinx, config: Config) -> None:
@@ -98,6 +111,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
         app.add_config_value(PREFIX + option.name, getattr(defaults, option.name), "env")
     handlers = Handlers(app)
     app.connect("config-inited", add_style)
+    app.connect("builder-inited", handlers.leave_out_consequences)
     app.connect("env-get-outdated", handlers.find_outdated)
     app.connect("env-before-read-docs", handlers.execute_stale)
     app.connect("source-read", handlers.read_executed)
