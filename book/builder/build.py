@@ -257,6 +257,16 @@ class Build:
         """Return how many executions failed."""
         return sum(outcome.error is not None for outcome in self.outcomes.values())
 
+    def failures(self) -> dict[str, Path]:
+        """Return the chapters whose last execution failed, or that have none, with their sources.
+
+        Before the stale chapters are executed, it is too early to ask.
+        """
+        good = {name for name in self.names() if self.chapter(name).executed.exists()}
+        failed = {name for name in self.names() if self.chapter(name).failed.exists()}
+        missing = {name for name in self.outcomes if self.outcomes[name].error}
+        return {name: self.source(name) for name in (set(self.names()) - good) | failed | missing}
+
     def summary(self) -> str:
         """Return the build's last line."""
         executed, reused = len(self.outcomes), len(self.names()) - len(self.outcomes)
