@@ -10,7 +10,7 @@ from book.builder.errors import BookError
 from book.builder.overlay import overlay
 from book.builder.provenance import boxes
 from book.builder.stamps import Stamp
-from book.builder.trace import MODULES, RUNS, collected
+from book.builder.trace import RUNS, SEEN, run_keys, seen
 from book.report.training_runs import TrainingRuns
 
 
@@ -59,10 +59,10 @@ def test_prose_and_comments_are_the_sources_and_outputs_the_executed_copys():
 def test_the_trace_is_collected_and_not_shown():
     executed = notebook(
         code("a", "a", [data(RUNS, ["k2", "k1"]), data("text/plain", "1")]),
-        code("b", "b", [data(MODULES, ["m.py"])]),
+        code("b", "b", [data(SEEN, {"modules": ["m.py"]})]),
     )
-    assert collected(executed.cells, RUNS) == ["k2", "k1"]
-    assert collected(executed.cells, MODULES) == ["m.py"]
+    assert run_keys(executed.cells) == ["k2", "k1"]
+    assert seen(executed.cells).modules == ("m.py",)
     page = overlay(notebook(code("a", "a"), code("b", "b")), executed, {})
     assert [len(cell.outputs) for cell in page.cells] == [1, 0]
 
