@@ -51,7 +51,7 @@ MAY_HIDE = {
         "analysis.reading",
         "import_module()",
     ): "its own modules, which need torch, when asked for",
-    ("book.__main__", "import_module()"): "a command, which stands just below",
+    ("book.commands.command_line", "import_module()"): "a command, which stands beside it",
     ("book.builder.options", "resolve_name()"): "what a book's configuration names",
     ("book.commands.first_epoch", "import models"): "whichever is there: it looks where that is",
     ("book.commands.trees", "import models"): "the folder that it lies in",

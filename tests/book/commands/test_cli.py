@@ -7,7 +7,8 @@ import sys
 import pytest
 from books import book, build, edit, write_book, write_chapter
 
-from book.__main__ import COMMANDS, main
+from book.__main__ import main
+from book.commands.command_line import COMMANDS
 
 USES_HELPER = "from helper import double\n\nprint('doubled:', double(number))"
 CHECKED = "from book.report import parameters\n\nparameters.check(number=parameters.whole(1))"
@@ -54,7 +55,7 @@ def test_a_book_that_was_never_built_says_so(inside, capsys):
 
 
 def test_status_loads_neither_torch_nor_sphinx(inside):
-    program = "import sys; from book.__main__ import COMMANDS, main; main(['status'])\n"
+    program = "import sys; from book.__main__ import main; main(['status'])\n"
     program += "sys.exit(bool({'torch', 'sphinx'} & {*sys.modules}))"
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
