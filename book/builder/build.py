@@ -142,11 +142,14 @@ class Build:
     def _execute(self, names: Iterable[str]) -> None:
         chapters = {name: self.chapter(name) for name in names}
         own = {chapter.docname: name for name, chapter in chapters.items()}
-        pool.execute_all(
-            list(chapters.values()),
-            lambda outcome: self.report(own[outcome.docname], outcome),
-            logger.warning,
-        )
+
+        def report(outcome: Outcome) -> None:
+            self.report(own[outcome.docname], outcome)
+
+        try:
+            pool.execute_all(list(chapters.values()), report, logger.warning)
+        except BookError as error:
+            raise SystemExit(f"convbook: {error}") from None
 
     def _changed(self) -> dict[str, list[str]]:
         """Return the chapters that what was executed has made stale, with their causes."""
@@ -253,6 +256,16 @@ class Build:
     def failed(self) -> int:
         """Return how many executions failed."""
         return sum(outcome.error is not None for outcome in self.outcomes.values())
+
+    def failures(self) -> dict[str, Path]:
+        """Return the chapters whose last execution failed, or that have none, with their sources.
+
+        Before the stale chapters are executed, it is too early to ask.
+        """
+        good = {name for name in self.names() if self.chapter(name).executed.exists()}
+        failed = {name for name in self.names() if self.chapter(name).failed.exists()}
+        missing = {name for name in self.outcomes if self.outcomes[name].error}
+        return {name: self.source(name) for name in (set(self.names()) - good) | failed | missing}
 
     def summary(self) -> str:
         """Return the build's last line."""

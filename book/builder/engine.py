@@ -77,9 +77,9 @@ async def _execute(notebook: Any, docname: str, kernels: Kernels, quiet: float) 
         ready: Any = await client.async_start_new_kernel_client()
         notebook.metadata.language_info = ready.language
         error, seen = await client.run()
-    except (DeadKernelError, RuntimeError):
+    except DeadKernelError:
         died = True
-    except OSError as refused:
+    except (OSError, RuntimeError) as refused:
         error = f"no kernel could be started: {refused}"
     finally:
         status = await kernels.end(manager)

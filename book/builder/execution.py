@@ -18,8 +18,7 @@ from book.builder.kernels import Kernels, Settings
 from book.builder.notebooks import read_notebook
 from book.builder.trace import Seen
 
-#: Python 3.11's `ast` counts the depth of all threads together: only one may parse.
-ONE_AT_A_TIME = threading.Lock()
+SYNTAX = threading.Lock()  # two threads must not parse at once: python/cpython#106905
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ def _keep(
 ) -> None:
     """Write the executed copy with its stamp, in the place of a good or of a failed one."""
     book, executed = chapter.book, done.notebook
-    with ONE_AT_A_TIME:
+    with SYNTAX:
         stamp = staleness.stamp(
             source,
             executed,

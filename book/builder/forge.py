@@ -11,9 +11,9 @@ also kills itself when its lifeline closes, in case this process was ended befor
 
 import contextlib
 import gc
-import importlib
 import json
 import os
+import pkgutil
 import signal
 import socket
 import sys
@@ -43,7 +43,7 @@ def preload(libraries: list[str]) -> None:
     os.environ.setdefault("MPLBACKEND", INLINE)
     for name in libraries:
         try:
-            importlib.import_module(name)
+            pkgutil.resolve_name(name)
         except Exception as error:  # the chapter that needs it will say more
             print(f"convbook_preload: {name}: {error}", file=sys.stderr, flush=True)
     gc.collect()

@@ -15,10 +15,12 @@ from pathlib import Path
 import nbformat
 import pytest
 from books import build, edit, last_line, page, write_book, write_chapter
+from nbclient import NotebookClient
 
 from book.builder import engine, execution, pool, trace
 from book.builder.chapters import Book
-from book.builder.kernels import Kernels, Settings
+from book.builder.errors import BookError
+from book.builder.kernels import FORKS, Kernels, Settings
 from book.builder.notebooks import read_notebook
 from book.builder.options import Options
 
@@ -118,7 +120,7 @@ def test_an_error_that_a_chapter_allows_is_none(tmp_path):
 KILL_PARENT = "import os, time\n\ntime.sleep(1)\nos.kill(os.getppid(), 9)"
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="kernels are forked on Linux only")
+@pytest.mark.skipif(not FORKS, reason="no kernel is forked here")
 def test_a_cell_that_kills_what_its_kernel_was_forked_from_harms_no_chapter(tmp_path, monkeypatch):
     monkeypatch.setenv("CONVBOOK_WORKERS", "3")
     sleepers = {f"sleeps{i}": ["import time\n\ntime.sleep(2)"] for i in range(2)}
@@ -178,7 +180,7 @@ import os, sys, signal, tempfile
 import matplotlib, matplotlib.pyplot as plt, numpy
 
 (
-    sys.argv[0], sys.argv[3:], sys.path, sorted(vars(sys.modules["__main__"])) == sorted(globals()),
+    sys.argv[0], sorted(sys.argv[3:]), sys.path, vars(sys.modules["__main__"]) is globals(),
     os.getcwd(), sys.stdin.read() if sys.stdin else None, os.read(0, 1), tempfile.gettempdir(),
     matplotlib.get_backend(), plt.isinteractive(), signal.getsignal(signal.SIGCHLD),
     os.getpgid(0) == os.getpid(), "book" in sys.modules, os.environ.get("OMP_NUM_THREADS"),
@@ -192,6 +194,7 @@ ctypes.CDLL(library).scipy_openblas_get_num_threads64_()
 """
 
 
+@pytest.mark.skipif(not FORKS, reason="no kernel is forked here")
 def test_forked_kernels_and_others_find_the_same(tmp_path):
     """Kernels in processes of their own are what systems without fork have."""
     chapters = book_of(tmp_path, {"first": [FOUND, DRAW, THREADS], "second": [FOUND, DRAW]})
@@ -206,6 +209,12 @@ def test_forked_kernels_and_others_find_the_same(tmp_path):
     assert shown[0][3][-1].data["text/plain"] == "1", "a preloaded library has the threads given"
     assert shown[0] == shown[2] == shown[4]
     assert shown[1] == shown[3] == shown[5]
+
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(FOUND)])
+    quiet = ["--log-level=CRITICAL"]
+    client = NotebookClient(notebook, kernel_name="python3", extra_arguments=quiet)
+    client.execute(cwd=str(tmp_path), env=environment)
+    assert notebook.cells[0].outputs[0].data == shown[1][1][0].data, "Jupyter's own kernel"
 
 
 def test_forked_kernels_draw_other_random_numbers(tmp_path):
@@ -342,7 +351,7 @@ def test_an_interrupt_ends_all_within_two_seconds_and_the_next_build_goes_on(tmp
     assert last_line(build(tmp_path)) == "chapters: 6 executed, 1 reused, 0 failed"
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="kernels are forked on Linux only")
+@pytest.mark.skipif(not FORKS, reason="no kernel is forked here")
 @pytest.mark.parametrize("orphans", [False, True])
 def test_kernels_die_with_the_process_that_builds(tmp_path, orphans):
     sleeping_book(tmp_path, 2)
@@ -377,3 +386,9 @@ def test_a_full_disk_fails_the_chapters_that_do_not_fit(tmp_path, small_disk):
     full = f"{chapters[1].executed}: {os.strerror(errno.ENOSPC)}"
     assert errors(chapters) == {"small": None, "large": full}
     assert [path.name for path in chapters[0].executed.parent.iterdir()] == ["small.ipynb"]
+
+
+def test_a_wrong_number_of_workers_is_refused_in_a_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("CONVBOOK_WORKERS", "many")
+    with pytest.raises(BookError, match=r"CONVBOOK_WORKERS: expected .*, got 'many'"):
+        outcomes(book_of(tmp_path, {"first": []}))
