@@ -1,9 +1,11 @@
 """`python -m book status`, and what all commands say to a mistake. Real small books."""
 
+import json
 import shutil
 import subprocess
 import sys
 
+import nbformat
 import pytest
 from books import book, build, edit, write_book, write_chapter
 
@@ -68,6 +70,16 @@ def test_status_says_why_before_anything_runs(inside, capsys):
     assert {row[0] for row in rows(told).values()} == {"fresh"}
     assert told.splitlines()[-1] == "all 2 chapters are fresh"
     assert main(["status", "--check"]) == 0
+    capsys.readouterr()
+
+    copy = inside / "_build" / ".jupyter_cache" / "executed" / "part" / "first.ipynb"
+    executed = json.loads(copy.read_text())
+    executed["metadata"]["convbook"]["libraries"]["nbformat"] = "1.0"
+    copy.write_text(json.dumps(executed))
+    assert main(["status", "--check"]) == 0, "other versions alone execute nothing"
+    assert f"nbformat 1.0 then, {nbformat.__version__} now: not executed for that; " in (
+        capsys.readouterr().out
+    )
 
     edit(inside / "helper.py", "2 * number", "3 * number")
     edit(inside / "part" / "second.ipynb", "second says", "second shouts")
