@@ -85,6 +85,9 @@ async def _execute(notebook: Any, docname: str, kernels: Kernels, quiet: float) 
         status = await kernels.end(manager)
         if client.kc:
             client.kc.stop_channels()
+    task = asyncio.current_task()
+    if died and task and task.cancelling():  # by Ctrl-C, which nbclient takes for a death
+        raise asyncio.CancelledError
     if died:
         error = f"{_death(status)} {progress.place()}"
     return Execution(notebook, error, seen or trace.seen(notebook.cells))

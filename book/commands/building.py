@@ -47,7 +47,7 @@ def main(options: argparse.Namespace) -> int:
         BookError: The arguments do not fit each other or the book.
     """
     book, environment = ordered(options)
-    if options.frozen and not options.allow_stale:
+    if book.options.frozen and not book.options.allow_stale:
         refuse_stale(book.chapters())
     return jupyter_book(book.root, options.builder, environment)
 
@@ -58,15 +58,12 @@ def ordered(options: argparse.Namespace) -> tuple[Book, dict[str, str]]:
     Raises:
         BookError: The arguments do not fit each other or the book.
     """
+    book, environment = configured(Path.cwd(), options)
     forces = bool(options.force or options.force_all)
-    if options.frozen and (options.chapters or forces):
+    if book.options.frozen and (options.chapters or forces):
         raise BookError("--frozen executes nothing: leave out the chapters and --force, or it")
-    if options.allow_stale and not options.frozen:
+    if options.allow_stale and not book.options.frozen:
         raise BookError("--allow-stale needs --frozen: other builds execute what is stale")
-    book, environment = configured(Path.cwd(), options.profile)
-    for name in ("frozen", "allow_stale"):
-        if getattr(options, name):
-            environment[f"CONVBOOK_{name.upper()}"] = "1"
     if forces:
         environment["CONVBOOK_FORCE"] = "*" if options.force_all else names(book, options.force)
     if options.chapters:
@@ -83,19 +80,22 @@ def names(book: Book, given: Sequence[str]) -> str:
     return " ".join(chapter.docname for chapter in named(book.chapters(), given))
 
 
-def configured(folder: Path, profile: str = "") -> tuple[Book, dict[str, str]]:
-    """Return the book that `folder` is in, with a profile of one's own, and what a build is told.
+def configured(folder: Path, given: argparse.Namespace) -> tuple[Book, dict[str, str]]:
+    """Return the book that `folder` is in, as a build is told to take it, and what tells it.
 
     Raises:
-        BookError: The book or the profile cannot be read, or its configuration names another.
+        BookError: The book or the profile cannot be read.
     """
     root = book_root(folder)
-    options = read_options(root)
-    environment = {}
-    if profile:
-        name = str(_file(folder / profile)) if profile.endswith(PROFILES) else profile
-        environment["CONVBOOK_PROFILE"] = name
-        options = replace(options, profile=name)
+    options, environment = read_options(root), {}
+    if given.profile:
+        is_file = given.profile.endswith(PROFILES)
+        name = str(_file(folder / given.profile)) if is_file else given.profile
+        options, environment["CONVBOOK_PROFILE"] = replace(options, profile=name), name
+    if given.frozen:
+        options, environment["CONVBOOK_FROZEN"] = replace(options, frozen=True), "1"
+    if given.allow_stale:
+        options, environment["CONVBOOK_ALLOW_STALE"] = replace(options, allow_stale=True), "1"
     return Book.configured(root, root / "_build", options), environment
 
 

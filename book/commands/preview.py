@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import importlib.util
 import os
+import re
 import socket
 import sys
 import webbrowser
@@ -23,8 +24,9 @@ from book.commands.preview_build import site_of
 from models.cli import INTERRUPTED
 
 HOST = "127.0.0.1"
-#: What no build reads: hidden files and folders, what was built, and what editors leave.
-IGNORED = r"(^|/)(\.[^/]*|_build|__pycache__|node_modules|4913|[^/]*(~|\.py[co]|\.swp|\.tmp))(/|$)"
+IN_A_TERMINAL = ("elinks", "links", "lynx", "w3m", "www-browser")
+#: What no build reads in a book: hidden things, what was built, and what editors leave.
+IGNORED = r"(.*/)?(\.[^/]*|_build|__pycache__|node_modules|4913|[^/]*(~|\.py[co]|\.swp|\.tmp))(/|$)"
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -92,7 +94,7 @@ def main(options: argparse.Namespace) -> int:
         address = f"http://{HOST}:{options.port}/{docname or first_page(book.root)}.html"
         print(f"serving {address}; Ctrl-C ends it", flush=True)
         if not options.no_browser:
-            webbrowser.open(address)
+            open_browser(address)
         serve(builder, site, server)
     raise KeyboardInterrupt  # nothing else ends the server
 
@@ -110,6 +112,14 @@ def listening(number: int) -> socket.socket:
         raise BookError(
             f"cannot serve at port {number} ({reason}): give another with --port"
         ) from None
+
+
+def open_browser(address: str) -> None:
+    """Open a page in a browser that has a window of its own, where there is one."""
+    with contextlib.suppress(webbrowser.Error):
+        browser = webbrowser.get()
+        if getattr(browser, "basename", "") not in IN_A_TERMINAL:
+            browser.open(address)
 
 
 def first_page(root: Path) -> str:
@@ -137,7 +147,8 @@ def _application(builder: Builder, site: Path, host: str) -> Any:
     from starlette.routing import Mount, WebSocketRoute
     from starlette.staticfiles import StaticFiles
 
-    watcher = RebuildServer([builder.root], IgnoreFilter([], [IGNORED]), change_callback=builder)
+    ignored = IgnoreFilter([], [f"^{re.escape(builder.root.as_posix())}/{IGNORED}"])
+    watcher = RebuildServer([builder.root], ignored, change_callback=builder)
     return Starlette(
         routes=[
             WebSocketRoute("/websocket-reload", watcher),

@@ -146,10 +146,11 @@ def _sum(found: Sequence[Status]) -> str:
     known = [one.seconds for one in due if one.seconds is not None]
     share = min(environment.workers() or environment.cores(), len(due))
     at_once = f", {share} at once" if share > 1 else ""
-    parts = [f"about {clock(wall_time(known, share))} as the last time{at_once}"] if known else []
+    took = f"about {clock(wall_time(known, share))} as the last time{at_once}, and then the pages"
+    parts = [took] if known else []
     if len(known) < len(due):
         parts.append(f"{len(due) - len(known)} of them never timed")
-    return f"{len(due)} of {len(found)} chapters would execute: {', '.join(parts)}"
+    return f"{len(due)} of {len(found)} chapters would execute: {'; '.join(parts)}"
 
 
 def wall_time(seconds: Iterable[float], workers: int) -> float:

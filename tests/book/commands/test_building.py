@@ -91,19 +91,27 @@ def test_a_profile_is_named_or_a_file(folder):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals a process group")
-def test_ctrl_c_ends_a_build_and_says_so(folder):
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["build"], "interrupted: "),
+        (["run", "first"], "python -m book run: error: interrupted"),
+    ],
+)
+def test_ctrl_c_ends_what_runs_and_says_so_in_one_line(arguments, told, folder):
     marker = folder / "begun"
     write_chapter(
         folder / "part" / "first.ipynb",
         f"import time\nfrom pathlib import Path\n\nPath({str(marker)!r}).touch()\ntime.sleep(300)",
     )
-    command = [sys.executable, "-m", "book", "build"]
+    command = [sys.executable, "-m", "book", *arguments]
     process = subprocess.Popen(
         command, cwd=folder, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     wait_for(marker.exists)
     os.killpg(process.pid, signal.SIGINT)
-    told = process.communicate(timeout=10)[1]
+    errors = process.communicate(timeout=10)[1]
     assert process.returncode == 130
-    assert told.splitlines()[-1].startswith("interrupted: ")
-    assert "Traceback" not in told
+    assert errors.splitlines()[-1].startswith(told)
+    assert "Traceback" not in errors
+    assert not list(folder.glob("*.out.ipynb"))

@@ -1,13 +1,16 @@
 """`python -m book status`, and what all commands say to a mistake. Real small books."""
 
+import json
 import shutil
 import subprocess
 import sys
 
+import nbformat
 import pytest
 from books import book, build, edit, write_book, write_chapter
 
-from book.__main__ import COMMANDS, main
+from book.__main__ import main
+from book.commands.command_line import COMMANDS
 
 USES_HELPER = "from helper import double\n\nprint('doubled:', double(number))"
 CHECKED = "from book.report import parameters\n\nparameters.check(number=parameters.whole(1))"
@@ -54,7 +57,7 @@ def test_a_book_that_was_never_built_says_so(inside, capsys):
 
 
 def test_status_loads_neither_torch_nor_sphinx(inside):
-    program = "import sys; from book.__main__ import COMMANDS, main; main(['status'])\n"
+    program = "import sys; from book.__main__ import main; main(['status'])\n"
     program += "sys.exit(bool({'torch', 'sphinx'} & {*sys.modules}))"
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
@@ -67,6 +70,16 @@ def test_status_says_why_before_anything_runs(inside, capsys):
     assert {row[0] for row in rows(told).values()} == {"fresh"}
     assert told.splitlines()[-1] == "all 2 chapters are fresh"
     assert main(["status", "--check"]) == 0
+    capsys.readouterr()
+
+    copy = inside / "_build" / ".jupyter_cache" / "executed" / "part" / "first.ipynb"
+    executed = json.loads(copy.read_text())
+    executed["metadata"]["convbook"]["libraries"]["nbformat"] = "1.0"
+    copy.write_text(json.dumps(executed))
+    assert main(["status", "--check"]) == 0, "other versions alone execute nothing"
+    assert f"nbformat 1.0 then, {nbformat.__version__} now: not executed for that; " in (
+        capsys.readouterr().out
+    )
 
     edit(inside / "helper.py", "2 * number", "3 * number")
     edit(inside / "part" / "second.ipynb", "second says", "second shouts")
