@@ -5,6 +5,7 @@ j(l−1) s(l).
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from sympy import (
     Derivative,
@@ -51,9 +52,9 @@ class Step:
         """The equation, for math mode."""
         return str(sympy_latex(self.equation))
 
-    @property
+    @cached_property
     def difference(self) -> Expr:
-        """Left side minus right side, simplified: 0 where the equation is an identity."""
+        """Left side minus right side, simplified once: 0 where the equation is an identity."""
         return simplify((simplify(self.equation.lhs) - simplify(self.equation.rhs)).doit())
 
 

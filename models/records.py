@@ -14,7 +14,6 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from models.equivalence import vouches
 from models.files import read_json, write_atomically
 from models.specs import RunSpec
 
@@ -135,6 +134,8 @@ def _joined(parts: list[Any]) -> Any:
 
 def is_current(record: Record) -> bool:
     """Return whether today's training code, or code shown equal to it, made the record."""
+    from models.equivalence import vouches  # whoever only reads a record needs none of it
+
     spec = record.spec
     return vouches(record.provenance.code_fingerprint, spec.network, spec.schedule)
 

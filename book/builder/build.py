@@ -43,7 +43,7 @@ class Build:
     @cached_property
     def stale(self) -> dict[str, list[str]]:
         """The chapters that are stale at first, each with its causes; looked for once a build."""
-        forced = self._forced()
+        forced = self._chosen(self.book.options.force)
         found = {
             name: self.causes(name) or ["it was asked for"] * (name in forced)
             for name in self.names()
@@ -56,8 +56,14 @@ class Build:
             self._causes[docname] = self.chapter(docname).causes()
         return self._causes[docname]
 
-    def _forced(self) -> set[str]:
-        words = self.book.options.force.split()
+    @cached_property
+    def allowed(self) -> set[str]:
+        """The chapters that may be executed."""
+        options = self.book.options
+        return set() if options.frozen else self._chosen(options.only or "*")
+
+    def _chosen(self, option: str) -> set[str]:
+        words = option.split()
         if not words or "*" in words:
             return set(self.names()) if words else set()
         try:
@@ -117,10 +123,9 @@ class Build:
             )
 
     def execute(self) -> None:
-        """Execute the stale chapters, and those again that changed meanwhile."""
-        if self.book.options.frozen:
-            return
-        due = {name: why for name, why in self.stale.items() if name not in self.outcomes}
+        """Execute the stale chapters that may be, and those again that changed meanwhile."""
+        allowed = self.allowed - self.outcomes.keys()
+        due = {name: why for name, why in self.stale.items() if name in allowed}
         times: Counter[str] = Counter()
         while due := {name: why for name, why in due.items() if times[name] <= AGAIN}:
             times.update(due.keys())
@@ -150,7 +155,7 @@ class Build:
         """Return the chapters that what was executed has made stale, with their causes."""
         found = {
             name: self._missed(self.outcomes[name]) if self._has_failed(name) else self.causes(name)
-            for name in self.names()
+            for name in sorted(self.allowed)
         }
         return {name: causes for name, causes in found.items() if causes}
 
@@ -202,14 +207,16 @@ class Build:
         env = self.app.env
         env.note_dependency(str(copy))
         setattr(env, STATES, {**getattr(env, STATES, {}), docname: self.state(docname)})
+        title = docname
         try:
             source = read_notebook(self.chapter(docname).source)
+            title = self.chapter(docname).title or variants.title(source)
             if not copy.exists():
                 outcome = self.outcomes.get(docname)
                 raise BookError((outcome and outcome.error) or "it was not executed")
             return _text(self._page(docname, source, read_notebook(copy)))
         except BookError as error:
-            return _text(provenance.unreadable(docname, str(error)))
+            return _text(provenance.unreadable(title, str(error)))
 
     def _page(self, docname: str, source: Any, executed: Any) -> Any:
         then = stamps.of(executed)
@@ -250,11 +257,21 @@ class Build:
         """Return how many executions failed."""
         return sum(outcome.error is not None for outcome in self.outcomes.values())
 
+    def failures(self) -> dict[str, Path]:
+        """Return the chapters whose last execution failed, or that have none, with their sources.
+
+        Before the stale chapters are executed, it is too early to ask.
+        """
+        good = {name for name in self.names() if self.chapter(name).executed.exists()}
+        failed = {name for name in self.names() if self.chapter(name).failed.exists()}
+        missing = {name for name in self.outcomes if self.outcomes[name].error}
+        return {name: self.source(name) for name in (set(self.names()) - good) | failed | missing}
+
     def summary(self) -> str:
         """Return the build's last line."""
         executed, reused = len(self.outcomes), len(self.names()) - len(self.outcomes)
         failed = self.failed()
-        stale = len(self.stale) if self.book.options.frozen else 0
+        stale = len(self.stale.keys() - self.allowed)
         told = f"chapters: {executed - failed} executed, {reused - stale} reused, {failed} failed"
         return f"{told}, {stale} shown as they were executed" if stale else told
 

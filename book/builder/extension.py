@@ -1,18 +1,20 @@
 """The Sphinx extension: `jupyter-book build .` executes stale chapters and renders their copies."""
 
 import atexit
-import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from myst_nb.sphinx_ext import add_global_html_resources
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
+from sphinx.util.fileutil import copy_asset
 
-from book.builder import paper, variants
+from book.builder import consequences, paper, shortcuts, site, surroundings, variants
 from book.builder.build import Build
 from book.builder.options import PREFIX, Options
 
@@ -42,20 +44,26 @@ class Handlers:
         if self.build.is_chapter(docname):
             source[0] = self.build.page(docname)
 
-    def rewrite_glued(self, app: Sphinx, env: BuildEnvironment) -> list[str]:
-        """Stand-in."""
-        return sorted(env.found_docs)
+    def leave_out_consequences(self, app: Sphinx) -> None:
+        """Let a failed chapter be said once, rather than by each page that shows a number of it."""
+        consequences.leave_out(self.build.failures)
 
     def finish(self, app: Sphinx, exception: Exception | None) -> None:
-        """Say what was executed, last of all; a failed chapter makes the build fail."""
-        if app.builder.format == "html" and exception is None:
-            copy_mathjax(Path(app.outdir))
-        if not self.begun:
-            return
-        summary = self.build.summary()
-        atexit.register(lambda: print(summary, flush=True))
-        if self.build.failed():
+        """Have said last of all what was executed; a failed chapter makes the build fail."""
+        if self.begun and self.build.failed():
             app.statuscode = 1
+        if self.begun or exception:
+            atexit.register(lambda: print(self.verdict(app, exception), flush=True))
+
+    def verdict(self, app: Sphinx, exception: Exception | None) -> str:
+        """Return a build's last line; of one that failed, it never says that nothing has."""
+        if exception:
+            reason = " ".join(str(exception).split())
+            return f"the build failed: {type(exception).__name__}: {reason}"
+        elsewhere = app.statuscode or getattr(sys, "last_value", None)
+        if elsewhere and not self.build.failed():
+            return "the build failed, though no chapter did: see above"
+        return self.build.summary()
 
 
 def add_style(app: Sphinx, config: Config) -> None:
@@ -86,31 +94,39 @@ def _needed(scripts: list[Any]) -> Iterator[Any]:
             yield script
 
 
-def copy_mathjax(site: Path) -> None:
-    """Serve MathJax from the site itself: the published book needs no network."""
+def copy_assets(app: Sphinx, builder: Any) -> None:
+    """Copy what extensions would copy after the pages are written, which carry its checksum.
+
+    MathJax comes from the site itself: the published book needs no network.
+    """
+    if app.builder.format != "html":
+        return
+    served = Path(app.outdir, "_static")
+    served.mkdir(parents=True, exist_ok=True)
+    add_global_html_resources(app, None)
     package = Path(str(files("mathjax"))) / "static" / "mathjax" / "es5"
-    target = site / "_static" / "mathjax"
     for name in ("tex-chtml.js", "output/chtml/fonts/woff-v2"):
-        source, place = package / name, target / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, place, dirs_exist_ok=True)
-        else:
-            shutil.copyfile(source, place)
+        target = served / "mathjax" / name
+        if not target.exists():
+            copy_asset(str(package / name), str(target.parent if target.suffix else target))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension's options and handlers."""
     for option in fields(Options):
         app.add_config_value(PREFIX + option.name, option.default, "env")
+    app.setup_extension("book.builder.svg")
     handlers = Handlers(app)
     app.connect("config-inited", add_style)
     app.connect("config-inited", read_variants, priority=100)
+    app.connect("builder-inited", handlers.leave_out_consequences)
     app.connect("env-get-outdated", handlers.find_outdated)
     app.connect("env-before-read-docs", handlers.execute_stale)
     app.connect("source-read", handlers.read_executed)
-    app.connect("env-updated", handlers.rewrite_glued, priority=400)
+    app.connect("write-started", copy_assets)
     app.connect("doctree-resolved", paper.prepare)
     app.connect("html-page-context", once_each_script, priority=950)
     app.connect("build-finished", handlers.finish)
+    for part in (surroundings, site, shortcuts):
+        part.setup(app)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}

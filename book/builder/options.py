@@ -17,7 +17,7 @@ from book.builder.runs import Runs
 
 PREFIX = "convbook_"
 #: Those that a user gives one build; `CONVBOOK_RUNS` and others mean something else elsewhere.
-ENVIRON = ("profile", "frozen", "allow_stale", "force")
+ENVIRON = ("profile", "frozen", "allow_stale", "force", "only")
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 
 
@@ -34,13 +34,14 @@ class Options:
     frozen: bool = False  # execute nothing: a stale chapter is an error
     allow_stale: bool = False  # when frozen, show it as it was executed instead
     force: str = ""  # chapters to execute though they are fresh; `*` is all
+    only: str = ""  # chapters that alone may be executed; all may when empty
     preload: str = ""  # modules that kernels share, such as `matplotlib.pyplot`
     ignored: str = ""  # modules of the book of which no page shows anything
     environment: str = ""  # variables of the book's own, such as `TIDES_*`
 
     @classmethod
     def of(cls, config: Mapping[str, Any], *, environ: bool = True) -> "Options":
-        """Return the options of a Sphinx configuration, and of the environment, where `ENVIRON` names them.
+        """Return the options of a Sphinx configuration, and of the environment if that counts.
 
         Raises:
             BookError: One has a value that it cannot have.

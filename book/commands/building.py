@@ -8,18 +8,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from book.builder import pool
 from book.builder.chapters import Book, Chapter, named
 from book.builder.errors import BookError, ChapterFailed
-from book.builder.execution import Outcome
 from book.builder.options import book_root, read_options
 from models.cli import INTERRUPTED
 
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main(prog_name='jupyter-book')"
-FROZEN = {"CONVBOOK_FROZEN": "1", "CONVBOOK_ALLOW_STALE": "1"}
 ENDING = 5.0  # seconds in which an interrupted build ends by itself
 PROFILES = (".yml", ".yaml")
 
@@ -42,36 +39,21 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--builder", choices=("html", "pdflatex"), default="html", help=made)
 
 
-@dataclass(frozen=True)
-class Order:
-    """A build of a book: what it executes before it calls jupyter-book, and what it tells it.
-
-    Of the chapters in `first` those are executed that are stale or `forced`; the environment then
-    says that no others are.
-    """
-
-    book: Book
-    environment: Mapping[str, str]
-    first: tuple[Chapter, ...] = ()
-    forced: tuple[str, ...] = ()
-
-
 def main(options: argparse.Namespace) -> int:
-    """Build; return jupyter-book's exit status, or 1 when a chapter failed.
+    """Build; return jupyter-book's exit status.
 
     Raises:
         ChapterFailed: With `--frozen`, some chapter is stale.
         BookError: The arguments do not fit each other or the book.
     """
-    order = ordered(options)
+    book, environment = ordered(options)
     if options.frozen and not options.allow_stale:
-        refuse_stale(order.book.chapters())
-    failed = execute(order)
-    return jupyter_book(order.book.root, options.builder, order.environment) or int(failed)
+        refuse_stale(book.chapters())
+    return jupyter_book(book.root, options.builder, environment)
 
 
-def ordered(options: argparse.Namespace) -> Order:
-    """Return what was ordered, checked.
+def ordered(options: argparse.Namespace) -> tuple[Book, dict[str, str]]:
+    """Return the book, and what its build is told.
 
     Raises:
         BookError: The arguments do not fit each other or the book.
@@ -82,17 +64,23 @@ def ordered(options: argparse.Namespace) -> Order:
     if options.allow_stale and not options.frozen:
         raise BookError("--allow-stale needs --frozen: other builds execute what is stale")
     book, environment = configured(Path.cwd(), options.profile)
-    chapters = book.chapters()
-    asked = named(chapters, options.force) if options.force else chapters[: len(chapters) * forces]
-    forced = tuple(chapter.docname for chapter in asked)
+    for name in ("frozen", "allow_stale"):
+        if getattr(options, name):
+            environment[f"CONVBOOK_{name.upper()}"] = "1"
+    if forces:
+        environment["CONVBOOK_FORCE"] = "*" if options.force_all else names(book, options.force)
     if options.chapters:
-        first = tuple(named(chapters, [*options.chapters, *forced]))
-        return Order(book, environment | FROZEN, first, forced)
-    if options.frozen:
-        environment |= FROZEN if options.allow_stale else {"CONVBOOK_FROZEN": "1"}
-    if forced:
-        environment["CONVBOOK_FORCE"] = " ".join(forced)
-    return Order(book, environment)
+        environment["CONVBOOK_ONLY"] = names(book, [*options.chapters, *options.force])
+    return book, environment
+
+
+def names(book: Book, given: Sequence[str]) -> str:
+    """Return the whole names of chapters, with spaces between them.
+
+    Raises:
+        BookError: A name fits no chapter, or more than one.
+    """
+    return " ".join(chapter.docname for chapter in named(book.chapters(), given))
 
 
 def configured(folder: Path, profile: str = "") -> tuple[Book, dict[str, str]]:
@@ -131,24 +119,6 @@ def refuse_stale(chapters: Iterable[Chapter]) -> None:
             f"{count}, and --frozen executes nothing: {listed}; build without it, or add "
             "--allow-stale to show what they were"
         )
-
-
-def execute(order: Order) -> bool:
-    """Execute the chapters that come first, where they must be; return whether one failed."""
-    due, failed = [], []
-    for chapter in order.first:
-        causes = chapter.causes() or ["it was asked for"] * (chapter.docname in order.forced)
-        if causes:
-            due.append(chapter)
-            print(f"chapter {chapter.docname}: executing, because {'; '.join(causes)}", flush=True)
-
-    def report(outcome: Outcome) -> None:
-        if outcome.error:
-            failed.append(outcome.docname)
-            print(f"chapter {outcome.docname} failed: {outcome.error}", file=sys.stderr, flush=True)
-
-    pool.execute_all(due, report)
-    return bool(failed)
 
 
 def jupyter_book(root: Path, builder: str, environment: Mapping[str, str]) -> int:

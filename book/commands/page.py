@@ -30,7 +30,7 @@ div.cell { margin: 1rem 0; }
 pre { overflow-x: auto; padding: 0.6rem 0.8rem; font-size: 0.8rem; line-height: 1.45; }
 table { border-collapse: collapse; display: block; overflow-x: auto; font-size: 0.85rem; }
 td, th { padding: 0.2rem 0.6rem; border: 0; border-bottom: 1px solid #ddd; }
-.caption-text, caption { font-size: 0.9rem; }
+caption, figcaption, figcaption p { font-size: 0.9rem; }
 """
 
 

@@ -20,6 +20,7 @@ from book.builder.chapters import find_book, named
 from book.builder.errors import BookError
 from book.commands import building
 from book.commands.preview_build import site_of
+from models.cli import INTERRUPTED
 
 HOST = "127.0.0.1"
 #: What no build reads: hidden files and folders, what was built, and what editors leave.
@@ -30,10 +31,21 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """Declare what to show, and where."""
     only = "show this one; others are not executed, but shown as they were"
     command.add_argument("chapter", nargs="?", metavar="CHAPTER", help=only)
-    port = "serve at this port (default: 8000)"
-    command.add_argument("--port", type=int, default=8000, metavar="N", help=port)
+    where = "serve at this port (default: 8000)"
+    command.add_argument("--port", type=port, default=8000, metavar="N", help=where)
     quiet = "open no browser"
     command.add_argument("--no-browser", action="store_true", help=quiet)
+
+
+def port(text: str) -> int:
+    """Return the number of a port.
+
+    Raises:
+        argparse.ArgumentTypeError: The text is none.
+    """
+    if not text.isdecimal() or not 0 < int(text) < 2**16:
+        raise argparse.ArgumentTypeError(f"expected a port from 1 to 65535, got {text!r}")
+    return int(text)
 
 
 @dataclass(frozen=True)
@@ -47,13 +59,18 @@ class Builder:
         """Build again, and go on whatever comes of it."""
         names = [os.path.relpath(path, self.root) for path in changed_paths[:3]]
         print(f"building again: {', '.join(names)} changed", flush=True)
-        with contextlib.suppress(KeyboardInterrupt):  # it ends the server, which ends this
+        with contextlib.suppress(KeyboardInterrupt, SystemExit):  # the server ends by itself
             self.build()
 
     def build(self) -> None:
-        """Build, in a process of its own, whose messages are the user's."""
+        """Build, in a process of its own, whose messages are the user's.
+
+        Raises:
+            SystemExit: The user interrupted it, as it has said.
+        """
         command = [sys.executable, "-m", "book.commands.preview_build", self.docname]
-        building.call(command, self.root, {})
+        if building.call(command, self.root, {}) == INTERRUPTED:
+            raise SystemExit(INTERRUPTED)
 
 
 def main(options: argparse.Namespace) -> int:
@@ -69,8 +86,8 @@ def main(options: argparse.Namespace) -> int:
     chapters = named(book.chapters(), [options.chapter]) if options.chapter else []
     docname = chapters[0].docname if chapters else ""
     builder, site = Builder(book.root, docname), site_of(book)
-    site.mkdir(parents=True, exist_ok=True)
     with listening(options.port) as server:
+        site.mkdir(parents=True, exist_ok=True)
         builder.build()
         address = f"http://{HOST}:{options.port}/{docname or first_page(book.root)}.html"
         print(f"serving {address}; Ctrl-C ends it", flush=True)
@@ -80,17 +97,18 @@ def main(options: argparse.Namespace) -> int:
     raise KeyboardInterrupt  # nothing else ends the server
 
 
-def listening(port: int) -> socket.socket:
+def listening(number: int) -> socket.socket:
     """Return a socket that listens at a port: a browser that comes early waits.
 
     Raises:
-        BookError: The port is taken, forbidden or none.
+        BookError: It is taken or forbidden.
     """
     try:
-        return socket.create_server((HOST, port))
-    except (OSError, OverflowError) as error:
+        return socket.create_server((HOST, number))
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
         raise BookError(
-            f"cannot serve at port {port} ({error}): give another with --port"
+            f"cannot serve at port {number} ({reason}): give another with --port"
         ) from None
 
 

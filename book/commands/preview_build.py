@@ -8,9 +8,9 @@ import os
 import sys
 from pathlib import Path
 
-from book.builder.chapters import Book, find_book, named
+from book.builder.chapters import Book, find_book
 from book.builder.errors import BookError
-from book.commands.building import FROZEN, Order, execute
+from book.commands.building import names
 from models.cli import INTERRUPTED
 
 
@@ -23,15 +23,14 @@ def main(name: str = "") -> int:
     """Build; with a chapter's name, execute no other one. Return the exit status."""
     try:
         book = find_book(Path.cwd())
-        chapters = named(book.chapters(), [name]) if name else []
-        failed = execute(Order(book, {}, tuple(chapters)))
-        if chapters:
-            os.environ.update(FROZEN)
-        return build(book) or int(failed)
+        if name:
+            os.environ["CONVBOOK_ONLY"] = names(book, [name])
+        return build(book)
     except BookError as error:
         print(f"preview: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
+        print("preview: interrupted", file=sys.stderr)
         return INTERRUPTED
 
 
@@ -51,6 +50,8 @@ def build(book: Book) -> int:
         },
         doctreedir=book.build / ".preview-doctrees",
     )
+    if isinstance(status, KeyboardInterrupt):
+        return INTERRUPTED
     return status if isinstance(status, int) else 1
 
 

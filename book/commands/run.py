@@ -56,7 +56,8 @@ def main(options: argparse.Namespace) -> int:
     """
     book = find_book(Path.cwd(), published=True)
     chapter = named(book.chapters(), [options.chapter])[0]
-    output = (options.output or Path(f"{chapter.source.stem}.out.ipynb")).absolute()
+    name = chapter.docname.rpartition("/")[2]
+    output = (options.output or Path(f"{name}.out.ipynb")).absolute()
     check_output(output, chapter)
     given = {name: scalar(value) for name, value in options.parameters}
     outcome = rerun(chapter, given, output)

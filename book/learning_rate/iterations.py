@@ -6,6 +6,7 @@ from itertools import accumulate
 from math import exp, fsum, log
 
 from book.report.experiments import or_nan, training_images
+from models.rates import every_rate, iterations_per_epoch
 from models.records import Epoch, Record
 from models.specs import RunSpec
 
@@ -28,30 +29,16 @@ class Stretch:
 
 def per_epoch(spec: RunSpec, examples: int) -> int:
     """Return the iterations of an epoch over so many images, while the batch is the spec's own."""
-    from models.training.batches import iterations_per_epoch
-
     return iterations_per_epoch(examples * spec.passes, min(spec.batch_size, examples))
 
 
 def learning_rates(spec: RunSpec, examples: int) -> list[float]:
     """Return the learning rate of every iteration of a run on so many training images.
 
-    It comes from the scheduler that trains, stepped without training. A run whose batch grows has
-    fewer iterations than there are rates here, which are all the same then.
+    A run whose batch grows has fewer iterations than there are rates here, which are all the same
+    then.
     """
-    import torch
-
-    from models.training.schedules import make_schedule
-
-    steps = per_epoch(spec, examples)
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], spec.lr)
-    schedule = make_schedule(spec, optimizer, steps)
-    rates: list[float] = []
-    for _ in range(spec.epochs * steps):
-        rates.append(float(optimizer.param_groups[0]["lr"]))
-        optimizer.step()
-        schedule.step()
-    return rates
+    return every_rate(spec, per_epoch(spec, examples))
 
 
 def kept_every(spec: RunSpec, points: int) -> int:

@@ -8,10 +8,10 @@ from torch import nn
 
 from analysis import Derivation
 from analysis.rows import Row
+from book.report.derivations import quantity
 from book.report.experiments import Groups, Results, Variants, final
 from book.report.intervals import Interval, mean_interval, paired_difference
 from book.report.methods import BATCH_NORM, GROUP_NORM, INSTANCE_NORM, LAYER_NORM, NO_NORM
-from book.report.tables import quantity
 from models.networks.build import build, count_parameters
 from models.records import Record
 from models.specs import RunSpec

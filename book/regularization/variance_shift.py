@@ -4,13 +4,15 @@ Li et al. 2019, section 3. The moving variance is learned with dropout on; in ev
 dropout is off.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from book.report import figures
 from book.report.colours import BLACK
@@ -20,6 +22,9 @@ from book.report.intervals import Interval, mean_interval
 from book.report.methods import BATCH_NORM
 from models.networks.architectures import parse_order
 from models.records import Record
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def dropped_variance(mean: float, variance: float, rate: float) -> float:

@@ -9,8 +9,8 @@ from book.report.intervals import Interval, mean_interval, paired_difference
 from models.data.datasets import DATASETS
 from models.networks.architectures import layer_names
 from models.records import Record
+from models.runs.store import Store
 from models.specs import RunSpec
-from models.sweeps import sweep
 
 #: Specs by the name that tables and figures give them.
 Variants = dict[str, RunSpec]
@@ -40,13 +40,42 @@ def ask_groups(groups: Groups) -> dict[str, Results]:
         for group, (variants, seeds) in groups.items()
         for name, spec in variants.items()
     }
-    runs = [spec for seeded in specs.values() for spec in seeded]
-    show_runs(spec.key for spec in runs)
-    records = iter(sweep.ask(runs, store=settings.store()))
+    runs = {spec.key: spec for seeded in specs.values() for spec in seeded}
+    show_runs(runs)
+    records = _obtain(runs)
     results: dict[str, Results] = {group: {} for group in groups}
     for (group, name), seeded in specs.items():
-        results[group][name] = [next(records) for _ in seeded]
+        results[group][name] = [records[spec.key] for spec in seeded]
     return results
+
+
+def _obtain(runs: Mapping[str, RunSpec]) -> dict[str, Record]:
+    """Return the records of runs by their keys; those that are in no store are trained now."""
+    store = settings.store()
+    records = {key: found.record for key, spec in runs.items() if (found := store.find(spec))}
+    missing = [spec for key, spec in runs.items() if key not in records]
+    if missing:
+        records |= {record.key: record for record in _train(missing, store)}
+    return records
+
+
+def _train(missing: Sequence[RunSpec], store: Store) -> list[Record]:
+    """Train runs; training code is imported here alone: a chapter that only reads does without.
+
+    Raises:
+        DataError: Their data are missing or damaged; the message also says which run asked.
+    """
+    from models.data.layouts import DataError
+    from models.sweeps import sweep
+
+    try:
+        return sweep.ask(missing, store=store)
+    except DataError as error:
+        why = str(error).splitlines()[0].partition(". ")[0]
+        raise DataError(
+            f"{len(missing)} runs have no record (one is {missing[0].key}) and can't be trained: "
+            f"{why}; restore the records, or set CONVBOOK_DATA to a folder with the data"
+        ) from error
 
 
 # What runs gave

@@ -29,12 +29,12 @@ End = tuple[float, str, str]
 
 
 def use_style() -> None:
-    """Use the book's style in this kernel; figures come as SVG for the site and PDF for print."""
+    """Use the book's style in this kernel; figures come as SVG, always of the same bytes."""
     from matplotlib_inline.backend_inline import set_matplotlib_formats
 
     plt.style.use(STYLE)
     trace.show_files(STYLE)
-    set_matplotlib_formats("svg", "pdf")
+    set_matplotlib_formats("svg", metadata={"Date": None})
 
 
 def new(

@@ -1,8 +1,8 @@
 """What a network depends on, written down and checked: the fields that a run's spec begins with.
 
 No torch here, so that a spec stays light. The vocabularies are tested against what is built:
-`ARCHITECTURES`, `DATASETS`, and in `models.networks.layers` `ACTIVATIONS`, `NORMS` and
-`InputNorm.KINDS`.
+`ARCHITECTURES`, `DATASETS`, and in `models.networks.layers` `ACTIVATIONS`, `NORMS`,
+`InputNorm.KINDS` and the numbers of the noise.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ WITHOUT_MOMENTUM: tuple[NormName, ...] = (
     "batch-no-tracking",
     "batch-frozen-statistics",
 )
+NOISE_MEAN, NOISE_SCALE, NOISE_WIDTH = 0.5, 1.25, 0.1  # of noisy batch norm: see `add_noise`
 
 
 class NetworkSpec(Spec):

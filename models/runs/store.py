@@ -54,7 +54,8 @@ class Store:
     def find(self, spec: RunSpec) -> StoredRun | None:
         """Return a finished run, published or the user's own, without training anything.
 
-        A corrupt record is named in a warning, set aside, and counts as absent.
+        A corrupt record is named in a warning and counts as absent. One of the user's own is set
+        aside; a published one is not ours to rename.
         """
         for path in self._record_files(spec.key):
             try:
@@ -62,9 +63,14 @@ class Store:
             except FileNotFoundError:
                 continue
             except CorruptRecord as error:
-                aside = _set_aside(path)
-                warnings.warn(f"set aside a corrupt record: {error} (now {aside})", stacklevel=2)
+                warnings.warn(self._reject(path, error), stacklevel=1)  # each said once a process
         return None
+
+    def _reject(self, path: Path, error: CorruptRecord) -> str:
+        """Set a corrupt record of the user's own aside; return what is said of it."""
+        if path == self.record_file(path.stem):
+            return f"set aside a corrupt record: {error} (now {_set_aside(path)})"
+        return f"a published record is corrupt: {error}; restore it from its repository"
 
     def locate(self, key: str) -> Path | None:
         """Return the file in which `find` would find a run, changing nothing; None without one."""

@@ -27,7 +27,7 @@ LADDERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("data",),
         ("networks",),
         ("specs",),
-        ("records",),
+        ("rates", "records"),
         ("progress",),
         ("training",),
         ("runs",),

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 import analysis
 from book.architectures import breakdowns
-from book.report import colours, tables
+from book.report import colours, derivations, tables
 
 
 @pytest.fixture(autouse=True)
@@ -72,14 +72,14 @@ def displayed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_a_table_of_layers_ends_with_the_total(displayed: list[str]) -> None:
-    tables.layers(analysis.vgg19(), ["output", "weights"], name="tab", caption="VGG19")
+    derivations.layers(analysis.vgg19(), ["output", "weights"], name="tab", caption="VGG19")
     lines = [line for line in displayed[0].splitlines() if line.startswith("|")]
     assert len(lines) == 2 + 25 + 1
     assert [cell.strip() for cell in lines[-1].split("|")[1:-1]] == ["total", "", "143,652,544"]
 
 
 def test_calculations_marks_and_labels_go_where_they_are_asked_for(displayed: list[str]) -> None:
-    tables.layers(
+    derivations.layers(
         analysis.alexnet(),
         ["weights", "biases"],
         shown=["weights"],

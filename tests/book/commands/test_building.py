@@ -60,7 +60,8 @@ def test_only_what_is_named_is_executed_and_what_is_forced_always(folder):
     one = book(folder, "build", "first")
     assert one.returncode == 0, one.stdout + one.stderr
     assert "chapter part/first: executing, because never executed" in one.stdout
-    assert "part/second: executing" not in one.stdout
+    left = "chapters: 1 executed, 0 reused, 0 failed, 1 shown as they were executed"
+    assert summary(one) == left
     assert "first says 2" in page(folder, "part/first")
     assert "second says 2" not in page(folder, "part/second")
 
@@ -73,7 +74,7 @@ def test_only_what_is_named_is_executed_and_what_is_forced_always(folder):
     edit(folder / "part" / "first.ipynb", "number)", "nubmer)")
     failed = book(folder, "build", "first")
     assert failed.returncode == 1
-    assert "chapter part/first failed: NameError" in failed.stderr
+    assert "chapter part/first failed: NameError" in failed.stdout + failed.stderr
     assert "NameError" in page(folder, "part/first")
 
 
@@ -102,6 +103,7 @@ def test_ctrl_c_ends_a_build_and_says_so(folder):
     )
     wait_for(marker.exists)
     os.killpg(process.pid, signal.SIGINT)
-    told = process.communicate(timeout=30)[1]
+    told = process.communicate(timeout=10)[1]
     assert process.returncode == 130
-    assert told.splitlines()[-1] == "python -m book build: error: interrupted"
+    assert told.splitlines()[-1].startswith("interrupted: ")
+    assert "Traceback" not in told

@@ -10,6 +10,7 @@ import pytest
 from models import records
 from models.data.datasets import DATASETS, DIGESTS
 from models.fields import leaves
+from models.networks import layers
 from models.networks import spec as network_spec
 from models.networks.architectures import ARCHITECTURES
 from models.networks.layers import ACTIVATIONS, NORMS, InputNorm
@@ -157,6 +158,11 @@ def test_a_spec_survives_its_json():
 def test_a_field_takes_the_names_that_something_is_registered_under_and_no_other(field, registry):
     annotation = RunSpec.model_fields[field].annotation
     assert {leaf for leaf in leaves(annotation) if isinstance(leaf, str)} == set(registry)
+
+
+@pytest.mark.parametrize("name", ["NOISE_MEAN", "NOISE_SCALE", "NOISE_WIDTH"])
+def test_the_noise_that_a_page_tells_is_the_one_that_trains(name):
+    assert getattr(network_spec, name) == getattr(layers, name)
 
 
 def test_norms_that_are_named_for_a_trait_are_norms():

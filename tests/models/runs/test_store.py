@@ -60,6 +60,15 @@ def test_a_corrupt_file_is_named_and_set_aside(store):
     assert [file.name for file in store.runs.iterdir()] == [f"{path.name}.corrupt"]
 
 
+def test_a_corrupt_published_file_is_named_and_left_where_it_is(store):
+    path = torn(store.published)
+    with pytest.warns(
+        UserWarning, match=rf"published record is corrupt: .*{SPEC.key}\.json.*restore"
+    ):
+        assert store.find(SPEC) is None
+    assert [file.name for file in store.published.iterdir()] == [path.name]
+
+
 def test_a_file_of_another_run_is_not_located(store):
     path = records.write(RECORD, store.runs)
     other = path.rename(store.record_file(SPEC.with_(seed=1).key))

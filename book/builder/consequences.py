@@ -1,0 +1,54 @@
+"""Warnings that say nothing but what a failed chapter lacks: its own line says it once for all."""
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sphinx.util.logging import NAMESPACE, WarningStreamHandler, get_node_location
+
+GLUED_HERE = re.compile(r"No key .* found in glue data for this document")
+GLUED_THERE = re.compile(r"Glue reference .* not found in doc '(?P<page>.*)' \[")
+LABEL = re.compile(r"undefined label: '(?P<label>.+)'")
+
+
+class Consequences(logging.Filter):
+    """Lets through what is no consequence of a failed chapter."""
+
+    def __init__(self, failed: Callable[[], Mapping[str, Path]]) -> None:
+        super().__init__()
+        self.failed = failed  # the failed chapters, each with its source
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the failure of a chapter leaves something to say."""
+        text = record.getMessage()
+        if there := GLUED_THERE.search(text):
+            return there["page"] not in self.failed()
+        if GLUED_HERE.search(text):
+            return not self._is_in_failed(getattr(record, "location", None))
+        label = LABEL.match(text)
+        return not (label and self._is_made_by_failed(label["label"]))
+
+    def _is_in_failed(self, location: Any) -> bool:
+        """Whether a place is in a failed chapter, in any of the forms that Sphinx gives it."""
+        if isinstance(location, tuple):
+            place = str(location[0])
+        else:
+            place = location if isinstance(location, str) else str(get_node_location(location))
+        return any(
+            place == name or place.startswith(str(source)) for name, source in self.failed().items()
+        )
+
+    def _is_made_by_failed(self, label: str) -> bool:
+        """Whether a failed chapter's code or metadata has this name, in quotes."""
+        quoted = re.compile(rf"""["']{re.escape(label)}\\?["']""")
+        sources = (source for source in self.failed().values() if source.is_file())
+        return any(quoted.search(source.read_text(errors="replace")) for source in sources)
+
+
+def leave_out(failed: Callable[[], Mapping[str, Path]]) -> None:
+    """Leave such warnings out of all that Sphinx says, and counts, from now on."""
+    for handler in logging.getLogger(NAMESPACE).handlers:
+        if isinstance(handler, WarningStreamHandler):
+            handler.filters.insert(0, Consequences(failed))
