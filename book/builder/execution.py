@@ -18,7 +18,7 @@ from book.builder.kernels import Kernels, Settings
 from book.builder.notebooks import read_notebook
 from book.builder.trace import Seen
 
-SYNTAX = threading.Lock()  # two threads must not parse at once: python/cpython#106905
+SYNTAX = threading.Lock()  # CPython 3.11 fails when two threads make syntax trees at once
 
 
 @dataclass(frozen=True)
