@@ -1,6 +1,7 @@
 """The Sphinx extension: `jupyter-book build .` executes stale chapters and renders their copies."""
 
 import atexit
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import fields
@@ -12,7 +13,6 @@ from myst_nb.sphinx_ext import add_global_html_resources
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
-from sphinx.util.fileutil import copy_asset
 
 from book.builder import consequences, paper, shortcuts, site, surroundings, variants
 from book.builder.build import Build
@@ -106,9 +106,12 @@ def copy_assets(app: Sphinx, builder: Any) -> None:
     add_global_html_resources(app, None)
     package = Path(str(files("mathjax"))) / "static" / "mathjax" / "es5"
     for name in ("tex-chtml.js", "output/chtml/fonts/woff-v2"):
-        target = served / "mathjax" / name
-        if not target.exists():
-            copy_asset(str(package / name), str(target.parent if target.suffix else target))
+        source, place = package / name, served / "mathjax" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, place, dirs_exist_ok=True)
+        else:
+            shutil.copyfile(source, place)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

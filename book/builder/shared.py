@@ -60,7 +60,9 @@ def put_in_order(env: BuildEnvironment) -> None:
 
     Numbers and names are given in that order.
     """
-    for kept in _by_page(env):
+    cited = env.domaindata.get("cite", {})
+    cited.get("citation_refs", []).sort(key=lambda reference: reference.docname)
+    for kept in [*_by_page(env), cited.get("bibliographies", {})]:
         ordered = sorted(kept.items())
         kept.clear()
         kept.update(ordered)
@@ -71,7 +73,6 @@ def _by_page(env: BuildEnvironment) -> Iterator[dict[Any, Any]]:
     for value in vars(env).values():
         if type(value) is dict and value.keys() <= env.all_docs.keys():
             yield value
-    yield env.domaindata.get("cite", {}).get("bibliographies", {})
 
 
 def rename(images: Any) -> None:

@@ -29,7 +29,8 @@ def take_stock(app: Sphinx, config: Config) -> None:
     """Set both values to what stands in the files now."""
     folder = Path(app.srcdir)
     root = book_root(folder)
-    named = [config["external_toc_path"], *getattr(config, "bibtex_bibfiles", ())]
+    toc = getattr(config, "external_toc_path", "_toc.yml")  # a single page is built without one
+    named = [toc, *getattr(config, "bibtex_bibfiles", ())]
     book = [
         root / "_config.yml",
         *(folder / name for name in named),
