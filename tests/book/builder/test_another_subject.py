@@ -168,7 +168,8 @@ def test_a_book_of_tides_is_built_and_only_what_changed_is_built_again(tides, bu
     edit(tides / "tides" / "heights.py", "high - low", "abs(high - low)")
     (tides / "measured" / "brest").write_text("6.2 m")
     run = build()
-    assert "places: executing, because tides/heights.py changed; run brest changed" in run.stdout
+    assert "chapter range: executing, because tides/heights.py changed" in run.stdout
+    assert "chapter places: executing, because run brest changed" in run.stdout, "it uses no range"
     assert last_line(run) == "chapters: 2 executed, 0 reused, 0 failed"
     assert "6.2 m" in page(tides, "places")
 
