@@ -20,7 +20,8 @@ class Effects:
     def is_eager(self, module: Module, statement: Statement) -> bool:
         """Whether a statement may do more than bind its names when it is executed.
 
-        Calls of libraries for a value that is kept are trusted, their decorators are not.
+        Calls of libraries for a value that is kept are trusted, and decorators of methods; other
+        decorators of libraries are not.
         """
         if (module, statement) not in self._eager:
             self._eager[module, statement] = statement.may_act and (
@@ -32,7 +33,7 @@ class Effects:
         found = statement.at_import
         return (
             found.acts
-            or not all(self._is_trusted(module, one) for one in found.decorators)
+            or not all(self._is_trusted(module, one) for one in statement.decorators)
             or self._is_watched(module, statement, set())
             or self._runs_effects(module, statement)
         )

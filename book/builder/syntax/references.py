@@ -50,7 +50,6 @@ class References:
         names: All names and attributes in it.
         texts: Its texts: each could be a name.
         loads: Beginnings of the names of modules that it loads by name.
-        decorators: The chain of each decorator, None where it is no chain.
         run: The chains in what is called, or executed otherwise.
         acts: Whether it may change something that others see.
     """
@@ -61,7 +60,6 @@ class References:
     names: set[str] = field(default_factory=set)
     texts: set[str] = field(default_factory=set)
     loads: set[str] = field(default_factory=set)
-    decorators: list[Chain | None] = field(default_factory=list)
     run: set[Chain] = field(default_factory=set)
     acts: bool = False
 
@@ -219,8 +217,6 @@ class _Reader(ast.NodeVisitor):
 
     def _visit_decorators(self, node: Definition) -> None:
         for decorator in node.decorator_list:
-            called = decorator.func if isinstance(decorator, ast.Call) else decorator
-            self.found.decorators.append(chain_of(called))
             self.running += 1
             self.visit(decorator)
             self.running -= 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from book.builder.syntax import references
-from book.builder.syntax.references import References, chain_of
+from book.builder.syntax.references import Chain, References, chain_of
 from book.builder.syntax.scopes import (
     Definition,
     Function,
@@ -96,7 +96,13 @@ class Statement:
             return not self.is_import
         found = self.at_import
         is_made = isinstance(self.node, ast.ClassDef) and (self.node.bases or self.node.keywords)
-        return bool(found.acts or found.decorators or found.run or is_made) and not self.extends
+        return bool(found.acts or self.decorators or found.run or is_made) and not self.extends
+
+    @property
+    def decorators(self) -> list[Chain | None]:
+        """The names of its own decorators, None for each that has none."""
+        nodes = getattr(self.node, "decorator_list", [])
+        return [chain_of(one.func if isinstance(one, ast.Call) else one) for one in nodes]
 
     @cached_property
     def has_hooks(self) -> bool:
@@ -127,7 +133,7 @@ class Source:
             for name in statement.names:
                 self.bound.setdefault(name, []).append(statement)
         for statement in self.statements:
-            if dispatched := self._dispatched(statement.node):
+            if dispatched := self._dispatched(statement):
                 statement.extends = dispatched
                 self.bound[dispatched].append(statement)
 
@@ -142,20 +148,16 @@ class Source:
         ]
         return [one for some in holding for one in sorted(some, key=repr)]
 
-    def _dispatched(self, node: ast.stmt) -> str | None:
+    def _dispatched(self, statement: Statement) -> str | None:
         """Return the function of this file that a definition is registered with, if any."""
-        decorators = getattr(node, "decorator_list", [])
-        if len(decorators) != 1:
-            return None
-        called = decorators[0].func if isinstance(decorators[0], ast.Call) else decorators[0]
-        chain = chain_of(called) or ()
-        is_case = chain[1:] == ("register",) and self._is_dispatched(chain[0])
-        return chain[0] if is_case else None
+        match statement.decorators:
+            case [(name, "register")] if self._is_dispatched(name):
+                return str(name)
+        return None
 
     def _is_dispatched(self, name: str) -> bool:
-        nodes = [one.node for one in self.bound.get(name, [])]
-        chains = [chain_of(one) for node in nodes for one in getattr(node, "decorator_list", [])]
-        return ("singledispatch",) in chains or ("functools", "singledispatch") in chains
+        decorators = [one for statement in self.bound.get(name, ()) for one in statement.decorators]
+        return ("singledispatch",) in decorators or ("functools", "singledispatch") in decorators
 
     def is_ordered(self, statement: Statement) -> bool:
         """Whether its place matters: others bind the same name, or add cases to it."""
