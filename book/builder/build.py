@@ -10,7 +10,7 @@ import nbformat
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
-from book.builder import contents, overlay, pool, provenance, staleness, stamps, variants
+from book.builder import chapter_variants, contents, overlay, pool, provenance, staleness, stamps
 from book.builder.chapters import Book, Chapter, is_executed, named
 from book.builder.errors import BookError
 from book.builder.execution import Outcome
@@ -210,7 +210,7 @@ class Build:
         title = docname
         try:
             source = read_notebook(self.chapter(docname).source)
-            title = self.chapter(docname).title or variants.title(source)
+            title = self.chapter(docname).title or chapter_variants.title(source)
             if not copy.exists():
                 outcome = self.outcomes.get(docname)
                 raise BookError((outcome and outcome.error) or "it was not executed")
@@ -244,13 +244,13 @@ class Build:
         for other in family:
             self.app.env.note_dependency(str(other.executed))
             if then := other.stamp():
-                title = other.title or variants.title(page)
+                title = other.title or chapter_variants.title(page)
                 heading = f"{{doc}}`{title} </{other.docname}>`"
-                glued = variants.glued(read_notebook(other.executed))
+                glued = chapter_variants.glued(read_notebook(other.executed))
                 columns[heading] = (defaults(other.source) | then.parameters, glued)
         if chapter.title:
-            page = variants.apart(page, chapter.title, f"-{Path(docname).name}")
-        page.cells.append(variants.comparison(columns))
+            page = chapter_variants.apart(page, chapter.title, f"-{Path(docname).name}")
+        page.cells.append(chapter_variants.comparison(columns))
         return page
 
     def failed(self) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from book.builder import contents, staleness, stamps, variants
+from book.builder import chapter_variants, contents, staleness, stamps
 from book.builder.errors import BookError
 from book.builder.notebooks import read_notebook
 from book.builder.options import Options, book_root, read_options
@@ -54,9 +54,9 @@ class Book:
         Raises:
             BookError: That file is none.
         """
-        if not source.name.endswith(variants.SUFFIX):
+        if not source.name.endswith(chapter_variants.SUFFIX):
             return Chapter(docname, source, self, parameters_for(self.profile, docname, source))
-        variant = variants.read(source, self.root)
+        variant = chapter_variants.read(source, self.root)
         name = variant.notebook.relative_to(self.root).with_suffix("").as_posix()
         shared = parameters_for(self.profile, name, variant.notebook)
         parameters = shared | variant.parameters
@@ -74,7 +74,7 @@ class Book:
 
 def is_executed(page: Path) -> bool:
     """Whether a page is a chapter: a notebook, or a variant of one."""
-    return page.name.endswith((".ipynb", variants.SUFFIX))
+    return page.name.endswith((".ipynb", chapter_variants.SUFFIX))
 
 
 def find_book(folder: Path, *, published: bool = False) -> Book:

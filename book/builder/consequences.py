@@ -10,7 +10,8 @@ from sphinx.util.logging import NAMESPACE, WarningStreamHandler, get_node_locati
 
 GLUED_HERE = re.compile(r"No key .* found in glue data for this document")
 GLUED_THERE = re.compile(r"Glue reference .* not found in doc '(?P<page>.*)' \[")
-LABEL = re.compile(r"undefined label: '(?P<label>.+)'")
+MISSING = r"undefined label|equation not found|cross-reference target not found"
+LABEL = re.compile(rf"(?:{MISSING}): '?(?P<label>[^'\[]+)")
 
 
 class Consequences(logging.Filter):
@@ -27,8 +28,8 @@ class Consequences(logging.Filter):
             return there["page"] not in self.failed()
         if GLUED_HERE.search(text):
             return not self._is_in_failed(getattr(record, "location", None))
-        label = LABEL.match(text)
-        return not (label and self._is_made_by_failed(label["label"]))
+        label = LABEL.search(text)
+        return not (label and self._is_made_by_failed(label["label"].strip()))
 
     def _is_in_failed(self, location: Any) -> bool:
         """Whether a place is in a failed chapter, in any of the forms that Sphinx gives it."""
@@ -41,10 +42,11 @@ class Consequences(logging.Filter):
         )
 
     def _is_made_by_failed(self, label: str) -> bool:
-        """Whether a failed chapter's code or metadata has this name, in quotes."""
-        quoted = re.compile(rf"""["']{re.escape(label)}\\?["']""")
+        """Whether a failed chapter gives this name to a figure, a table, an equation, a section."""
+        name = re.escape(label)
+        given = re.compile(rf"""["']{name}\\?["']|\({name}\)|:name: {name}\b""")
         sources = (source for source in self.failed().values() if source.is_file())
-        return any(quoted.search(source.read_text(errors="replace")) for source in sources)
+        return any(given.search(source.read_text(errors="replace")) for source in sources)
 
 
 def leave_out(failed: Callable[[], Mapping[str, Path]]) -> None:

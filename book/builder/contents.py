@@ -8,10 +8,10 @@ import yaml
 from sphinx_external_toc.api import FileItem, GlobItem, SiteMap
 from sphinx_external_toc.parsing import MalformedError, parse_toc_yaml
 
-from book.builder import variants
+from book.builder import chapter_variants
 from book.builder.errors import BookError
 
-SUFFIXES = (".ipynb", ".md", ".rst", variants.SUFFIX)
+SUFFIXES = (".ipynb", ".md", ".rst", chapter_variants.SUFFIX)
 CODE_CELL = re.compile(r"^\s*(?:`{3,}|:{3,}|~{3,})\s*\{code-cell\}", re.MULTILINE)
 
 

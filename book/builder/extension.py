@@ -14,7 +14,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 
-from book.builder import consequences, paper, shortcuts, site, surroundings, variants
+from book.builder import chapter_variants, consequences, paper, shortcuts, site, surroundings
 from book.builder.build import Build
 from book.builder.options import PREFIX, Options
 
@@ -74,7 +74,7 @@ def add_style(app: Sphinx, config: Config) -> None:
 
 def read_variants(app: Sphinx, config: Config) -> None:
     """Have variants read as notebooks: `source-read` gives their text."""
-    config.nb_custom_formats[variants.SUFFIX] = ["nbformat.reads", {"as_version": 4}, False]
+    config.nb_custom_formats[chapter_variants.SUFFIX] = ["nbformat.reads", {"as_version": 4}, False]
 
 
 def once_each_script(

@@ -37,7 +37,7 @@ def take_stock(app: Sphinx, config: Config) -> None:
         *_runs(config["convbook_runs"]),
     ]
     versions = sorted((name, one.version) for name, one in app.extensions.items())
-    config[READ_WITH] = digest([*sorted(HERE.glob("*.py")), *book], repr(versions))
+    config[READ_WITH] = digest([*sorted(HERE.rglob("*.py")), *book], repr(versions))
     served = [folder / entry for entry in [*config.html_static_path, *config.html_extra_path]]
     config[WRITTEN_WITH] = digest(served, config[READ_WITH])
 

@@ -35,7 +35,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
 
 
@@ -146,7 +146,7 @@ def test_ctrl_c_says_where_the_run_resumes_and_it_does(own_folders):
     checkpoints = own_folders / "cache" / "checkpoints"
     wait_for(lambda: any(checkpoints.glob("*/epoch-*.safetensors")))
     process.send_signal(signal.SIGINT)
-    reported = process.communicate(timeout=60)[1]
+    reported = process.communicate(timeout=300)[1]
     assert process.returncode == 130
     assert "Traceback" not in reported
     epoch = int(reported.split("resumes from epoch ")[1].split()[0])

@@ -38,6 +38,12 @@ def test_a_failed_chapter_is_said_once_and_other_warnings_all_the_same(tmp_path)
     assert "No key 'none' found" in glued
     assert "undefined label: 'the-pentagon'" in referred
 
+    source = shapes.book / "square.ipynb"
+    source.write_text("no notebook: " + source.read_text())  # other pages refer to its sections
+    failed, *others = said(shapes.run())
+    assert "square.ipynb is no notebook" in failed
+    assert others == [referred]
+
 
 def test_a_build_that_fails_elsewhere_does_not_say_that_nothing_failed(tmp_path):
     shapes = Shapes(tmp_path)

@@ -5,7 +5,7 @@ import re
 import pytest
 from books import build, last_line, page, write_book, write_chapter
 
-from book.builder import variants
+from book.builder import chapter_variants
 from book.builder.errors import BookError
 
 SHOW = """\
@@ -79,6 +79,6 @@ def test_a_variant_that_cannot_be_is_refused_in_one_line(tmp_path, content, mess
     file = tmp_path / "bad.variant.yml"
     file.write_text(content)
     with pytest.raises(BookError) as refused:
-        variants.read(file, tmp_path)
+        chapter_variants.read(file, tmp_path)
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)

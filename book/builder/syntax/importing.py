@@ -3,10 +3,10 @@
 import ast
 import sys
 
-from book.builder.modules import Module, Modules
-from book.builder.references import Chain, chain_of
-from book.builder.scopes import Definition, Import
-from book.builder.sources import Statement
+from book.builder.syntax.modules import Module, Modules, Used
+from book.builder.syntax.references import Chain, chain_of
+from book.builder.syntax.scopes import Definition, Import
+from book.builder.syntax.sources import Statement
 
 
 class Effects:
@@ -14,7 +14,7 @@ class Effects:
 
     def __init__(self, modules: Modules) -> None:
         self.modules = modules
-        self._eager: dict[Statement, bool] = {}
+        self._eager: dict[Used, bool] = {}
         self._new: dict[Module, bool] = {}
 
     def is_eager(self, module: Module, statement: Statement) -> bool:
@@ -22,11 +22,11 @@ class Effects:
 
         Calls of libraries for a value that is kept are trusted, their decorators are not.
         """
-        if statement not in self._eager:
-            self._eager[statement] = statement.may_act and (
+        if (module, statement) not in self._eager:
+            self._eager[module, statement] = statement.may_act and (
                 not statement.only_binds or self._acts(module, statement)
             )
-        return self._eager[statement]
+        return self._eager[module, statement]
 
     def _acts(self, module: Module, statement: Statement) -> bool:
         found = statement.at_import
@@ -47,11 +47,11 @@ class Effects:
         )
         return defined and all(_is_pythons(name) for name in found.libraries)
 
-    def _is_watched(self, module: Module, statement: Statement, seen: set[Statement]) -> bool:
+    def _is_watched(self, module: Module, statement: Statement, seen: set[Used]) -> bool:
         """Whether a class is made of one that learns of it."""
-        if not isinstance(statement.node, ast.ClassDef) or statement in seen:
+        if not isinstance(statement.node, ast.ClassDef) or (module, statement) in seen:
             return False
-        seen.add(statement)
+        seen.add((module, statement))
         of = [*statement.node.bases, *(one.value for one in statement.node.keywords)]
         chains = [chain for one in of if (chain := chain_of(one))]
         bases = [one for chain in chains for one in self.modules.find(module, chain).statements]
@@ -59,18 +59,17 @@ class Effects:
 
     def _runs_effects(self, module: Module, statement: Statement) -> bool:
         """Whether something that a statement may call acts."""
-        seen = {statement}
+        seen = {(module, statement)}
         found = [self.modules.find(module, chain) for chain in statement.at_import.run]
         while found:
             one = found.pop()
             if one.values:
                 return True
-            for where, other in one.statements:
-                if other not in seen:
-                    seen.add(other)
-                    if other.references.acts or other.has_hooks:
-                        return True
-                    found += self.modules.reached(where, other)
+            for used in {*one.statements} - seen:
+                seen.add(used)
+                if used[1].references.acts or used[1].has_hooks:
+                    return True
+                found += self.modules.reached(*used)
         return False
 
     def of_import(self, module: Module, meant: Import) -> str | None:
@@ -80,14 +79,19 @@ class Effects:
         What the others do counts by itself.
         """
         full = module.full_name(meant)
-        new = [
-            there
-            for name in (full, f"{full}.{meant.name}")
-            if name not in self.modules.named and (there := self.modules.there(name))
-        ]
+        if _is_pythons(full):
+            return None
+        packages = self.modules.named.get(full, [])
+        names = [] if packages else [full]
+        if meant.name and not any(one.may_bind(meant.name) for one in packages):
+            names.append(f"{full}.{meant.name}")
+        new = [there for name in names if (there := self._new_module(name))]
         if new:
             return full if any(map(self._has_effects, new)) else None
-        return None if full in self.modules.named or _is_pythons(full) else full
+        return None if packages else full
+
+    def _new_module(self, name: str) -> Module | None:
+        return None if name in self.modules.named else self.modules.there(name)
 
     def _has_effects(self, module: Module) -> bool:
         """Whether a new module, or another that it imports, does more than bind names."""

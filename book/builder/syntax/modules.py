@@ -4,11 +4,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import TypeAlias
 
-from book.builder import sources
-from book.builder.references import Chain
-from book.builder.scopes import Import
-from book.builder.sources import Source, Statement
+from book.builder.syntax import sources
+from book.builder.syntax.references import Chain
+from book.builder.syntax.scopes import Import
+from book.builder.syntax.sources import Source, Statement
 
 PACKAGE = "__init__.py"
 GIVEN = ("__file__", "__name__", "__package__", "__path__", "__spec__")  # by Python
@@ -48,6 +49,10 @@ class Module:
         """Return the statements that bind a name."""
         return self.source.bound.get(name, ()) if self.source else ()
 
+    def may_bind(self, name: str) -> bool:
+        """Whether a name may be one of the module's own, not Python's."""
+        return bool(self.bound(name) or self.bound("*"))
+
     def full_name(self, meant: Import) -> str:
         """Return the full name of the module that an import in this one names."""
         if not meant.level:
@@ -55,6 +60,9 @@ class Module:
         parts = self.name.split(".")
         package = parts[: len(parts) - meant.level + self.path.endswith(PACKAGE)]
         return ".".join([*package, *([meant.module] if meant.module else [])])
+
+
+Used: TypeAlias = tuple[Module, Statement]
 
 
 @dataclass
@@ -68,7 +76,7 @@ class Found:
         missing: Names that a module was asked for and lacks.
     """
 
-    statements: list[tuple[Module, Statement]] = field(default_factory=list)
+    statements: list[Used] = field(default_factory=list)
     values: list[Module] = field(default_factory=list)
     libraries: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
@@ -87,7 +95,7 @@ class Modules:
         self._root = _root(files)
         self._tops = {path.stem for path in self._root.glob("*")}
         self._there: dict[str, Module | None] = {}
-        self._reached: dict[tuple[Module, Statement], list[Found]] = {}
+        self._reached: dict[Used, list[Found]] = {}
         for path, file in files.items():
             names = _names(path, files)
             module = Module.read(path, names[-1], file)
@@ -128,7 +136,8 @@ class Modules:
     def reached(self, module: Module, statement: Statement) -> list[Found]:
         """Return what each name that a statement of a module refers to leads to."""
         if (module, statement) not in self._reached:
-            found = [self.find(module, chain) for chain in statement.references.chains]
+            chains = [one for one in statement.references.chains if module.may_bind(one[0])]
+            found = [self.find(module, chain) for chain in chains]
             found += [self.meant(module, *one) for one in statement.references.imported]
             self._reached[module, statement] = found
         return self._reached[module, statement]
@@ -164,13 +173,17 @@ class _Search:
         if name == "__dict__" and not of_itself:
             self.found.values.append(module)
             return
+        before = len(self.found.statements)
         bound = module.bound(name)
         self._follow_all(module, bound, name, tuple(rest))
-        for inner in [] if of_itself else self._submodules(module, bound, name):
-            self.enter(inner, tuple(rest))
-            bound = [*bound, *inner.statements[:1]]
-        if not bound:
-            self._elsewhere(module, chain, of_itself)
+        for star in module.bound("*"):  # it may bind the name anew
+            for meant in star.imports["*"]:
+                self._follow_star(module, star, meant, chain)
+        inner = [] if of_itself else self._submodules(module, bound, name)
+        for submodule in inner:
+            self.enter(submodule, tuple(rest))
+        if not of_itself and not inner and len(self.found.statements) == before:
+            self._elsewhere(module, name)
 
     def _follow_all(
         self, module: Module, bound: Sequence[Statement], name: str, rest: Chain
@@ -187,17 +200,12 @@ class _Search:
         hidden = bound and all(one and module.full_name(one) == full for one in meant)
         return [] if hidden else self.modules.named.get(full, [])
 
-    def _elsewhere(self, module: Module, chain: Chain, of_itself: bool) -> None:
-        """Look for a name that a module doesn't bind itself."""
-        before = len(self.found.statements)
-        for star in module.bound("*"):
-            for meant in star.imports["*"]:
-                self._follow_star(module, star, meant, chain)
-        if of_itself:
-            return
-        self.found.statements += [(module, one) for one in module.bound("__getattr__")]
-        if len(self.found.statements) == before and chain[0] not in GIVEN:
-            self.found.missing.append(f"{module.name}.{chain[0]}")
+    def _elsewhere(self, module: Module, name: str) -> None:
+        """Look for an attribute that a module doesn't bind."""
+        dynamic = module.bound("__getattr__")
+        self.found.statements += [(module, one) for one in dynamic]
+        if not dynamic and name not in GIVEN:
+            self.found.missing.append(f"{module.name}.{name}")
 
     def _follow_star(self, module: Module, star: Statement, meant: Import, chain: Chain) -> None:
         for source in self.modules.named.get(module.full_name(meant), ()):

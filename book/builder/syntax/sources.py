@@ -7,9 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from book.builder import references
-from book.builder.references import References, chain_of
-from book.builder.scopes import Definition, Function, Import, Scope, bound, imported_names, own
+from book.builder.syntax import references
+from book.builder.syntax.references import References, chain_of
+from book.builder.syntax.scopes import (
+    Definition,
+    Function,
+    Import,
+    Scope,
+    bound,
+    imported_names,
+    own,
+)
 
 DIGITS = 16  # of a digest
 HOOKS = ("__init_subclass__", "__set_name__")
@@ -38,8 +46,8 @@ class Statement:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 for name, meant in imported_names(node):
                     self.imports.setdefault(name, set()).add(meant)
-            elif name := bound(node):
-                self.names.add(name)
+            elif own_name := bound(node):
+                self.names.add(own_name)
         self.names.update(self.imports)
 
     def add_globals(self) -> None:
@@ -73,9 +81,10 @@ class Statement:
     @property
     def only_binds(self) -> bool:
         """Whether it binds names and, by its form, does nothing else."""
-        if isinstance(self.node, ast.Assign | ast.AnnAssign):
-            targets = getattr(self.node, "targets", None) or [self.node.target]  # type: ignore[union-attr]
-            parts = [part for target in targets for part in ast.walk(target)]
+        if isinstance(self.node, ast.AnnAssign):
+            return isinstance(self.node.target, ast.Name)
+        if isinstance(self.node, ast.Assign):
+            parts = [part for target in self.node.targets for part in ast.walk(target)]
             return not any(isinstance(part, ast.Attribute | ast.Subscript) for part in parts)
         is_type = type(self.node).__name__ == "TypeAlias"
         return isinstance(self.node, Definition) or self.is_import or is_type
@@ -135,12 +144,13 @@ class Source:
 
     def _dispatched(self, node: ast.stmt) -> str | None:
         """Return the function of this file that a definition is registered with, if any."""
-        for decorator in getattr(node, "decorator_list", []):
-            called = decorator.func if isinstance(decorator, ast.Call) else decorator
-            chain = chain_of(called) or ()
-            if chain[1:] == ("register",) and self._is_dispatched(chain[0]):
-                return chain[0]
-        return None
+        decorators = getattr(node, "decorator_list", [])
+        if len(decorators) != 1:
+            return None
+        called = decorators[0].func if isinstance(decorators[0], ast.Call) else decorators[0]
+        chain = chain_of(called) or ()
+        is_case = chain[1:] == ("register",) and self._is_dispatched(chain[0])
+        return chain[0] if is_case else None
 
     def _is_dispatched(self, name: str) -> bool:
         nodes = [one.node for one in self.bound.get(name, [])]
@@ -148,8 +158,8 @@ class Source:
         return ("singledispatch",) in chains or ("functools", "singledispatch") in chains
 
     def is_ordered(self, statement: Statement) -> bool:
-        """Whether its place matters: others bind the same name."""
-        return any(len(self.bound[name]) > 1 for name in statement.names)
+        """Whether its place matters: others bind the same name, or add cases to it."""
+        return bool(statement.extends) or any(len(self.bound[name]) > 1 for name in statement.names)
 
     def needed_later(self, statement: Statement) -> list[str]:
         """Return the names from further down that a statement may need when it is executed."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from book.builder.scopes import (
+from book.builder.syntax.scopes import (
     Comprehension,
     Definition,
     Function,
@@ -18,6 +18,7 @@ from book.builder.scopes import (
     arguments,
     defaults,
     imports,
+    own,
 )
 
 Chain: TypeAlias = tuple[str, ...]
@@ -200,6 +201,8 @@ class _Reader(ast.NodeVisitor):
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         self._visit_decorators(node)  # the names in a class hide none of the module in its methods
+        for inner in own(node.body):
+            self.found.imported.update((meant, ()) for meant in imports(inner))
         self._visit_all(
             [*node.bases, *node.keywords, *getattr(node, "type_params", []), *node.body]
         )

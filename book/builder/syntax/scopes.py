@@ -101,6 +101,6 @@ class Scope:
             elif isinstance(inner, ast.Import | ast.ImportFrom):
                 for name, meant in imported_names(inner):
                     scope.imports.setdefault(name, set()).add(meant)
-            elif name := bound(inner):
-                scope.names.add(name)
+            elif own_name := bound(inner):
+                scope.names.add(own_name)
         return scope
