@@ -268,7 +268,6 @@ def test_a_file_is_written_before_it_is_read_and_read_again_when_it_changed(tmp_
     assert (run.returncode, last_line(run)) == (0, "chapters: 2 executed, 0 reused, 0 failed")
     assert "reader: executing, because writer wrote table.csv" in run.stdout
     assert "it reads 1" in page(tmp_path, "reader")
-    assert last_line(build(tmp_path)) == "chapters: 0 executed, 2 reused, 0 failed"
 
     edit(tmp_path / "writer.ipynb", "'1'", "'2'")  # the reader is stale by that only afterwards
     run = build(tmp_path)
