@@ -50,7 +50,7 @@ def stamp(
         parameters=parameters,
         modules=_digests(modules, root, began),
         uses=used(source, modules, root),
-        data=_digests(sorted(read - set(seen.written)), root, began),
+        data=_digests(sorted(read - set(seen.written)), root, began, seen.opened),
         environment=seen.environment,
         runs={key: record_digest(key, runs) for key in keys},
         libraries=seen.libraries,
@@ -113,9 +113,13 @@ def _is_ignored(path: str, ignored: Sequence[str]) -> bool:
     return any(name == one or name.startswith(f"{one}.") for one in ignored)
 
 
-def _digests(paths: Sequence[str], root: Path, began: float) -> dict[str, str | None]:
+def _digests(
+    paths: Sequence[str], root: Path, began: float, opened: Mapping[str, float] | None = None
+) -> dict[str, str | None]:
+    """Return digests of files, none that fits of one that changed after it was first opened."""
+    first = opened or {}
     return {
-        path: CHANGED if _touched(root / path, began) else file_digest(root / path)
+        path: CHANGED if _touched(root / path, first.get(path, began)) else file_digest(root / path)
         for path in paths
     }
 
@@ -134,16 +138,19 @@ def code_digest(notebook: Any) -> str:
 
 
 def file_digest(path: Path) -> str | None:
-    """Return a digest of a file's content; None when it is gone."""
+    """Return a digest of a file's content, of a folder's names; None when it is gone."""
     try:
         facts = path.stat()
         return _content_digest(path, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 
 @functools.cache  # chapters share most of their modules
 def _content_digest(path: Path, *state: int) -> str:
+    if path.is_dir():
+        names = sorted(p.name for p in path.iterdir() if not p.name.startswith((".", "__")))
+        return digest("/".join(names).encode())
     return digest(path.read_bytes())
 
 

@@ -23,8 +23,9 @@ DIGITS = 16  # of a digest
 class Seen:
     """What an execution imported, read and wrote, by paths from the book's root, and the rest.
 
-    `environment` holds digests of the book's own variables that it read, `libraries` the versions
-    of the distributions that it imports.
+    What it read are files, and folders of which it asked for the files, each `opened` first so many
+    seconds after the epoch. `environment` holds digests of the book's own variables that it read,
+    `libraries` the versions of the distributions that it imports.
     """
 
     modules: tuple[str, ...] = ()
@@ -32,6 +33,7 @@ class Seen:
     written: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     libraries: dict[str, str] = field(default_factory=dict)
+    opened: dict[str, float] = field(default_factory=dict)
 
 
 def show_files(*paths: Path) -> None:
@@ -69,11 +71,16 @@ def seen(cells: Iterable[Any]) -> Seen:
     def paths(name: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys(path for part in parts for path in part.get(name, [])))
 
-    def table(name: str) -> dict[str, str]:
+    def table(name: str) -> dict[str, Any]:
         return {key: value for part in parts for key, value in part.get(name, {}).items()}
 
     return Seen(
-        paths("modules"), paths("read"), paths("written"), table("environment"), table("libraries")
+        paths("modules"),
+        paths("read"),
+        paths("written"),
+        table("environment"),
+        table("libraries"),
+        table("opened"),
     )
 
 

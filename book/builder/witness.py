@@ -1,8 +1,8 @@
-"""What a kernel sees of its own chapter: files opened, variables read, modules and libraries.
+"""What a kernel sees of its own chapter: files opened, folders listed, variables read, imports.
 
 It watches from before the first import to the last cell, by an audit hook, and costs a microsecond
 an opened file. What a chapter's own subprocesses open it does not see, nor what a library opens in
-C (HDF5, SQLite): `book.builder.trace.show_files` declares those.
+C (HDF5, SQLite), or a listing of the book's root: `book.builder.trace.show_files` declares those.
 """
 
 import fnmatch
@@ -11,7 +11,8 @@ import importlib.metadata
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,20 +43,24 @@ class Witness:
         self.variables = variables
         self.given = dict(os.environ)
         self.asked: set[str] = set()
-        self.read: set[str] = set()
-        self.written: set[str] = set()
+        self.listed: dict[str, float] = {}  # when it was done first, since the epoch
+        self.read: dict[str, float] = {}
+        self.written: dict[str, float] = {}
 
     def watch(self) -> None:
         """Begin; there is no end, as an audit hook cannot be taken away."""
         os.environ.__class__ = Environment
         os.environ.noted = self.asked  # type: ignore[attr-defined]
-        opened, renamed = self._opened, self._renamed
+        told: dict[str, Callable[..., None]] = {
+            "open": self._opened,
+            "os.listdir": self._listed,
+            "os.rename": self._renamed,
+            "os.scandir": self._listed,
+        }
 
         def hook(event: str, arguments: tuple[Any, ...]) -> None:
-            if event == "open":
-                opened(*arguments)
-            elif event == "os.rename":
-                renamed(*arguments)
+            if event in told:
+                told[event](*arguments)
 
         sys.addaudithook(hook)
 
@@ -65,48 +70,75 @@ class Witness:
             return
         access = flags & ACCESS
         if access != os.O_WRONLY and not flags & os.O_TRUNC and name not in self.written:
-            self.read.add(name)  # what it wrote itself it does not depend on
+            self.read.setdefault(name, time.time())  # not what it wrote itself
         if access != os.O_RDONLY:
-            self.written.add(name)
+            self.written[name] = 0.0
+
+    def _listed(self, path: Any) -> None:
+        name = _absolute(path or ".")
+        if name:
+            self.listed.setdefault(name, time.time())
 
     def _renamed(self, source: Any, target: Any, *_: int) -> None:
         old, new = _absolute(source), _absolute(target)
         if old and new:
-            self.written.discard(old)
-            self.written.add(new)
+            self.written.pop(old, None)
+            self.written[new] = 0.0
 
     def testimony(self, cells: Iterable[str]) -> dict[str, Any]:
         """Return what was seen, as `trace.Seen` has it, of a chapter with these cells."""
         modules = imported_files(self.root)
-        read = set(self._inside(self.read)) - set(modules)
         written = [name for name in self._inside(self.written) if (self.root / name).is_file()]
+        files = {
+            name: when for name, when in self._inside(self.read).items() if name not in modules
+        }
+        opened = files | self._folders([*modules, *written])
         own = {Path(name).parts[0].removesuffix(".py") for name in modules}
         sources = [*cells, *map(_source, (self.root / name for name in modules))]
         asked = [n for n in self.asked if any(fnmatch.fnmatch(n, p) for p in self.variables)]
         return {
             "modules": modules,
-            "read": sorted(read),
+            "read": sorted(opened),
+            "opened": opened,
             "written": sorted(written),
             "environment": {n: trace.value_digest(n, self.given) for n in sorted(asked)},
             "libraries": libraries(sources, own),
         }
 
-    def _inside(self, names: set[str]) -> Iterator[str]:
-        """Yield the book's own files among these, from its root."""
-        for name in list(names):
+    def _folders(self, own: Iterable[str]) -> dict[str, float]:
+        """Return the folders whose files the chapter asked for.
+
+        They are not those that Python searches for modules, nor those that the chapter wrote to:
+        the folders of its `own` files.
+        """
+        searched = {".", *(Path(name).parent.as_posix() for name in own)}
+        searched |= set(self._inside(dict.fromkeys(map(os.path.abspath, sys.path), 0.0)))
+        listed = self._inside(self.listed).items()
+        return {
+            name: when
+            for name, when in listed
+            if name not in searched and (self.root / name).is_dir()
+        }
+
+    def _inside(self, names: dict[str, float]) -> dict[str, float]:
+        """Return the book's own files among these, from its root."""
+        found = {}
+        for name, when in list(names.items()):
             path = Path(_real_folder(os.path.dirname(name)), os.path.basename(name))
             if path.is_relative_to(self.root) and not path.is_relative_to(HERE):
                 relative = path.relative_to(self.root)
                 if not _is_installed(relative):
-                    yield relative.as_posix()
+                    found[relative.as_posix()] = when
+        return found
 
 
 def _absolute(path: Any) -> str | None:
-    """Return an opened path; None for a descriptor, or what is no path."""
+    """Return an opened path; None for a descriptor, or what is no path, as `<string>` is none."""
     if isinstance(path, int):
         return None
     try:
-        return os.path.abspath(os.fsdecode(path))
+        name = os.fsdecode(path)
+        return None if name.startswith("<") else os.path.abspath(name)
     except (OSError, TypeError, ValueError):  # the working directory is gone, or nonsense
         return None
 
