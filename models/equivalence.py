@@ -12,9 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from models.files import read_json, write_atomically
+from models.files import read_model, write_atomically
 from models.fingerprint import code_fingerprint
 
 FOLDER = Path(__file__).parent / "equivalences"
@@ -76,14 +76,7 @@ def read(path: Path) -> Certificate:
             under its name.
         FileNotFoundError: There is none.
     """
-    try:
-        certificate = Certificate.model_validate(read_json(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "certificate"
-        raise CorruptCertificate(f"{path}: {place}: {first['msg']}") from None
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
-        raise CorruptCertificate(f"{path}: no strict JSON ({error})") from None
+    certificate = read_model(path, Certificate, CorruptCertificate)
     if path.name != _file_name(certificate):
         raise CorruptCertificate(f"{path}: holds the certificate {_file_name(certificate)}")
     return certificate
@@ -93,7 +86,7 @@ def write(certificate: Certificate, folder: Path = FOLDER) -> Path:
     """Write `<old>-<new>.json`, twelve digits of each, whole or not at all; return its path."""
     path = folder / _file_name(certificate)
     write_atomically(path, (certificate.model_dump_json(indent=1) + "\n").encode())
-    _chains.cache_clear()
+    _links.cache_clear()
     return path
 
 
@@ -115,12 +108,12 @@ def certificates(folder: Path = FOLDER) -> list[Certificate]:
     return found
 
 
-def chain(fingerprint: str, folder: Path = FOLDER) -> tuple[Certificate, ...]:
+def links(fingerprint: str, folder: Path = FOLDER) -> tuple[Certificate, ...]:
     """Return the certificates that link a fingerprint to today's, the nearest to today's first.
 
     Today's own, and one that is not shown equivalent, have none.
     """
-    return _chains(code_fingerprint(), folder).get(fingerprint, ())
+    return _links(code_fingerprint(), folder).get(fingerprint, ())
 
 
 def vouches(fingerprint: str, network: str, schedule: str, folder: Path = FOLDER) -> bool:
@@ -129,31 +122,31 @@ def vouches(fingerprint: str, network: str, schedule: str, folder: Path = FOLDER
     It is today's, or every certificate on the way to today's compared a run of that network and
     that schedule: one says nothing of what it has not seen.
     """
-    links = _chains(code_fingerprint(), folder).get(fingerprint)
-    return links is not None and all(
+    certified = _links(code_fingerprint(), folder).get(fingerprint)
+    return certified is not None and all(
         any((run.network, run.schedule) == (network, schedule) for run in link.runs)
-        for link in links
+        for link in certified
     )
 
 
 def current_fingerprints(folder: Path = FOLDER) -> frozenset[str]:
     """Return today's code fingerprint and all that certificates link to it."""
-    return frozenset(_chains(code_fingerprint(), folder))
+    return frozenset(_links(code_fingerprint(), folder))
 
 
 @cache
-def _chains(today: str, folder: Path) -> dict[str, tuple[Certificate, ...]]:
+def _links(today: str, folder: Path) -> dict[str, tuple[Certificate, ...]]:
     """Return the fewest certificates that link each fingerprint to `today`."""
-    known, chains = certificates(folder), {today: tuple[Certificate, ...]()}
+    known, found = certificates(folder), {today: tuple[Certificate, ...]()}
     waiting = [today]
     while waiting:
         reached = waiting.pop(0)
         for certificate in known:
             other = _other(certificate, reached)
-            if other and other not in chains:
-                chains[other] = (*chains[reached], certificate)
+            if other and other not in found:
+                found[other] = (*found[reached], certificate)
                 waiting.append(other)
-    return chains
+    return found
 
 
 def _other(certificate: Certificate, fingerprint: str) -> str | None:

@@ -6,7 +6,11 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -39,6 +43,23 @@ def read_json(path: Path) -> Any:
         FileNotFoundError: There is none.
     """
     return json.loads(path.read_bytes(), parse_constant=_refuse)
+
+
+def read_model(path: Path, model: type[Model], corrupt: type[Exception]) -> Model:
+    """Return what a file of strict JSON holds, as a model with checked fields.
+
+    Raises:
+        Exception: One of the type `corrupt`, for a torn file, no strict JSON or wrong fields.
+        FileNotFoundError: There is none.
+    """
+    try:
+        return model.model_validate(read_json(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or model.__name__.lower()
+        raise corrupt(f"{path}: {place}: {first['msg']}") from None
+    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
+        raise corrupt(f"{path}: no strict JSON ({error})") from None
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -12,9 +12,9 @@ import math
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from models.files import read_json, write_atomically
+from models.files import read_model, write_atomically
 from models.specs import RunSpec
 
 
@@ -206,14 +206,7 @@ def read(path: Path) -> Record:
         CorruptRecord: The file is torn, not strict JSON, incomplete, or not of that key.
         FileNotFoundError: There is none.
     """
-    try:
-        record = Record.model_validate(read_json(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "record"
-        raise CorruptRecord(f"{path}: {place}: {first['msg']}") from None
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
-        raise CorruptRecord(f"{path}: no strict JSON ({error})") from None
+    record = read_model(path, Record, CorruptRecord)
     if record.key != path.stem:
         raise CorruptRecord(f"{path}: holds the record {record.key}")
     return record

@@ -8,7 +8,7 @@ from pathlib import Path
 from book import settings
 from book.builder.runs import Origin, Runs
 from models import records
-from models.equivalence import FOLDER, chain
+from models.equivalence import FOLDER, links
 from models.fingerprint import code_fingerprint
 from models.records import CorruptRecord, Record
 
@@ -48,11 +48,11 @@ def shown_equivalent(used: Sequence[Record]) -> str:
     Nothing where today's own code trained all of them.
     """
     fingerprints = Counter(record.provenance.code_fingerprint for record in used)
-    chains = {fingerprint: links for fingerprint in fingerprints if (links := chain(fingerprint))}
-    if not chains:
+    certified = {one: found for one in fingerprints if (found := links(one))}
+    if not certified:
         return ""
-    linked = sum(fingerprints[fingerprint] for fingerprint in chains)
-    shown = min(len(link.runs) for links in chains.values() for link in links)
+    linked = sum(fingerprints[fingerprint] for fingerprint in certified)
+    shown = min(len(link.runs) for found in certified.values() for link in found)
     return (
         f"{linked} of {len(used)} runs were trained by an earlier form of the training code, "
         f"shown equal to today's to the bit in the first epoch of {shown} runs"

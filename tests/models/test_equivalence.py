@@ -13,8 +13,8 @@ from models.equivalence import (
     ComparedRun,
     CorruptCertificate,
     certificates,
-    chain,
     current_fingerprints,
+    links,
     read,
     vouches,
     write,
@@ -55,7 +55,7 @@ def test_every_committed_certificate_can_be_believed():
 def test_without_certificates_only_todays_code_is_current(tmp_path):
     assert current_fingerprints(tmp_path) == {TODAY}
     assert current_fingerprints(tmp_path / "absent") == {TODAY}
-    assert chain(TODAY, tmp_path) == ()
+    assert links(TODAY, tmp_path) == ()
 
 
 def test_certificates_link_in_either_direction_and_over_several_steps(tmp_path):
@@ -63,15 +63,15 @@ def test_certificates_link_in_either_direction_and_over_several_steps(tmp_path):
         write(certificate(old, new), tmp_path)
     write(certificate(D, "e" * 64), tmp_path)  # of two forms, neither of which is linked to today's
     assert current_fingerprints(tmp_path) == {TODAY, A, B, C}
-    assert [(link.old, link.new) for link in chain(A, tmp_path)] == [(B, TODAY), (A, B)]
-    assert chain(D, tmp_path) == ()
+    assert [(link.old, link.new) for link in links(A, tmp_path)] == [(B, TODAY), (A, B)]
+    assert links(D, tmp_path) == ()
 
 
 def test_a_circle_of_certificates_is_walked_once(tmp_path):
     for old, new in ((A, TODAY), (B, A), (TODAY, B)):
         write(certificate(old, new), tmp_path)
     assert current_fingerprints(tmp_path) == {TODAY, A, B}
-    assert len(chain(B, tmp_path)) == 1
+    assert len(links(B, tmp_path)) == 1
 
 
 def test_a_certificate_vouches_only_for_networks_and_schedules_that_it_compared(tmp_path):
