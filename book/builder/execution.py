@@ -59,12 +59,16 @@ def execute(chapter: Chapter, threads: int = 1) -> Outcome:
         return execute_in(kernels, chapter)
 
 
-def kernels_of(book: Book, threads: int) -> Kernels:
-    """Return kernels for a book's chapters, each of which may use so many threads."""
+def kernels_of(book: Book, threads: int, *, many: bool = False) -> Kernels:
+    """Return kernels for a book's chapters, each of which may use so many threads.
+
+    `many` of them share the libraries that `convbook_preload` names: a few load what they need.
+    """
     given = environment.of_kernel(threads)
     own = {name: value for name, value in given.items() if not name.startswith("JPY_")}
     options = book.options
-    return Kernels(Settings(book.root, own, options.preload.split(), options.environment.split()))
+    preload = options.preload.split() if many else []
+    return Kernels(Settings(book.root, own, preload, options.environment.split()))
 
 
 def execute_in(kernels: Kernels, chapter: Chapter) -> Outcome:

@@ -36,7 +36,8 @@ def execute_all(
     order, circles = sorted_by_files(chapters)
     for circle in circles:
         warn(f"chapters {' and '.join(circle)} read each other's files: in no order")
-    with kernels_of(chapters[0].book, threads=max(1, cores // workers)) as kernels:
+    threads, many = max(1, cores // workers), len(chapters) > workers
+    with kernels_of(chapters[0].book, threads, many=many) as kernels:
         pool = Pool(kernels, order, {chapter.docname: chapter for chapter in chapters})
         try:
             pool.run(workers, report)
@@ -65,7 +66,7 @@ class Pool:
         """Execute all, so many at a time."""
         while self.order.is_active():
             self.ready += self.order.get_ready()
-            self.ready.sort(key=lambda name: -(self.chapters[name].seconds() or 0.0))
+            self.ready.sort(key=self.length, reverse=True)
             while self.ready and len(self.running) < workers:
                 self.start(self.ready.pop(0))
             outcome = self.next_ended()
@@ -73,6 +74,12 @@ class Pool:
             self.order.done(outcome.docname)
             self.executed += outcome.error is None
             report(outcome)
+
+    def length(self, name: str) -> tuple[float, int]:
+        """Return how long a chapter took the last time, and how long it is, for those unknown."""
+        chapter = self.chapters[name]
+        source = chapter.source
+        return chapter.seconds() or 0.0, source.stat().st_size if source.is_file() else 0
 
     def start(self, name: str) -> None:
         """Execute a chapter in a thread of its own, which dies with this process."""

@@ -76,6 +76,10 @@ class Store:
         """Return the file in which `find` would find a run, changing nothing; None without one."""
         return next((path for path in self._record_files(key) if _is_record(path)), None)
 
+    def file(self, key: str) -> Path | None:
+        """Return the first file that claims to hold a run's record, unread; None without one."""
+        return next((path for path in self._record_files(key) if path.is_file()), None)
+
     def _record_files(self, key: str) -> list[Path]:
         """Return the files that may hold a run's record, the published one first."""
         published = [self.published / f"{key}.json"] if self.published else []
