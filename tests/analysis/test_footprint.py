@@ -7,6 +7,7 @@ import pytest
 import sympy
 import torch
 import torchvision
+from saved import saved_by_torch
 from torch import nn
 
 import analysis
@@ -19,25 +20,6 @@ from analysis.footprint import (
     inference_memory,
     training_memory,
 )
-
-
-def saved_by_torch(module: nn.Module, *shape: int) -> int:
-    """Bytes that a forward pass saves for the backward pass, parameters and buffers left out."""
-    held = (*module.parameters(), *module.buffers())
-    kept = {tensor.untyped_storage()._cdata for tensor in held}
-    found, alive = {}, []
-
-    def pack(tensor):
-        storage = tensor.untyped_storage()
-        alive.append(storage)
-        if storage._cdata not in kept:
-            found[storage._cdata] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        # the input has a gradient, too: an Inception module is the inside of a network
-        module.train()(torch.empty(shape, device="meta", requires_grad=True))
-    return sum(found.values())
 
 
 @pytest.mark.parametrize(
