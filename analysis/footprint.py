@@ -9,13 +9,14 @@ takes of a batch are left out.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Literal, TypeAlias
 
 from sympy import Expr, S, sympify
 
-from analysis.derivation import built_in, derive
+from analysis.derivation import INDEX, built_in, derive
 from analysis.errors import AnalysisError
-from analysis.layers import Branches, Flatten, Layer, NamedLayer
+from analysis.layers import Branches, Flatten, Layer, NamedLayer, Network
 from analysis.notation import ZERO, B, Calculation, Number, calculation, plain
 from analysis.rows import Derivation, Row
 
@@ -106,11 +107,26 @@ def training_memory(
     >>> training_memory(vgg19_torchvision(batch=2)).saved.value
     157016064
     """
-    network = built_in(derivation)
-    rows = derive(network, itemsize(precision)).rows
-    saved = calculation(_sum(row.saved for row in rows))
+    saved = _saved(built_in(derivation), itemsize(precision))
     total = derivation.total
     return weights_memory(total.parameters, total.buffers, saved, optimizer, precision)
+
+
+def _saved(network: Network, size: int) -> Calculation:
+    """Return what a batch leaves behind: numbers of `size` bytes, and positions of maxima.
+
+    The calculation is the batch times what one image leaves, where its size is known.
+    """
+    total, positions = (_sum(row.saved for row in derive(network, one).rows) for one in (size, 0))
+    parts = ((size, sympify(total) - positions), (INDEX, sympify(positions)))
+    kept = [(unit, plain(part / (unit * network.batch))) for unit, part in parts if part != 0]
+    if not all(isinstance(numbers, int) for _, numbers in kept):
+        return calculation(total)
+    image = " + ".join("{}·{}" for _ in kept)
+    if network.batch == 1:
+        return calculation(total, image, *chain.from_iterable(kept))
+    image = f"({image})" if len(kept) > 1 else image
+    return calculation(total, f"{{}}·{image}", network.batch, *chain.from_iterable(kept))
 
 
 def inference_memory(derivation: Derivation, *, precision: str = "fp32") -> Memory:

@@ -4,9 +4,11 @@
 
 import pytest
 import torch
+from saved import saved_by_torch
 from torch.utils.flop_counter import FlopCounterMode
 
 import analysis
+from analysis.footprint import training_memory
 from models.data.datasets import DATASETS
 from models.networks.build import build, count_parameters
 from models.specs import RunSpec
@@ -73,6 +75,18 @@ def test_the_trained_network_multiplies_as_often_as_derived(witnesses):
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network.eval()(torch.zeros(1, info.channels, info.side, info.side))
     assert counter.get_total_flops() == derived.total.flops
+
+
+@pytest.mark.parametrize(
+    ("network", "derived"),
+    [
+        ("lenet5", analysis.lenet5(batch=3)),
+        ("lenet-stride1", analysis.lenet_stride1(batch=3, normalization="none")),
+    ],
+)
+def test_the_trained_network_saves_for_backward_what_is_derived(network, derived):
+    trained = build(RunSpec(network=network, dataset="mnist5k")).to("meta")
+    assert training_memory(derived).saved.value == saved_by_torch(trained, 3, 1, 28, 28)
 
 
 def test_the_worked_solutions_parameters_are_those_that_keras_printed():

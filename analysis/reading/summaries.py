@@ -136,8 +136,10 @@ class Summary:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
+        """Write a table without colours, of the class that themes colour, by day and by night."""
+        table = self.table("html").replace("<table>", '<table class="dataframe">', 1)
         notes = "".join(f"<li>{escape(caveat)}</li>" for caveat in self.caveats)
-        return self.table("html") + (f"<ul>{notes}</ul>" if notes else "")
+        return table + (f"<ul>{notes}</ul>" if notes else "")
 
     def _repr_markdown_(self) -> str:
         """Write what a printed book shows, which knows no HTML."""

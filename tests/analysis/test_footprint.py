@@ -7,6 +7,7 @@ import pytest
 import sympy
 import torch
 import torchvision
+from saved import saved_by_torch
 from torch import nn
 
 import analysis
@@ -19,24 +20,6 @@ from analysis.footprint import (
     inference_memory,
     training_memory,
 )
-
-
-def saved_by_torch(module: nn.Module, *shape: int) -> int:
-    """Bytes that a forward pass saves for the backward pass, parameters and buffers left out."""
-    held = (*module.parameters(), *module.buffers())
-    kept = {tensor.untyped_storage()._cdata for tensor in held}
-    found, alive = {}, []
-
-    def pack(tensor):
-        storage = tensor.untyped_storage()
-        alive.append(storage)
-        if storage._cdata not in kept:
-            found[storage._cdata] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        module.train()(torch.empty(shape, device="meta"))
-    return sum(found.values())
 
 
 @pytest.mark.parametrize(
@@ -65,6 +48,15 @@ def test_vgg19_keeps_157_mb_at_batch_2_and_pool_indices_are_the_gap_to_its_outpu
     )
 
 
+def test_what_is_saved_is_shown_for_one_image_times_the_batch():
+    image = "4·16,566,272 + 8·1,530,368"
+    for batch, shown in ((1, image), (2, f"2·({image})"), (B, f"B·({image})")):
+        saved = training_memory(analysis.vgg19_torchvision(batch=batch)).saved
+        assert saved.text.partition(" = ")[0] == shown
+    assert training_memory(analysis.lenet5(batch=B)).saved.text == "B·4·8,868 = 35,472·B"
+    assert " = " not in training_memory(analysis.vgg19(**analysis.SYMBOLS)).saved.text
+
+
 def small() -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(3, 8, 3),
@@ -77,6 +69,87 @@ def small() -> nn.Module:
         nn.Flatten(),
         nn.Linear(36, 5),
     )
+
+
+class Side(nn.Module):
+    """Branches side by side, their maps stacked."""
+
+    def __init__(self, *branches: nn.Module) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(branches)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:  # (B, C, H, W)
+        return torch.cat([branch(x) for branch in self.branches], dim=1)
+
+
+def conv(channels: int, filters: int, kernel: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(channels, filters, kernel, padding=kernel // 2), nn.ReLU(inplace=True)
+    )
+
+
+def naive() -> nn.Module:
+    sizes = ((128, 1), (192, 3), (96, 5))
+    return Side(*(conv(256, *size) for size in sizes), nn.MaxPool2d(3, 1, 1))
+
+
+def reduced() -> nn.Module:
+    return Side(
+        conv(256, 128, 1),
+        nn.Sequential(conv(256, 64, 1), conv(64, 192, 3)),
+        nn.Sequential(conv(256, 64, 1), conv(64, 96, 5)),
+        nn.Sequential(nn.MaxPool2d(3, 1, 1), conv(256, 64, 1)),
+    )
+
+
+def paper_alexnet() -> nn.Module:
+    def maps(*sizes: int, pool: bool = False, **options: int) -> list[nn.Module]:
+        layers = [nn.Conv2d(*sizes, **options), nn.ReLU(inplace=True)]
+        return layers + [nn.MaxPool2d(3, 2)] * pool
+
+    return nn.Sequential(
+        *maps(3, 96, 11, 4, pool=True),
+        *maps(96, 256, 5, padding=2, groups=2, pool=True),
+        *maps(256, 384, 3, padding=1),
+        *maps(384, 384, 3, padding=1, groups=2),
+        *maps(384, 256, 3, padding=1, groups=2, pool=True),
+        nn.Flatten(),
+        *(nn.Linear(9216, 4096), nn.ReLU(inplace=True)),
+        *(nn.Linear(4096, 4096), nn.ReLU(inplace=True)),
+        nn.Linear(4096, 1000),
+    )
+
+
+def lenet(stride: int, *dense: nn.Module) -> nn.Module:
+    first = (nn.Conv2d(1, 6, 5, padding=2), nn.Tanh(), nn.AvgPool2d(2, stride))
+    second = (nn.Conv2d(6, 16, 5), nn.Tanh(), nn.AvgPool2d(2))
+    return nn.Sequential(*first, *second, *dense, nn.Tanh(), nn.Linear(84, 10))
+
+
+def lenet5() -> nn.Module:
+    return lenet(2, nn.Flatten(), nn.Linear(400, 120), nn.Tanh(), nn.Linear(120, 84))
+
+
+def lenet_stride1() -> nn.Module:
+    third = (nn.Conv2d(16, 120, 5), nn.Tanh(), nn.Flatten())
+    return lenet(1, *third, nn.Linear(5880, 84))
+
+
+@pytest.mark.parametrize(
+    ("derivation", "make", "shape"),
+    [
+        (analysis.alexnet(batch=3), paper_alexnet, (3, 227, 227)),
+        (analysis.inception_naive(batch=3), naive, (256, 32, 32)),
+        (analysis.inception_reduced(batch=3), reduced, (256, 32, 32)),
+        (analysis.lenet5(batch=3), lenet5, (1, 28, 28)),
+        (analysis.lenet_stride1(batch=3, normalization="none"), lenet_stride1, (1, 28, 28)),
+    ],
+    ids=lambda value: value.network.name if isinstance(value, analysis.Derivation) else "",
+)
+def test_the_books_networks_keep_byte_for_byte_what_torch_saves(derivation, make, shape):
+    with torch.device("meta"):
+        module = make()
+    assert training_memory(derivation).saved.value == saved_by_torch(module, 3, *shape)
 
 
 def test_norms_activations_and_average_pools_are_kept_as_torch_keeps_them():

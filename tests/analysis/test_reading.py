@@ -313,7 +313,7 @@ def test_vgg19_at_256_by_320_keeps_its_classifier():
 def test_a_summary_shows_itself():
     found = summary(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU()), (3, 8, 8))
     assert "6 × 6 × 8" in str(found)
-    assert found._repr_html_().startswith("<table>")
+    assert found._repr_html_().startswith('<table class="dataframe">')  # themes colour these
     assert found._repr_markdown_().startswith("| layer")
     assert summary("alexnet").total == analysis.alexnet().total
     assert summary(analysis.vgg19, (3, 64, 64)).total == analysis.vgg19(height=64, width=64).total
