@@ -1,7 +1,8 @@
-"""Executing a notebook's cells in a kernel, as papermill does, with live progress and a last cell.
+"""papermill, as chapters are executed with it: an engine of its own, live progress, a last cell.
 
-papermill puts the parameters in, nbclient talks to the kernel. papermill's own loop writes the
-notebook after every cell, and takes errors that a chapter allows for failures.
+papermill puts the parameters in and has the engine execute the notebook; the engine's client is
+nbclient's. `papermill.execute_notebook` would besides write the notebook after every cell, and take
+errors that a chapter allows for failures.
 """
 
 import asyncio
@@ -17,7 +18,8 @@ import nbformat
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
-from papermill.translators import PythonTranslator
+from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
+from papermill.parameterize import parameterize_notebook
 
 from book.builder import trace
 from book.builder.chapters import Chapter
@@ -25,7 +27,9 @@ from book.builder.kernels import Kernels
 from book.builder.notebooks import code_cells, tags
 from book.builder.trace import Seen
 
-INJECTED = "injected-parameters"  # the tag of papermill's cell, and its id
+NAME = "convbook"  # of the engine
+KERNEL, LANGUAGE = "python3", "python"
+INJECTED = "injected-parameters"  # the tag of papermill's cell
 TICK = 5.0  # seconds between two lines of what a cell prints
 QUIET = 30.0  # seconds after which a cell that prints nothing is told of
 SHOWN = 60  # letters of a cell
@@ -48,49 +52,78 @@ class EndedEarly(Exception):  # noqa: N818 - what happened, rather than that it 
     """A cell ended the execution, and was not the last."""
 
 
+@dataclass
+class Run:
+    """One execution that papermill hands to the engine, and what has come of it."""
+
+    docname: str
+    kernels: Kernels
+    quiet: float
+    error: str | None = None
+    seen: Seen | None = None
+
+
 def execute(source: Any, chapter: Chapter, kernels: Kernels, quiet: float = QUIET) -> Execution:
     """Execute the notebook `source` with the chapter's parameters, in a new kernel."""
-    return asyncio.run(_execute(prepared(source, chapter), chapter.docname, kernels, quiet))
+    run = Run(chapter.docname, kernels, quiet)
+    notebook = papermill_engines.execute_notebook_with_engine(
+        NAME, prepared(source, chapter), KERNEL, progress_bar=False, run=run
+    )
+    return Execution(notebook, run.error, run.seen or trace.seen(notebook.cells))
 
 
 def prepared(source: Any, chapter: Chapter) -> Any:
     """Return the notebook `source` with a cell of parameters, if there are any, and the last."""
     notebook = nbformat.from_dict(source)
-    for cell in code_cells(notebook):
-        cell.outputs, cell.execution_count = [], None
+    notebook.metadata.papermill = nbformat.NotebookNode()
+    for cell in notebook.cells:
+        cell.metadata.setdefault("tags", [])  # papermill expects them
     if chapter.parameters:
-        declared = (i for i, cell in enumerate(notebook.cells, 1) if "parameters" in tags(cell))
-        values = PythonTranslator.codify(chapter.parameters)
-        given = nbformat.v4.new_code_cell(values, id=INJECTED, metadata={"tags": [INJECTED]})
-        notebook.cells.insert(next(declared, 0), given)
+        notebook = parameterize_notebook(
+            notebook, dict(chapter.parameters), kernel_name=KERNEL, language=LANGUAGE
+        )
     notebook.cells.append(nbformat.v4.new_code_cell(f"%{trace.MAGIC}", id=trace.CELL))
     return notebook
 
 
-async def _execute(notebook: Any, docname: str, kernels: Kernels, quiet: float) -> Execution:
-    manager = kernels.manager()
-    progress = Progress(docname, quiet)
-    client = ChapterClient(notebook, manager, progress)
-    error, died, seen = None, False, None
+class ChapterEngine(Engine):
+    """papermill's way to execute a notebook elsewhere than in a kernel that it starts itself."""
+
+    @classmethod
+    def execute_managed_notebook(
+        cls, manager: NotebookExecutionManager, kernel_name: str, *, run: Run, **options: Any
+    ) -> None:
+        """Execute the manager's notebook in a new kernel of the run's."""
+        asyncio.run(_execute(manager, run))
+
+
+papermill_engines.register(NAME, ChapterEngine)
+
+
+async def _execute(manager: NotebookExecutionManager, run: Run) -> None:
+    """Execute a notebook; put what came of it into `run`."""
+    kernel = run.kernels.manager()
+    progress = Progress(run.docname, run.quiet)
+    client = ChapterClient(manager, kernel, progress)
+    died = False
     try:
-        await kernels.start(manager)
+        await run.kernels.start(kernel)
         ready: Any = await client.async_start_new_kernel_client()
-        notebook.metadata.language_info = ready.language
-        error, seen = await client.run()
+        manager.nb.metadata.language_info = ready.language
+        run.error, run.seen = await client.run()
     except DeadKernelError:
         died = True
     except (OSError, RuntimeError) as refused:
-        error = f"no kernel could be started: {refused}"
+        run.error = f"no kernel could be started: {refused}"
     finally:
-        status = await kernels.end(manager)
+        status = await run.kernels.end(kernel)
         if client.kc:
             client.kc.stop_channels()
     task = asyncio.current_task()
     if died and task and task.cancelling():  # by Ctrl-C, which nbclient takes for a death
         raise asyncio.CancelledError
     if died:
-        error = f"{_death(status)} {progress.place()}"
-    return Execution(notebook, error, seen or trace.seen(notebook.cells))
+        run.error = f"{_death(status)} {progress.place()}"
 
 
 def _death(status: int | None) -> str:
@@ -151,9 +184,12 @@ class Progress:
 class ChapterClient(NotebookClient):
     """nbclient's, which passes on what a running cell prints, and stops where a cell says so."""
 
-    def __init__(self, notebook: Any, manager: AsyncKernelManager, progress: Progress) -> None:
-        super().__init__(notebook, km=manager, timeout=None, log=SILENT)
+    def __init__(
+        self, manager: NotebookExecutionManager, kernel: AsyncKernelManager, progress: Progress
+    ) -> None:
+        super().__init__(manager.nb, km=kernel, timeout=None, log=SILENT)
         self.on_cell_executed = _refuse_exit
+        self.manager = manager
         self.progress = progress
 
     async def run(self) -> tuple[str | None, Seen | None]:
@@ -172,12 +208,19 @@ class ChapterClient(NotebookClient):
         return None, None
 
     async def _run_cells(self) -> None:
-        code = [cell for cell in code_cells(self.nb) if cell.id != INJECTED]
-        total = len(code) - 1  # without the last one
+        own = [cell.id for cell in code_cells(self.nb) if INJECTED not in tags(cell)]
+        total = len(own) - 1  # without the last one
         for index, cell in enumerate(self.nb.cells):
-            if cell in code:
-                self.progress.enter(min(code.index(cell) + 1, total), total, cell.source)
-            await self.async_execute_cell(cell, index)
+            if cell.id in own:
+                self.progress.enter(min(own.index(cell.id) + 1, total), total, cell.source)
+            self.manager.cell_start(cell, index)
+            try:
+                await self.async_execute_cell(cell, index)
+            except CellExecutionError:
+                self.manager.cell_exception(cell, index)
+                raise
+            finally:
+                self.manager.cell_complete(cell, cell_index=index)
 
     def _early(self) -> str:
         return f"ended before its last cell: {self.progress.place()}"

@@ -327,7 +327,11 @@ def building(folder):
 def sleeping_book(folder, count):
     names = [f"sleeps{i}" for i in range(count)]
     write_book(folder, ["first", *names])
-    write_chapter(folder / "first.ipynb", "'it is quick'")
+    long = (
+        "'it is quick'"
+        + "  # and long: of chapters that were never timed, long ones come first" * 9
+    )
+    write_chapter(folder / "first.ipynb", long)
     for name in names:
         write_chapter(folder / f"{name}.ipynb", SLEEPS.format(name))
 
