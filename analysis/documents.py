@@ -60,8 +60,19 @@ def document(
     convention: Mapping[str, Any] | None = None,
     notes: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """Return a derivation as plain dictionaries, lists, integers and text."""
-    content: dict[str, Any] = {
+    """Return a derivation as plain dictionaries, lists, numbers and text."""
+    made = content(derivation, show_calculation)
+    made["notes"] = [*notes]
+    if convention is not None:
+        made["convention"] = dict(convention)
+    if memory is not None:
+        made["memory"] = _memory(memory)
+    return typed(made)
+
+
+def content(derivation: Derivation, show_calculation: bool = False) -> dict[str, Any]:
+    """Return the document of a derivation alone, its numbers and closed forms as they are."""
+    made: dict[str, Any] = {
         "schema": "convbook-analysis",
         "version": VERSION,
         "network": derivation.network.name,
@@ -70,15 +81,10 @@ def document(
         "input": [*derivation.rows[0].output],
         "rows": [_row(row, show_calculation) for row in derivation.rows],
         "total": {key: getattr(derivation.total, key) for key in COUNTS},
-        "notes": [*notes],
     }
     if derivation.at_least:
-        content["total_is"] = "at least"
-    if convention is not None:
-        content["convention"] = dict(convention)
-    if memory is not None:
-        content["memory"] = _memory(memory)
-    return typed(content)
+        made["total_is"] = "at least"
+    return made
 
 
 def _row(row: Row, show_calculation: bool) -> dict[str, Any]:

@@ -108,7 +108,9 @@ def _add_sizes(made: argparse.ArgumentParser) -> None:
 
 def _add_shown(made: argparse.ArgumentParser) -> None:
     add = made.add_argument
-    add("--format", choices=[*get_args(Format), "json"], default="github", help="default: github")
+    formats = [*get_args(Format), "json", "javascript"]
+    add("--format", choices=formats, default="github", help="default: github; javascript: a "
+        "function of B, H, W and C that gives what json does")  # fmt: skip
     add("--schema", nargs=0, action=_Schema, help="print the schema of --format json, and stop")
     add("--show-calculation", action="store_true", help="show how each number comes about")
     add("--depth", metavar="N", help="fold submodules: one row for all that share N names")

@@ -54,6 +54,8 @@ def _problems(flags: Namespace) -> Iterable[str]:
         yield f"--diff takes two networks and compares them; leave out {flags.network}"
     if not flags.diff and flags.network is None:
         yield "which NETWORK? Name one, vgg19 for example (see python -m analysis --help)"
+    if flags.format == "javascript" and not (flags.closed_form or flags.diff):
+        yield "--format javascript writes closed forms; add --closed-form"
     yield from _without_memory(flags)
     yield from _out_of_place(flags)
     yield from _twice(flags)
@@ -68,13 +70,15 @@ def _without_memory(flags: Namespace) -> Iterable[str]:
 
 def _out_of_place(flags: Namespace) -> Iterable[str]:
     """Yield flags that have no place in what is printed."""
+    if flags.diff and flags.format == "javascript":
+        yield "--diff has no closed form; take another format than javascript"
     asked = [name for name in _PRINTED if getattr(flags, name) not in (None, False)]
     for name in asked:
         flag = f"--{name.replace('_', '-')}"
         if flags.diff:
             yield f"--diff compares rows and totals; leave out {flag}"
-        if flags.format == "csv" and name != "depth":
-            yield f"--format csv has no place for {flag}; take another format, json for one"
+        if flags.format in ("csv", "javascript") and name != "depth":
+            yield f"--format {flags.format} has no place for {flag}; take another, json for one"
 
 
 def _twice(flags: Namespace) -> Iterable[str]:
