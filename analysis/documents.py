@@ -178,7 +178,14 @@ _ROW = _object(
     },
     optional=["calculation"],
 )
-_CONVENTION = _object({"name": _TEXT, "counts": _TEXT, "unit": _TEXT, "total": _NUMBER})
+_AT_LEAST = {
+    "enum": ["at least"],
+    "description": "said where an operator without a rule is not counted",
+}
+_CONVENTION = _object(
+    {"name": _TEXT, "counts": _TEXT, "unit": _TEXT, "total": _NUMBER, "total_is": _AT_LEAST},
+    optional=["total_is"],
+)
 _MEMORY = _object(
     {
         "mode": {"enum": ["training", "inference"]},
@@ -200,10 +207,7 @@ _DERIVATION = _object(
         "input": _list(_NUMBER, AXES["output"]),
         "rows": _list(_ROW),
         "total": _object(_COUNTED),
-        "total_is": {
-            "enum": ["at least"],
-            "description": "said where an operator without a rule is not counted",
-        },
+        "total_is": _AT_LEAST,
         "notes": _list(_TEXT),
         "convention": _CONVENTION,
         "memory": _MEMORY,

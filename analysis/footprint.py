@@ -7,8 +7,8 @@ output instead of its input, which is the same number of bytes. The mean and dev
 takes of a batch are left out.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from sympy import Expr, S, sympify
@@ -31,7 +31,11 @@ BYTES: dict[str, int] = {"fp32": 4, "bf16": 2}
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes of a training step, or of evaluation (`alive`), by what they are for."""
+    """Bytes of a training step, or of evaluation (`alive`), by what they are for.
+
+    `layers`: what each layer of those that save adds to what is saved for backward. `holds`: whether
+    a closed form holds at sizes by symbol, asked of the module that it was read from.
+    """
 
     weights: Calculation
     gradients: Calculation
@@ -39,6 +43,8 @@ class Memory:
     buffers: Calculation
     saved: Calculation
     alive: bool = False
+    layers: tuple[tuple[str, Calculation], ...] = ()
+    holds: Callable[[Mapping[str, int]], bool] | None = field(default=None, compare=False)
 
     @property
     def parts(self) -> dict[str, Calculation]:
@@ -110,7 +116,8 @@ def training_memory(
     rows = derive(network, itemsize(precision)).rows
     saved = calculation(_sum(row.saved for row in rows))
     total = derivation.total
-    return weights_memory(total.parameters, total.buffers, saved, optimizer, precision)
+    kept = weights_memory(total.parameters, total.buffers, saved, optimizer, precision)
+    return replace(kept, layers=tuple((r.layer, r.saved_shown) for r in rows if r.saved != 0))
 
 
 def inference_memory(derivation: Derivation, *, precision: str = "fp32") -> Memory:

@@ -102,12 +102,14 @@ def _convention(flags: Any, source: Source) -> dict[str, Any] | None:
         return None
     one = counting(flags.convention)
     total = source.count(one.name)
-    return {"name": one.name, "counts": one.counts, "unit": one.unit, "total": total}
+    bound = {"total_is": "at least"} if one.by_operator and source.derivation.at_least else {}
+    return {"name": one.name, "counts": one.counts, "unit": one.unit, "total": total} | bound
 
 
 def _convention_told(counted: dict[str, Any], form: Format) -> str:
     total = number(counted["total"], "github")
-    return f"{counted['name']}: {total} {counted['unit']}. It counts {counted['counts']}."
+    bound = "at least " if "total_is" in counted else ""
+    return f"{counted['name']}: {bound}{total} {counted['unit']}. It counts {counted['counts']}."
 
 
 def _line(text: str, form: Format) -> str:

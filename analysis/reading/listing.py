@@ -112,11 +112,11 @@ def _row(name: str, step: Step, mine: list[Held], own: list[Held], write: Write)
         buffers_shown=_summed([one.numbers for one in own]),
         macs_shown=_macs(step, write),
         sides_shown=_sides(step, write),
-        status=_status(view),
+        status=_status(view, write),
         ungated_shown=ungated,
         saved_shown=saved_bytes(step.saved, write),
         traffic_shown=_traffic(step, mine, write),
-        note=_note(step),
+        note=_note(step, write),
     )
 
 
@@ -228,8 +228,9 @@ def _step(pixels: int | Fraction, write: Write) -> Number:
     return Rational(pixels.numerator, pixels.denominator)
 
 
-def _status(view: View) -> Status:
-    statuses = [sight.status for sight in view.sights]
+def _status(view: View, write: Write) -> Status:
+    known = view.at_best("not shift-invariant") if _elsewhere(view, write) else view
+    statuses = [sight.status for sight in known.sights]
     return max(statuses, key=STATUSES.index, default="exact")
 
 
@@ -256,9 +257,16 @@ def _count(shape: Shape, write: Write) -> Number:
     return total
 
 
-def _note(step: Step) -> str:
+def _elsewhere(view: View, write: Write) -> bool:
+    """Return whether a closed form is asked of a field that is known at this run's size alone."""
+    return write is symbolic and any(sight.here for sight in view.sights)
+
+
+def _note(step: Step, write: Write) -> str:
     if step.kind == "unknown":
         return f"{step.operator} {UNRULED}: its MACs are not counted, its shape is this run's"
+    if _elsewhere(step.outputs[0].view, write):
+        return "its receptive field is that of the size read: an adaptive pool's cells follow it"
     return ""
 
 

@@ -44,7 +44,7 @@ def training_memory(
     shape = reading.resized(batch=batch, height=height, width=width)
     sizes = symbols(shape, reading.tokens)
     if shape[0] == 1 or not trained.holds(sizes):
-        trained = _told(trained.again(shape))
+        trained = trained.again(shape).checked_saves()
     return _memory(
         reading, optimizer, precision, calculation(saved_formula(trained.steps, size).at(sizes))
     )
@@ -66,13 +66,14 @@ def training_formula(
             f"{trained.check.told}; take training_memory, which runs it at the size you ask for"
         )
     form = saved_formula(trained.steps, size).form
-    return _memory(reading, optimizer, precision, calculation(plain(form)))
+    kept = _memory(reading, optimizer, precision, calculation(plain(form)))
+    return replace(kept, holds=lambda sizes: trained.holds(trained.sizes | dict(sizes)))
 
 
 def _checked(reading: Reading, precision: str) -> int:
     """Return the bytes of a number, if that is all it takes to know what training saves."""
     size = itemsize(precision)
-    _told(reading.training)
+    reading.training.checked_saves()
     tensors = (*reading.module.parameters(), *reading.module.buffers())
     others = {t.dtype for t in tensors if t.is_floating_point() or t.is_complex()} - {torch.float32}
     if others:
@@ -81,16 +82,6 @@ def _checked(reading: Reading, precision: str) -> int:
             "counted for a module in torch.float32, and precision says what it will be trained in"
         )
     return size
-
-
-def _told(trained: Reading) -> Reading:
-    """Return a reading in training of which all saved bytes are known."""
-    if trained.trace.unsaved:
-        raise AnalysisError(
-            f"the bytes that {', '.join(trained.trace.unsaved)} saves for the backward pass are "
-            f"not known, so that the training memory of {trained.name} is not either"
-        )
-    return trained
 
 
 def _memory(reading: Reading, optimizer: str, precision: str, saved: Calculation) -> Memory:
@@ -125,9 +116,15 @@ def largest_batch(
     The formula is a + b·B bytes, so the batch is ⌊(budget − a)/b⌋; 0 where not one image fits.
 
     Raises:
-        AnalysisError: If the formula still has another symbol than B.
+        AnalysisError: If the formula still has another symbol than B, or doesn't hold at the size.
     """
     sizes = {symbol: size for symbol, size in ((H, height), (W, width)) if size is not None}
+    if memory.holds and not memory.holds({str(symbol): size for symbol, size in sizes.items()}):
+        written = ", ".join(f"{symbol} = {size}" for symbol, size in sizes.items())
+        raise AnalysisError(
+            f"the formula does not hold at {written or 'the size read'}: read the module at that "
+            "size, and take its formula"
+        )
     total = sympify(memory.total.value).subs(sizes)
     if total.free_symbols != {B}:
         wanting = ", ".join(sorted(map(str, total.free_symbols - {B}))) or "no B"

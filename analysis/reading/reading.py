@@ -208,11 +208,29 @@ class Reading:
         """The totals, compiled: `reading.totals(B, H, W)` in microseconds.
 
         Where the formulas may not hold (`holds`), the module runs again.
+
+        Raises:
+            AnalysisError: For a reading in training of which not all saved bytes are known.
         """
+        self.checked_saves()
         written = [one.shape for one in self._written]
         numbers = add(multiply(shape) for shape in written)
         evaluate = compiled([self.macs_formula, numbers, saved_formula(self.steps)])
         return lambda B=1, H=1, W=1: Totals(*asked(self, "totals", evaluate, (B, H, W)))
+
+    def checked_saves(self) -> Reading:
+        """Return it, if all that its operators save for the backward pass is known.
+
+        Raises:
+            AnalysisError: If it is not; it names the operators.
+        """
+        unsure = dict.fromkeys((*self.trace.unsaved, *(self.unknown if self.in_training else ())))
+        if unsure:
+            raise AnalysisError(
+                f"the bytes that {', '.join(unsure)} saves for the backward pass are not known, so "
+                f"that the training memory of {self.name} is not either"
+            )
+        return self
 
     @property
     def _written(self) -> list[Marks]:
