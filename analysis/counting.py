@@ -13,7 +13,6 @@ from analysis.errors import AnalysisError
 from analysis.notation import Number, plain
 from analysis.rows import Derivation, Row
 
-
 BY_MODULES = ("torchinfo", "thop", "keras")
 """Conventions that look at modules alone: an operator without a rule takes nothing from them."""
 

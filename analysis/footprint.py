@@ -33,8 +33,8 @@ BYTES: dict[str, int] = {"fp32": 4, "bf16": 2}
 class Memory:
     """Bytes of a training step, or of evaluation (`alive`), by what they are for.
 
-    `layers`: what each layer of those that save adds to what is saved for backward. `holds`: whether
-    a closed form holds at sizes by symbol, asked of the module that it was read from.
+    `layers`: what each layer adds to what is saved for backward, if it adds any. `holds`: whether a
+    closed form holds at sizes by symbol, asked of the module that it was read from.
     """
 
     weights: Calculation
@@ -70,22 +70,17 @@ def weights_memory(
     saved: Calculation,
     optimizer: str,
     precision: str,
-    *,
-    learned: Number | None = None,
 ) -> Memory:
     """Return the memory of a training step from its counts and the bytes that are saved.
-
-    Only the parameters that are `learned` have a gradient and a state: all, unless told.
 
     Raises:
         AnalysisError: For an optimizer or a precision that is not known.
     """
-    size, states = itemsize(precision), _states(optimizer)
-    learned = parameters if learned is None else learned
+    size, states = itemsize(precision), states_of(optimizer)
     return Memory(
         weights=calculation(_times(size, parameters), "{}·{}", size, parameters),
-        gradients=calculation(_times(size, learned), "{}·{}", size, learned),
-        state=calculation(_times(states * size, learned), "{}·{}·{}", states, size, learned),
+        gradients=calculation(_times(size, parameters), "{}·{}", size, parameters),
+        state=calculation(_times(states * size, parameters), "{}·{}·{}", states, size, parameters),
         buffers=calculation(_times(size, buffers), "{}·{}", size, buffers),
         saved=saved,
     )
@@ -147,7 +142,12 @@ def itemsize(precision: str) -> int:
     return _known("precision", precision, BYTES)
 
 
-def _states(optimizer: str) -> int:
+def states_of(optimizer: str) -> int:
+    """Return the numbers that an optimizer keeps per parameter.
+
+    Raises:
+        AnalysisError: For an optimizer that is not known.
+    """
     return _known("optimizer", optimizer, STATES)
 
 

@@ -13,6 +13,9 @@ from analysis.footprint import BYTES, STATES
 from analysis.networks import NETWORKS
 from analysis.tables import Format
 
+DTYPES = ("float32", "float64", "float16", "bfloat16", "int64", "int32")
+"""torch's names of types that an input may have."""
+
 DESCRIPTION = """\
 Derive a network, layer by layer: output, activations, weights, biases, moving
 statistics (buffers), MACs and receptive field, exactly.
@@ -41,6 +44,7 @@ examples:
   python -m analysis lenet5 --closed-form
   python -m analysis torchvision:resnet50 --depth 1 --convention fvcore
   python -m analysis my_net.py:make --input 32x32x3
+  python -m analysis my_net.py:encoder --input 128 --dtype int64
   python -m analysis --diff vgg16 vgg19"""
 
 
@@ -88,6 +92,11 @@ def _add_sizes(made: argparse.ArgumentParser) -> None:
         metavar="HxWxC",
         help="height, width, channels (default: the published ones); for a module also "
         "LENGTHxCHANNELS or FEATURES",
+    )
+    add(
+        "--dtype",
+        choices=DTYPES,
+        help="of a module's input (default: its own numbers'); int64 reads --input TOKENS as ids",
     )
     add("--batch", metavar="B", help="images in a batch (default: 1)")
     add(

@@ -121,11 +121,13 @@ def source(name: str, flags: Namespace) -> Source:
             "name of a built-in network"
         )
     batch = None if flags.batch is None else written.count("batch", flags.batch, 1)
-    return Module(rest, factory, shape, batch, flags.closed_form)
+    return Module(rest, factory, shape, batch, flags.closed_form, flags.dtype)
 
 
 def _built_in(name: str, flags: Namespace) -> BuiltIn:
     find(name)
+    if flags.dtype is not None:
+        raise AnalysisError(f"--dtype belongs to modules that are read; {name} is built in")
     pairs = [*flags.parameter, *([] if flags.batch is None else [("batch", flags.batch)])]
     given: dict[str, Any] = written.settings(name, pairs)
     if flags.input is not None:

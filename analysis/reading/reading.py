@@ -290,7 +290,8 @@ def read(
             told from (C, L) by which of the two the module lets change.
         batch: images in a batch.
         name: what to call it; the module's class otherwise.
-        dtype: of the input; float32 unless given (int64 for token ids).
+        dtype: of the input; that of all the module's own floating numbers unless given, float32
+            where they differ (int64 for token ids).
 
     Raises:
         AnalysisError: For a shape that is none, or one that the module refuses.
@@ -298,10 +299,15 @@ def read(
     sizes = _checked((batch, *shape))
     on = on_meta(module)
     one_input(on)
-    dtype = dtype or torch.float32
+    dtype = dtype or _own_dtype(on)
     tokens = are_tokens(on, sizes, dtype)
     trace = run(on, sizes, dtype=dtype, tokens=tokens)
     return Reading(name or type(on).__name__, on, sizes, trace, dtype, tokens=tokens)
+
+
+def _own_dtype(module: nn.Module) -> torch.dtype:
+    found = {one.dtype for one in module.parameters() if one.is_floating_point()}
+    return found.pop() if len(found) == 1 else torch.float32
 
 
 def _checked(shape: tuple[Any, ...]) -> tuple[int, ...]:

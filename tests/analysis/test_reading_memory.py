@@ -6,6 +6,7 @@ import torchvision
 from torch import nn
 from torch.nn import functional
 
+import analysis
 from analysis import AnalysisError, B, H, W
 from analysis.reading import (
     inference_memory,
@@ -246,10 +247,34 @@ class Doubled(nn.Module):
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
-def test_modules_of_other_numbers_are_refused(dtype):
-    reading = read(nn.Linear(6, 6).to(dtype), (6,), dtype=dtype)
-    with pytest.raises(AnalysisError, match=f"holds numbers of {dtype}"):
-        training_memory(reading)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_module_in_another_type_keeps_its_own_bytes(dtype, precision):
+    module = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 64, 2)
+    ).to(dtype)
+    reading = read(module, (3, 10, 10), batch=2)
+    assert reading.dtype == dtype
+    memory = training_memory(reading, precision=precision)
+    held = sum(one.nbytes for one in module.parameters())
+    assert memory.weights.value == memory.gradients.value == memory.state.value / 2 == held
+    assert memory.buffers.value == sum(one.nbytes for one in module.buffers() if one.dim())
+    wider = 4 * 2 * 2 if (dtype, precision) == (torch.bfloat16, "fp32") else 0
+    # a GPU keeps a batch norm's statistics of bfloat16 in single precision, a CPU as they come
+    assert memory.saved.value - wider == really_saved(module, torch.randn(2, 3, 10, 10).to(dtype))
+    alive = inference_memory(reading, precision=precision).saved.value
+    assert alive == dtype.itemsize * 2 * (3 * 100 + 4 * 64)  # the convolution's two sides
+
+
+def test_a_module_of_two_types_shows_both_in_its_calculation():
+    module = nn.Sequential(nn.Linear(6, 6).double(), Singled(), nn.Linear(6, 2))
+    memory = training_memory(read(module, (6,), dtype=torch.float64), precision="bf16")
+    assert memory.weights.text == "8·42 + 2·14 = 364"
+    assert memory.state.text == "2·8·42 + 2·2·14 = 728"
+
+
+class Singled(nn.Module):
+    def forward(self, x):
+        return x.float()
 
 
 def test_numbers_that_a_module_doubles_itself_count_as_doubles():
@@ -356,3 +381,26 @@ class Residual(nn.Module):
 
     def forward(self, x):
         return x + self.two(functional.relu(self.one(x)))
+
+
+def test_a_formula_that_holds_at_one_size_gives_no_batch_at_another():
+    formula = training_formula(read(lambda: model("vit_b_32"), (3, 224, 224)))
+    assert largest_batch(formula, 4, height=224, width=224) > 0
+    with pytest.raises(AnalysisError, match="does not hold at H = 256, W = 320: read the module"):
+        largest_batch(formula, 4, height=256, width=320)
+
+
+def test_the_layers_add_up_to_what_is_saved():
+    reading = read(lambda: model("resnet18"), (3, 64, 64), batch=2)
+    memory = training_memory(reading)
+    assert sum(part.value for _, part in memory.layers) == memory.saved.value
+    layers = dict(training_formula(reading).layers)
+    assert layers["conv1"].value == 4 * 3 * B * H * W
+    built_in = analysis.footprint.training_memory(analysis.vgg19_torchvision(batch=2))
+    assert sum(part.value for _, part in built_in.layers) == built_in.saved.value
+
+
+def test_totals_in_training_are_refused_where_what_is_saved_is_not_known():
+    trained = read(nn.LSTM(5, 8), (7, 5)).training
+    with pytest.raises(AnalysisError, match=r"the bytes that lstm saves .* are not known"):
+        trained.totals(2, 7)
