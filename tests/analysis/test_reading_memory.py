@@ -213,11 +213,8 @@ class Custom(nn.Module):
 
 UNKNOWN = {
     "lstm": nn.LSTM(16, 8),
-    "gru": nn.GRU(16, 8),
-    "rnn_tanh": nn.RNN(16, 8),
-    "scaled_dot_product_attention": Flat(),
-    "attention with a mask of truths": Attending(attn_mask=torch.bool),
-    "attention with grouped queries": Attending(enable_gqa=True),
+    "gru": nn.GRU(16, 8, bidirectional=True, batch_first=True),
+    "rnn_tanh": nn.RNN(16, 8, bidirectional=True, batch_first=True),
     "torch.autograd.Function": Custom(),
 }
 
@@ -225,20 +222,93 @@ UNKNOWN = {
 @pytest.mark.parametrize(("name", "module"), UNKNOWN.items(), ids=UNKNOWN)
 def test_operators_whose_saved_bytes_are_not_known_are_refused_by_name(name, module):
     reading = read(module, (7, 16))
-    name = "scaled_dot_product_attention" if "attention" in name else name
     for memory in (training_memory, training_formula):
         with pytest.raises(AnalysisError, match=f"the bytes that {name} saves .* are not known"):
             memory(reading)
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"attn_mask": torch.float32}, {"is_causal": True}], ids=str
-)
-def test_attention_that_is_known_saves_what_torch_saves(options):
+ATTENTIONS = {
+    "plain": {},
+    "a mask of numbers": {"attn_mask": torch.float32},
+    "a mask of truths": {"attn_mask": torch.bool},
+    "causal": {"is_causal": True},
+    "grouped queries": {"enable_gqa": True},
+    "grouped queries and a mask": {"enable_gqa": True, "attn_mask": torch.bool},
+    "dropout": {"dropout_p": 0.1},
+}
+
+
+@pytest.mark.parametrize("options", ATTENTIONS.values(), ids=ATTENTIONS)
+def test_attention_saves_what_torch_saves(options):
     reading = read(Attending(**options), (7, 16))
+    assert reading.total.macs == 7 * 16 * 16 + 2 * 7 * 7 * 16
     for batch in (1, 2, 3, 5):
         said = training_memory(reading, batch=batch).saved.value
         assert said == really_saved(Attending(**options), torch.randn(batch, 7, 16))
+
+
+class Wide(nn.Module):
+    """Attention whose values are wider than its keys, under a learned bias if asked."""
+
+    def __init__(self, biased=False, width=6):
+        super().__init__()
+        self.linear, self.width = nn.Linear(16, 4 * (4 + width)), width
+        self.bias = nn.Parameter(torch.zeros(1, 4, 1, 1)) if biased else None
+
+    def forward(self, x):
+        keys, values = (
+            self.linear(x).unflatten(2, (4, -1)).transpose(1, 2).split((4, self.width), 3)
+        )
+        mask = None if self.bias is None else self.bias.expand(1, 4, x.shape[1], x.shape[1])
+        return functional.scaled_dot_product_attention(keys, keys, values, attn_mask=mask)
+
+
+MODULES = [nn.Sequential(nn.Linear(16, 16), Flat()), Wide(), Wide(biased=True, width=4)]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_attention_of_other_shapes_saves_what_torch_saves(module):
+    reading = read(module, (7, 16))
+    for batch in (1, 2, 3):
+        said = training_memory(reading, batch=batch).saved.value
+        assert said == really_saved(module, torch.randn(batch, 7, 16))
+
+
+RECURRENCES = {
+    "GRU": nn.GRU(16, 8, batch_first=True),
+    "three layers with dropout": nn.GRU(16, 8, 3, dropout=0.2),
+    "both directions": nn.GRU(16, 8, 2, bidirectional=True),
+    "a plain one": nn.RNN(16, 8, 2, nonlinearity="relu", batch_first=True),
+    "a plain one in both directions": nn.RNN(16, 8, bidirectional=True, bias=False),
+}
+
+
+@pytest.mark.parametrize("module", RECURRENCES.values(), ids=RECURRENCES)
+def test_a_recurrence_saves_what_torch_saves(module):
+    reading = read(module, (7, 16))
+    for batch in (1, 2, 3):
+        said = training_memory(reading, batch=batch).saved.value
+        assert said == really_saved(module, torch.randn(batch, 7, 16))
+
+
+class Unrolled(nn.Module):
+    def __init__(self, cell):
+        super().__init__()
+        self.cell = cell
+
+    def forward(self, x):
+        state = None
+        for step in range(7):
+            state = self.cell(x[:, step], state)
+        return state[0] if isinstance(state, tuple) else state
+
+
+@pytest.mark.parametrize("cell", [nn.LSTMCell(16, 8), nn.GRUCell(16, 8), nn.RNNCell(16, 8)])
+def test_a_cell_saves_its_gates_whole(cell):
+    reading = read(Unrolled(cell), (7, 16))
+    real = really_saved(Unrolled(cell), torch.randn(3, 7, 16))
+    assert training_memory(reading, batch=3).saved.value == real
+    assert training_formula(reading).saved.value.subs({B: 3, H: 7}) == real
 
 
 class Doubled(nn.Module):
