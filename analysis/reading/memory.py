@@ -20,9 +20,11 @@ from sympy import floor, sympify
 from analysis.errors import AnalysisError
 from analysis.footprint import Memory, itemsize, states_of
 from analysis.notation import ZERO, B, Calculation, H, W, calculation, plain
-from analysis.reading.listing import names, numeric, saved_bytes, symbolic
-from analysis.reading.reading import Reading, saved_formula
+from analysis.reading.listing import numeric, saved_bytes, symbolic
+from analysis.reading.reading import Reading
 from analysis.reading.sizes import symbols
+from analysis.reading.steps import names
+from analysis.reading.sums import saved_formula
 from analysis.reading.terms import Term, term
 
 GIB = 2**30

@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torchvision
+from saved_bytes import really_saved
 from torch import nn
 from torch.nn import functional
 
@@ -35,23 +36,6 @@ MODELS = {
     "swin_v2_t": 64,
 }
 SLOW = {"vit_b_32": 224, "vit_b_16": 224, "maxvit_t": 224, "googlenet": 96}
-
-
-def really_saved(module, x):
-    """Bytes of the storages that the operators of a real run save; parameters and buffers apart."""
-    kept = {t.untyped_storage().data_ptr() for t in (*module.parameters(), *module.buffers())}
-    storages = {}
-
-    def pack(tensor):
-        storage = tensor.untyped_storage()
-        storages[storage.data_ptr()] = storage
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        output = module(x)
-    saved = sum(one.nbytes() for address, one in storages.items() if address not in kept)
-    del output
-    return saved
 
 
 def model(name):
