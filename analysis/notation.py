@@ -107,6 +107,8 @@ def whole(name: str, value: Dimension, at_least: int = 1) -> Expr:
         size = value if isinstance(value, Expr) else Integer(index(value))
     except TypeError:
         raise AnalysisError(f"{expected}, not {value!r}") from None
+    if isinstance(size, Integer) and int(size) >= at_least:
+        return size  # sympy's assumptions say the same, slowly
     if size.is_integer is False or (size - at_least).is_negative:
         raise AnalysisError(f"{expected}, not {size}")
     return size
