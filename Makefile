@@ -28,10 +28,11 @@ live: $(VENV)/installed ## train every chapter from nothing, small and now: _bui
 	CONVBOOK_PROFILE=live CONVBOOK_RUNS="$(CURDIR)/$(LIVE)/published" CONVBOOK_CACHE="$(CURDIR)/$(LIVE)/cache" \
 		jupyter-book build . --path-output $(LIVE)
 
-bench: $(VENV)/installed ## our speed against Keras' and a tutorial's, and of our builds: an hour
+bench: $(VENV)/installed ## our speed against Keras' and a tutorial's, of our builds and counts: an hour
 	$(RUN) pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
 	$(RUN) book.benchmark
 	$(RUN) book.benchmark.builds --cache
+	$(RUN) book.benchmark.counting
 
 counts: $(VENV)/installed ## what other tools count of networks: book/architectures/tool_counts.json
 	$(RUN) pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'

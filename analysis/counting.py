@@ -13,6 +13,9 @@ from analysis.errors import AnalysisError
 from analysis.notation import Number, plain
 from analysis.rows import Derivation, Row
 
+BY_MODULES = ("torchinfo", "thop", "keras")
+"""Conventions that look at modules alone: an operator without a rule takes nothing from them."""
+
 
 @dataclass(frozen=True)
 class Counting:
@@ -21,6 +24,11 @@ class Counting:
     name: str
     counts: str
     unit: str
+
+    @property
+    def by_operator(self) -> bool:
+        """Whether its total is a lower bound where an operator has no rule."""
+        return self.name not in BY_MODULES
 
 
 _COUNTINGS = (

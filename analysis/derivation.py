@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import singledispatch
 from typing import Any, TypeAlias
 
-from sympy import Add, sympify
+from sympy import S, sympify
 
 from analysis import operators
 from analysis.errors import AnalysisError
@@ -213,7 +213,7 @@ def _(layer: Branches, signal: Signal) -> Passed:
     height, width = (
         union(layer.name, (after.fields[axis] for after in signals)) for axis in (0, 1)
     )
-    channels = Add(*(after.shape[-1] for after in signals))
+    channels = sum((after.shape[-1] for after in signals), S.Zero)
     status = worst(after.status for after in signals)
     shape = (*sides.pop(), channels)
     after = replace(signal, shape=shape, fields=(height, width), status=status, pooled=None)
@@ -260,7 +260,8 @@ def _traffic(row: Row, source: Signal) -> Calculation:
     """Return the numbers read (input, parameters, buffers) and written (output)."""
     held = [row.weights_shown.result, row.biases_shown.result, row.buffers_shown.result]
     moved = [source.numbers, *(part for part in held if part != 0), row.activations_shown.result]
-    return calculation(Add(*map(sympify, moved)), " + ".join("{}" for _ in moved), *moved)
+    # one by one: numbers never meet Add, whose first use imports sympy's tensors
+    return calculation(sum(map(sympify, moved), S.Zero), " + ".join("{}" for _ in moved), *moved)
 
 
 def _check_names(network: str, rows: Iterable[Row]) -> None:

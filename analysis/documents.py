@@ -2,7 +2,8 @@
 
 A document's `numbers` says which type every count in it has: `integer`, or `text` where the
 document holds closed forms, fractions, or integers past 2^53, which not every reader of JSON keeps.
-So a field has one type throughout a document.
+So a field has one type throughout a document. An intensity alone is a fraction: a number that isn't
+whole where the others are integers, and text where they are.
 """
 
 import json
@@ -29,6 +30,14 @@ COUNTS = {
     "flops": "2 x macs",
 }
 """What a row and the total count."""
+
+MOVED = {
+    "traffic": "numbers read (inputs and parameters) and written (the output); 0 in a row that was "
+    "folded, and in the input's",
+}
+"""What a row counts besides."""
+
+INTENSITY = "flops / (4 x traffic): FLOPs for each byte moved, in single precision; 0 without them"
 
 AXES = {
     "output": "(height, width, channels) or (units,), without the batch",
@@ -60,8 +69,19 @@ def document(
     convention: Mapping[str, Any] | None = None,
     notes: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """Return a derivation as plain dictionaries, lists, integers and text."""
-    content: dict[str, Any] = {
+    """Return a derivation as plain dictionaries, lists, numbers and text."""
+    made = content(derivation, show_calculation)
+    made["notes"] = [*notes]
+    if convention is not None:
+        made["convention"] = dict(convention)
+    if memory is not None:
+        made["memory"] = _memory(memory)
+    return typed(made)
+
+
+def content(derivation: Derivation, show_calculation: bool = False) -> dict[str, Any]:
+    """Return the document of a derivation alone, its numbers and closed forms as they are."""
+    made: dict[str, Any] = {
         "schema": "convbook-analysis",
         "version": VERSION,
         "network": derivation.network.name,
@@ -70,15 +90,10 @@ def document(
         "input": [*derivation.rows[0].output],
         "rows": [_row(row, show_calculation) for row in derivation.rows],
         "total": {key: getattr(derivation.total, key) for key in COUNTS},
-        "notes": [*notes],
     }
     if derivation.at_least:
-        content["total_is"] = "at least"
-    if convention is not None:
-        content["convention"] = dict(convention)
-    if memory is not None:
-        content["memory"] = _memory(memory)
-    return typed(content)
+        made["total_is"] = "at least"
+    return made
 
 
 def _row(row: Row, show_calculation: bool) -> dict[str, Any]:
@@ -86,7 +101,8 @@ def _row(row: Row, show_calculation: bool) -> dict[str, Any]:
         "layer": row.layer,
         "kind": row.kind,
         "output": [*row.output],
-        **{key: getattr(row, key) for key in COUNTS},
+        **{key: getattr(row, key) for key in (*COUNTS, *MOVED)},
+        "intensity": row.intensity(),
         "receptive_field": [axis.value for axis in row.receptive_field_shown],
         "ungated": [axis.value for axis in row.ungated_shown or row.receptive_field_shown],
         "start": [axis.value for axis in row.start_shown],
@@ -113,9 +129,11 @@ def _calculations(row: Row) -> dict[str, list[str]]:
 
 def _memory(memory: Memory) -> dict[str, Any]:
     parts = {name.replace(" ", "_"): part.value for name, part in memory.parts.items()}
-    return {"mode": "inference" if memory.alive else "training", "bytes": parts} | {
-        "total": memory.total.value
-    }
+    mode = "inference" if memory.alive else "training"
+    written: dict[str, Any] = {"mode": mode, "bytes": parts, "total": memory.total.value}
+    if not memory.alive:
+        written["layers"] = [{"layer": one, "saved": part.value} for one, part in memory.layers]
+    return written
 
 
 def typed(content: dict[str, Any]) -> dict[str, Any]:
@@ -125,14 +143,20 @@ def typed(content: dict[str, Any]) -> dict[str, Any]:
     {'numbers': 'text', 'batch': '1152921504606846976'}
     """
     if all(isinstance(one, int) and abs(one) <= SAFE for one in _numbers(content)):
-        return content
+        return _divided(content)
     text: dict[str, Any] = _mapped({**content, "numbers": "text"}, str)
     return text | ({"version": content["version"]} if "version" in content else {})
 
 
+def _divided(content: dict[str, Any]) -> dict[str, Any]:
+    """Write fractions, which are intensities, as numbers that aren't whole."""
+    rows = [{**row, "intensity": float(row["intensity"])} for row in content.get("rows", ())]
+    return content | ({"rows": rows} if rows else {})
+
+
 def _numbers(value: Any) -> Iterable[Number]:
     if isinstance(value, Mapping):
-        value = value.values()
+        value = [one for key, one in value.items() if key != "intensity"]
     elif not isinstance(value, list):
         yield from () if isinstance(value, str) else (value,)
         return
@@ -166,19 +190,34 @@ _ROW = _object(
         "kind": {"enum": [*get_args(Kind)]},
         **{key: _list(_NUMBER, words) for key, words in AXES.items()},
         **_COUNTED,
+        **{key: {**_NUMBER, "description": words} for key, words in MOVED.items()},
+        "intensity": {"type": ["number", "string"], "description": INTENSITY},
         "status": {"enum": [*get_args(Status)], "description": "of the receptive field"},
         "note": {**_TEXT, "description": "what to know before trusting the row, or empty"},
         "calculation": {"type": "object", "additionalProperties": _list(_TEXT)},
     },
     optional=["calculation"],
 )
-_CONVENTION = _object({"name": _TEXT, "counts": _TEXT, "unit": _TEXT, "total": _NUMBER})
+_AT_LEAST = {
+    "enum": ["at least"],
+    "description": "said where an operator without a rule is not counted",
+}
+_CONVENTION = _object(
+    {"name": _TEXT, "counts": _TEXT, "unit": _TEXT, "total": _NUMBER, "total_is": _AT_LEAST},
+    optional=["total_is"],
+)
 _MEMORY = _object(
     {
         "mode": {"enum": ["training", "inference"]},
         "bytes": {"type": "object", "additionalProperties": _NUMBER},
         "total": _NUMBER,
-    }
+        "layers": _list(
+            _object({"layer": _TEXT, "saved": _NUMBER}),
+            "in training: the bytes that a layer adds to what is saved for the backward pass, of "
+            "those that add any; those of a module are named as they run in training",
+        ),
+    },
+    optional=["layers"],
 )
 _TYPE = {
     "enum": ["integer", "text"],
@@ -194,10 +233,7 @@ _DERIVATION = _object(
         "input": _list(_NUMBER, AXES["output"]),
         "rows": _list(_ROW),
         "total": _object(_COUNTED),
-        "total_is": {
-            "enum": ["at least"],
-            "description": "said where an operator without a rule is not counted",
-        },
+        "total_is": _AT_LEAST,
         "notes": _list(_TEXT),
         "convention": _CONVENTION,
         "memory": _MEMORY,

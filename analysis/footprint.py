@@ -7,8 +7,8 @@ output instead of its input, which is the same number of bytes. The mean and dev
 takes of a batch are left out.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Literal, TypeAlias
 
@@ -32,7 +32,11 @@ BYTES: dict[str, int] = {"fp32": 4, "bf16": 2}
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes of a training step, or of evaluation (`alive`), by what they are for."""
+    """Bytes of a training step, or of evaluation (`alive`), by what they are for.
+
+    `layers`: what each layer adds to what is saved for backward, if it adds any. `holds`: whether a
+    closed form holds at sizes by symbol, asked of the module that it was read from.
+    """
 
     weights: Calculation
     gradients: Calculation
@@ -40,6 +44,8 @@ class Memory:
     buffers: Calculation
     saved: Calculation
     alive: bool = False
+    layers: tuple[tuple[str, Calculation], ...] = ()
+    holds: Callable[[Mapping[str, int]], bool] | None = field(default=None, compare=False)
 
     @property
     def parts(self) -> dict[str, Calculation]:
@@ -65,22 +71,17 @@ def weights_memory(
     saved: Calculation,
     optimizer: str,
     precision: str,
-    *,
-    learned: Number | None = None,
 ) -> Memory:
     """Return the memory of a training step from its counts and the bytes that are saved.
-
-    Only the parameters that are `learned` have a gradient and a state: all, unless told.
 
     Raises:
         AnalysisError: For an optimizer or a precision that is not known.
     """
-    size, states = itemsize(precision), _states(optimizer)
-    learned = parameters if learned is None else learned
+    size, states = itemsize(precision), states_of(optimizer)
     return Memory(
         weights=calculation(_times(size, parameters), "{}·{}", size, parameters),
-        gradients=calculation(_times(size, learned), "{}·{}", size, learned),
-        state=calculation(_times(states * size, learned), "{}·{}·{}", states, size, learned),
+        gradients=calculation(_times(size, parameters), "{}·{}", size, parameters),
+        state=calculation(_times(states * size, parameters), "{}·{}·{}", states, size, parameters),
         buffers=calculation(_times(size, buffers), "{}·{}", size, buffers),
         saved=saved,
     )
@@ -107,9 +108,11 @@ def training_memory(
     >>> training_memory(vgg19_torchvision(batch=2)).saved.value
     157016064
     """
-    saved = _saved(built_in(derivation), itemsize(precision))
+    network, size = built_in(derivation), itemsize(precision)
+    saved, rows = _saved(network, size), derive(network, size).rows
     total = derivation.total
-    return weights_memory(total.parameters, total.buffers, saved, optimizer, precision)
+    kept = weights_memory(total.parameters, total.buffers, saved, optimizer, precision)
+    return replace(kept, layers=tuple((r.layer, r.saved_shown) for r in rows if r.saved != 0))
 
 
 def _saved(network: Network, size: int) -> Calculation:
@@ -156,7 +159,12 @@ def itemsize(precision: str) -> int:
     return _known("precision", precision, BYTES)
 
 
-def _states(optimizer: str) -> int:
+def states_of(optimizer: str) -> int:
+    """Return the numbers that an optimizer keeps per parameter.
+
+    Raises:
+        AnalysisError: For an optimizer that is not known.
+    """
     return _known("optimizer", optimizer, STATES)
 
 

@@ -64,6 +64,8 @@ def text(value: Number) -> str:
     >>> text(34848), text(64 * B * H**2)
     ('34,848', '64·B·H²')
     """
+    if type(value) is int:
+        return f"{value:,}"
     written = _TextPrinter().doprint(sympify(value))
     written = re.sub(r"\*\*(\d+)", lambda power: power[1].translate(_SUPERSCRIPTS), written)
     return written.replace("**", "^").replace("*", "·").replace(" - ", " − ")
@@ -75,6 +77,8 @@ def latex(value: Number) -> str:
     >>> latex(34848), latex(64 * B * H**2)
     ('34{,}848', '64 B H^{2}')
     """
+    if type(value) is int:
+        return f"{value:,}".replace(",", "{,}")
     return str(_LatexPrinter().doprint(sympify(value)))
 
 
@@ -103,6 +107,8 @@ def whole(name: str, value: Dimension, at_least: int = 1) -> Expr:
         size = value if isinstance(value, Expr) else Integer(index(value))
     except TypeError:
         raise AnalysisError(f"{expected}, not {value!r}") from None
+    if isinstance(size, Integer) and int(size) >= at_least:
+        return size  # sympy's assumptions say the same, slowly
     if size.is_integer is False or (size - at_least).is_negative:
         raise AnalysisError(f"{expected}, not {size}")
     return size
@@ -184,8 +190,8 @@ def product(*factors: Factor) -> Calculation:
         for factor in factors
     ]
     operands = list(_flat(factors))
-    known = all(type(operand) is int for operand in operands)
-    value = prod(operands) if known else Mul(*map(sympify, operands))
+    known = all(isinstance(operand, int | Integer) for operand in operands)
+    value = prod(map(int, operands)) if known else Mul(*map(sympify, operands))
     return calculation(value, "·".join(groups), *operands)
 
 

@@ -12,6 +12,7 @@ from analysis.documents import as_json, as_text
 from analysis.errors import AnalysisError
 from analysis.folding import fold
 from analysis.footprint import Memory
+from analysis.javascript import javascript_function
 from analysis.notation import Number
 from analysis.rows import Derivation
 from analysis.tables import Format, Sheet, calculated, number, table, word
@@ -56,10 +57,12 @@ def _written(asked: Request, source: Source, derivation: Derivation, width: int 
     show, notes = flags.show_calculation, [*source.notes, *filter(None, [meant(flags)])]
     if flags.format == "json":
         return as_json(derivation, show, memory=memory, convention=counted, notes=notes)
-    if flags.format == "csv":
+    if flags.format in ("csv", "javascript"):
         for note in notes:
             print(f"analysis: {note}", file=sys.stderr)
-        return table(derivation, "csv")
+        return (
+            table(derivation, "csv") if flags.format == "csv" else javascript_function(derivation)
+        )
     parts = [table(derivation, flags.format, show, width)]
     if memory is not None:
         parts.append(_memory_table(memory, flags.format, width))
@@ -99,12 +102,14 @@ def _convention(flags: Any, source: Source) -> dict[str, Any] | None:
         return None
     one = counting(flags.convention)
     total = source.count(one.name)
-    return {"name": one.name, "counts": one.counts, "unit": one.unit, "total": total}
+    bound = {"total_is": "at least"} if one.by_operator and source.derivation.at_least else {}
+    return {"name": one.name, "counts": one.counts, "unit": one.unit, "total": total} | bound
 
 
 def _convention_told(counted: dict[str, Any], form: Format) -> str:
     total = number(counted["total"], "github")
-    return f"{counted['name']}: {total} {counted['unit']}. It counts {counted['counts']}."
+    bound = "at least " if "total_is" in counted else ""
+    return f"{counted['name']}: {bound}{total} {counted['unit']}. It counts {counted['counts']}."
 
 
 def _line(text: str, form: Format) -> str:

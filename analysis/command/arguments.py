@@ -13,6 +13,9 @@ from analysis.footprint import BYTES, STATES
 from analysis.networks import NETWORKS
 from analysis.tables import Format
 
+DTYPES = ("float32", "float64", "float16", "bfloat16", "int64", "int32")
+"""torch's names of types that an input may have."""
+
 DESCRIPTION = """\
 Derive a network, layer by layer: output, activations, weights, biases, moving
 statistics (buffers), MACs and receptive field, exactly.
@@ -41,6 +44,7 @@ examples:
   python -m analysis lenet5 --closed-form
   python -m analysis torchvision:resnet50 --depth 1 --convention fvcore
   python -m analysis my_net.py:make --input 32x32x3
+  python -m analysis my_net.py:encoder --input 128 --dtype int64
   python -m analysis --diff vgg16 vgg19"""
 
 
@@ -89,6 +93,11 @@ def _add_sizes(made: argparse.ArgumentParser) -> None:
         help="height, width, channels (default: the published ones); for a module also "
         "LENGTHxCHANNELS or FEATURES",
     )
+    add(
+        "--dtype",
+        choices=DTYPES,
+        help="of a module's input (default: its own numbers'); int64 reads --input TOKENS as ids",
+    )
     add("--batch", metavar="B", help="images in a batch (default: 1)")
     add(
         "-p",
@@ -108,7 +117,9 @@ def _add_sizes(made: argparse.ArgumentParser) -> None:
 
 def _add_shown(made: argparse.ArgumentParser) -> None:
     add = made.add_argument
-    add("--format", choices=[*get_args(Format), "json"], default="github", help="default: github")
+    formats = [*get_args(Format), "json", "javascript"]
+    add("--format", choices=formats, default="github", help="default: github; javascript: a "
+        "function of B, H, W and C that gives what json does")  # fmt: skip
     add("--schema", nargs=0, action=_Schema, help="print the schema of --format json, and stop")
     add("--show-calculation", action="store_true", help="show how each number comes about")
     add("--depth", metavar="N", help="fold submodules: one row for all that share N names")

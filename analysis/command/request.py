@@ -54,6 +54,8 @@ def _problems(flags: Namespace) -> Iterable[str]:
         yield f"--diff takes two networks and compares them; leave out {flags.network}"
     if not flags.diff and flags.network is None:
         yield "which NETWORK? Name one, vgg19 for example (see python -m analysis --help)"
+    if flags.format == "javascript" and not (flags.closed_form or flags.diff):
+        yield "--format javascript writes closed forms; add --closed-form"
     yield from _without_memory(flags)
     yield from _out_of_place(flags)
     yield from _twice(flags)
@@ -68,13 +70,15 @@ def _without_memory(flags: Namespace) -> Iterable[str]:
 
 def _out_of_place(flags: Namespace) -> Iterable[str]:
     """Yield flags that have no place in what is printed."""
+    if flags.diff and flags.format == "javascript":
+        yield "--diff has no closed form; take another format than javascript"
     asked = [name for name in _PRINTED if getattr(flags, name) not in (None, False)]
     for name in asked:
         flag = f"--{name.replace('_', '-')}"
         if flags.diff:
             yield f"--diff compares rows and totals; leave out {flag}"
-        if flags.format == "csv" and name != "depth":
-            yield f"--format csv has no place for {flag}; take another format, json for one"
+        if flags.format in ("csv", "javascript") and name != "depth":
+            yield f"--format {flags.format} has no place for {flag}; take another, json for one"
 
 
 def _twice(flags: Namespace) -> Iterable[str]:
@@ -117,11 +121,13 @@ def source(name: str, flags: Namespace) -> Source:
             "name of a built-in network"
         )
     batch = None if flags.batch is None else written.count("batch", flags.batch, 1)
-    return Module(rest, factory, shape, batch, flags.closed_form)
+    return Module(rest, factory, shape, batch, flags.closed_form, flags.dtype)
 
 
 def _built_in(name: str, flags: Namespace) -> BuiltIn:
     find(name)
+    if flags.dtype is not None:
+        raise AnalysisError(f"--dtype belongs to modules that are read; {name} is built in")
     pairs = [*flags.parameter, *([] if flags.batch is None else [("batch", flags.batch)])]
     given: dict[str, Any] = written.settings(name, pairs)
     if flags.input is not None:

@@ -90,6 +90,7 @@ class Module:
     shape: tuple[int, ...]
     batch: int | None = None
     closed_form: bool = False
+    dtype: str | None = None
 
     @cached_property
     def summary(self) -> "Summary":
@@ -105,9 +106,12 @@ class Module:
                 raise refusal from None
 
     def _summary(self, shape: tuple[int, ...]) -> "Summary":
+        import torch
+
         from analysis.reading import summary
 
-        return summary(self.factory, shape, batch=self.batch or 1, name=self.name)
+        dtype = getattr(torch, self.dtype) if self.dtype else None
+        return summary(self.factory, shape, batch=self.batch or 1, name=self.name, dtype=dtype)
 
     @property
     def reading(self) -> "Reading":
@@ -156,7 +160,8 @@ class Module:
             return memory.inference_memory(self.reading, precision=precision)
         make = memory.training_formula if self.closed_form else memory.training_memory
         kept = make(self.reading, optimizer=optimizer, precision=precision)
-        return replace(kept, saved=_calculation_at(kept.saved, self.batch))
+        layers = tuple((name, _calculation_at(part, self.batch)) for name, part in kept.layers)
+        return replace(kept, saved=_calculation_at(kept.saved, self.batch), layers=layers)
 
 
 def _at_batch(derivation: Derivation, batch: int | None) -> Derivation:

@@ -16,9 +16,10 @@ from torch.nn import functional
 from analysis.counting import COUNTINGS, Counting, counting
 from analysis.reading.calls import words
 from analysis.reading.hooks import PTFLOPS, THOP, torchinfo_count
-from analysis.reading.reading import Reading, count
+from analysis.reading.reading import Reading
 from analysis.reading.sizes import Shape
 from analysis.reading.steps import ModuleCall, Step
+from analysis.reading.sums import count
 from analysis.reading.terms import Term, add, multiply, term
 
 

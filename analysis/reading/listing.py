@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
@@ -17,7 +16,7 @@ from analysis.operators import side_calculation
 from analysis.reading.marks import Marks, Sight, View
 from analysis.reading.saved import Saved
 from analysis.reading.sizes import Shape
-from analysis.reading.steps import Step
+from analysis.reading.steps import Step, names
 from analysis.reading.terms import Term, term
 from analysis.rows import STATUSES, UNRULED, Kind, Row, Shown, Status
 
@@ -54,26 +53,17 @@ def symbolic(size: Any) -> Number:
     return plain(term(size).form) if type(size) is not int else size
 
 
-def names(steps: Iterable[Step]) -> list[str]:
-    """Return a name for every step: the module's, with the operator's where it has several."""
-    steps = list(steps)
-    alone = Counter((step.layer, step.call) for step in steps)
-    written: list[str] = []
-    seen: Counter[str] = Counter()
-    for step in steps:
-        single = step.leaf and alone[step.layer, step.call] == 1 and step.layer
-        name = step.layer if single else ".".join(filter(None, (step.layer, step.operator)))
-        seen[name] += 1
-        written.append(name if seen[name] == 1 else f"{name}:{seen[name]}")
-    return written
-
-
 def rows(
-    steps: list[Step], entry: Marks, held: dict[str, Held], buffers: dict[str, Held], write: Write
+    steps: list[Step],
+    entries: Sequence[Marks],
+    held: dict[str, Held],
+    buffers: dict[str, Held],
+    write: Write,
 ) -> tuple[Row, ...]:
-    """Return the input's row, one per step, and one per module with parameters that none read."""
+    """Return rows of the inputs, the steps, and modules with parameters that none of them read."""
     left, kept = dict(held), dict(buffers)
-    listed = [_input_row(entry, write)]
+    inputs = enumerate(entries, start=1)
+    listed = [_input_row(f"input:{i}" if i > 1 else "input", entry, write) for i, entry in inputs]
     for name, step in zip(names(steps), steps, strict=True):
         mine = [left.pop(one) for one in dict.fromkeys(step.parameters) if one in left]
         own = [kept.pop(one) for one in dict.fromkeys(step.buffers) if one in kept]
@@ -81,9 +71,9 @@ def rows(
     return (*listed, *_unused(left, kept))
 
 
-def _input_row(entry: Marks, write: Write) -> Row:
+def _input_row(name: str, entry: Marks, write: Write) -> Row:
     return Row(
-        layer="input",
+        layer=name,
         kind="input",
         output=output_of(entry, write),
         activations_shown=_numbers(entry, write),
@@ -112,11 +102,11 @@ def _row(name: str, step: Step, mine: list[Held], own: list[Held], write: Write)
         buffers_shown=_summed([one.numbers for one in own]),
         macs_shown=_macs(step, write),
         sides_shown=_sides(step, write),
-        status=_status(view),
+        status=_status(view, write),
         ungated_shown=ungated,
         saved_shown=saved_bytes(step.saved, write),
         traffic_shown=_traffic(step, mine, write),
-        note=_note(step),
+        note=_note(step, write),
     )
 
 
@@ -228,8 +218,9 @@ def _step(pixels: int | Fraction, write: Write) -> Number:
     return Rational(pixels.numerator, pixels.denominator)
 
 
-def _status(view: View) -> Status:
-    statuses = [sight.status for sight in view.sights]
+def _status(view: View, write: Write) -> Status:
+    known = view.at_best("not shift-invariant") if _elsewhere(view, write) else view
+    statuses = [sight.status for sight in known.sights]
     return max(statuses, key=STATUSES.index, default="exact")
 
 
@@ -256,9 +247,16 @@ def _count(shape: Shape, write: Write) -> Number:
     return total
 
 
-def _note(step: Step) -> str:
+def _elsewhere(view: View, write: Write) -> bool:
+    """Return whether a closed form is asked of a field that is known at this run's size alone."""
+    return write is symbolic and any(sight.here for sight in view.sights)
+
+
+def _note(step: Step, write: Write) -> str:
     if step.kind == "unknown":
         return f"{step.operator} {UNRULED}: its MACs are not counted, its shape is this run's"
+    if _elsewhere(step.outputs[0].view, write):
+        return "its receptive field is that of the size read: an adaptive pool's cells follow it"
     return ""
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from analysis.reading.marks import Marks
@@ -15,11 +16,14 @@ from analysis.reading.sizes import Shape, times
 
 @dataclass
 class Life:
-    """A storage: what it holds, the bytes of a number unless floating, its first and last use."""
+    """A storage: what it holds, the bytes of a number, its first and last use.
+
+    `single`: its numbers are in single precision, whose bytes a precision sets.
+    """
 
     shape: Shape
     itemsize: int
-    floating: bool
+    single: bool
     first: int
     last: int
 
@@ -50,7 +54,7 @@ class Lives:
             self.found[storage._cdata] = Life(
                 marks.shape,
                 tensor.element_size(),
-                tensor.is_floating_point(),
+                tensor.dtype == torch.float32,
                 self.clock,
                 self.clock,
             )
@@ -59,7 +63,7 @@ class Lives:
         """Return the bytes of the largest set alive at once, sizes made numbers by `value`."""
         changes = [0] * (self.clock + 2)
         for life in self.found.values():
-            size = value(times(life.shape)) * (floating if life.floating else life.itemsize)
+            size = value(times(life.shape)) * (floating if life.single else life.itemsize)
             changes[life.first] += size
             changes[life.last + 1] -= size
         return max(accumulate(changes))

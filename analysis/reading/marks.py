@@ -22,7 +22,8 @@ class Sight:
 
     `jump` pixels lie between what neighbours see. Under the status *global* every position sees
     what all of them see. `loose`: how much earlier some start, and how much further some reach,
-    than `jump` says: what sees several of them sees so much more.
+    than `jump` says: what sees several of them sees so much more. `here`: its numbers are those of
+    this run's size alone, whatever formula they have.
     """
 
     size: Step
@@ -32,6 +33,7 @@ class Sight:
     status: Status = "exact"
     window: int = 0
     loose: tuple[Step, Step] = (0, 0)
+    here: bool = False
 
     def through(
         self, count: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1
@@ -115,12 +117,13 @@ def hull(sights: Sequence[Sight]) -> Sight:
     """Return what is seen where several meet; under unlike jumps no size holds everywhere."""
     if len(set(map(_sight_key, sights))) == 1:
         return sights[0]
+    here = any(sight.here for sight in sights)
     worldwide = [sight for sight in sights if sight.status == "global"]
     local = [sight for sight in sights if sight.status != "global"]
     if worldwide:
         widest = max(worldwide, key=lambda sight: fixed_step(sight.size))
         count = max((sight.count for sight in sights), key=fixed)
-        return replace(widest, count=count, jump=(local or worldwide)[0].jump)
+        return replace(widest, count=count, jump=(local or worldwide)[0].jump, here=here)
     sights = [sight.loosened() for sight in sights]
     start = min(sight.start for sight in sights)
     end = max(sight.start + sight.size for sight in sights)
@@ -128,9 +131,8 @@ def hull(sights: Sequence[Sight]) -> Sight:
     worst = max((sight.status for sight in sights), key=STATUSES.index)
     windows = {sight.window for sight in sights}
     window = windows.pop() if len(windows) == 1 else 0
-    merged = replace(
-        sights[0], size=end - start, start=start, jump=max(jumps), status=worst, window=window
-    )
+    merged = replace(sights[0], size=end - start, start=start, jump=max(jumps), here=here)
+    merged = replace(merged, status=worst, window=window)
     return merged if len(jumps) == 1 else merged.at_best("not shift-invariant")
 
 
@@ -155,7 +157,8 @@ class Denser:
 
 def _sight_key(sight: Sight) -> tuple[Step, ...]:
     status = STATUSES.index(sight.status)
-    return fixed_step(sight.size), sight.jump, sight.start, status, sight.window, *sight.loose
+    place = sight.jump, sight.start, *sight.loose
+    return fixed_step(sight.size), status, sight.window, sight.here, *place
 
 
 def fixed_step(step: Step) -> Step:

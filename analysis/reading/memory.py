@@ -2,21 +2,29 @@
 
 Training keeps weights, their gradients, the optimizer's state, buffers, and what the operators save
 for the backward pass. That last part is torch's own doing, seen at its hooks; each storage counts
-once, and parameters that an operator saves do not count again.
+once, and parameters that an operator saves do not count again. A precision is that of the numbers
+which the module holds in single precision; others keep their own bytes.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import chain
+from math import prod
 
 import torch
 from sympy import floor, sympify
 
 from analysis.errors import AnalysisError
-from analysis.footprint import Memory, evaluation_memory, itemsize, weights_memory
-from analysis.notation import B, Calculation, H, W, calculation, plain
-from analysis.reading.reading import Reading, saved_formula
+from analysis.footprint import Memory, itemsize, states_of
+from analysis.notation import ZERO, B, Calculation, H, W, calculation, plain
+from analysis.reading.listing import numeric, saved_bytes, symbolic
+from analysis.reading.reading import Reading
 from analysis.reading.sizes import symbols
+from analysis.reading.steps import names
+from analysis.reading.sums import saved_formula
 from analysis.reading.terms import Term, term
 
 GIB = 2**30
@@ -44,10 +52,10 @@ def training_memory(
     shape = reading.resized(batch=batch, height=height, width=width)
     sizes = symbols(shape, reading.tokens)
     if shape[0] == 1 or not trained.holds(sizes):
-        trained = _told(trained.again(shape))
-    return _memory(
-        reading, optimizer, precision, calculation(saved_formula(trained.steps, size).at(sizes))
-    )
+        trained = trained.again(shape).checked_saves()
+    saved = calculation(saved_formula(trained.steps, size).at(sizes))
+    kept = _memory(reading, optimizer, precision, saved)
+    return replace(kept, layers=_layers(trained, sizes, size))
 
 
 def training_formula(
@@ -66,55 +74,56 @@ def training_formula(
             f"{trained.check.told}; take training_memory, which runs it at the size you ask for"
         )
     form = saved_formula(trained.steps, size).form
-    return _memory(reading, optimizer, precision, calculation(plain(form)))
+    kept = _memory(reading, optimizer, precision, calculation(plain(form)))
+    return replace(
+        kept,
+        layers=_layers(trained, None, size),
+        holds=lambda sizes: trained.holds(trained.sizes | dict(sizes)),
+    )
 
 
 def _checked(reading: Reading, precision: str) -> int:
-    """Return the bytes of a number, if that is all it takes to know what training saves."""
+    """Return the bytes of a number, if it is known what training saves."""
     size = itemsize(precision)
-    _told(reading.training)
-    tensors = (*reading.module.parameters(), *reading.module.buffers())
-    others = {t.dtype for t in tensors if t.is_floating_point() or t.is_complex()} - {torch.float32}
-    if others:
-        raise AnalysisError(
-            f"{reading.name} holds numbers of {', '.join(sorted(map(str, others)))}: its memory is "
-            "counted for a module in torch.float32, and precision says what it will be trained in"
-        )
+    reading.training.checked_saves()
     return size
 
 
-def _told(trained: Reading) -> Reading:
-    """Return a reading in training of which all saved bytes are known."""
-    if trained.trace.unsaved:
-        raise AnalysisError(
-            f"the bytes that {', '.join(trained.trace.unsaved)} saves for the backward pass are "
-            f"not known, so that the training memory of {trained.name} is not either"
-        )
-    return trained
-
-
 def _memory(reading: Reading, optimizer: str, precision: str, saved: Calculation) -> Memory:
-    learned = sum(p.numel() for p in reading.module.parameters() if p.requires_grad)
-    kept = weights_memory(*_held(reading), saved, optimizer, precision, learned=learned)
-    return _with_whole_numbers(kept, reading, itemsize(precision))
+    size, states = itemsize(precision), states_of(optimizer)
+    parameters = [*reading.module.parameters()]
+    learned = [one for one in parameters if one.requires_grad]
+    return Memory(
+        weights=_bytes(parameters, size),
+        gradients=_bytes(learned, size),
+        state=_bytes(learned, size, states),
+        buffers=_bytes(_buffers(reading), size),
+        saved=saved,
+    )
 
 
-def _with_whole_numbers(kept: Memory, reading: Reading, size: int) -> Memory:
-    """Return the memory with buffers of integers, which no precision changes, in their own bytes.
-
-    Counters, which have no dimension, are left out.
-    """
-    held = [one for one in reading.module.buffers() if one.dim()]
-    if all(one.is_floating_point() for one in held):
-        return kept
-    bytes_ = sum(b.numel() * (size if b.is_floating_point() else b.element_size()) for b in held)
-    return replace(kept, buffers=calculation(bytes_))
+def _buffers(reading: Reading) -> list[torch.Tensor]:
+    """Return the buffers but for those without a dimension, which count steps."""
+    return [one for one in reading.module.buffers() if one.dim()]
 
 
-def _held(reading: Reading) -> tuple[int, int]:
-    """Return how many numbers the parameters and the buffers hold."""
-    parameters = sum(held.numbers for held in reading.held.values())
-    return parameters, sum(held.numbers for held in reading.buffers.values())
+def _bytes(tensors: Iterable[torch.Tensor], size: int, *times: int) -> Calculation:
+    """Return the bytes of tensors, each number in single precision taking `size` of them."""
+    counts: Counter[int] = Counter()
+    for one in tensors:
+        counts[size if one.dtype == torch.float32 else one.element_size()] += one.numel()
+    terms = [(*times, each, numbers) for each, numbers in counts.items()]
+    template = " + ".join("·".join("{}" for _ in term) for term in terms) or "{}"
+    return calculation(sum(map(prod, terms)), template, *chain(*terms))
+
+
+def _layers(
+    trained: Reading, sizes: dict[str, int] | None, size: int
+) -> tuple[tuple[str, Calculation], ...]:
+    """Return what each row adds to what is saved, at sizes or in closed form."""
+    write = symbolic if sizes is None else numeric(sizes)
+    named = zip(names(trained.steps), trained.steps, strict=True)
+    return tuple((name, saved_bytes(step.saved, write, size)) for name, step in named if step.saved)
 
 
 def largest_batch(
@@ -125,9 +134,15 @@ def largest_batch(
     The formula is a + b·B bytes, so the batch is ⌊(budget − a)/b⌋; 0 where not one image fits.
 
     Raises:
-        AnalysisError: If the formula still has another symbol than B.
+        AnalysisError: If the formula still has another symbol than B, or doesn't hold at the size.
     """
     sizes = {symbol: size for symbol, size in ((H, height), (W, width)) if size is not None}
+    if memory.holds and not memory.holds({str(symbol): size for symbol, size in sizes.items()}):
+        written = ", ".join(f"{symbol} = {size}" for symbol, size in sizes.items())
+        raise AnalysisError(
+            f"the formula does not hold at {written or 'the size read'}: read the module at that "
+            "size, and take its formula"
+        )
     total = sympify(memory.total.value).subs(sizes)
     if total.free_symbols != {B}:
         wanting = ", ".join(sorted(map(str, total.free_symbols - {B}))) or "no B"
@@ -176,5 +191,11 @@ def inference_memory(
     read = reading if reading.holds(sizes) else reading.again(shape)
     known: dict[Term, int] = {}
     peak = read.trace.lives.peak(lambda one: term(one).valued(sizes, known), size)
-    kept = evaluation_memory(*_held(reading), calculation(peak), precision)
-    return _with_whole_numbers(kept, reading, size)
+    return Memory(
+        weights=_bytes(reading.module.parameters(), size),
+        gradients=ZERO,
+        state=ZERO,
+        buffers=_bytes(_buffers(reading), size),
+        saved=calculation(peak),
+        alive=True,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,12 +13,14 @@ from torch import nn
 from analysis.errors import AnalysisError
 from analysis.notation import B, H, Number, W
 from analysis.reading.checking import Check, check
+from analysis.reading.inputs import Inputs, inputs
 from analysis.reading.journal import Guard
-from analysis.reading.listing import Held, Write, names, numeric, rows, symbolic
+from analysis.reading.listing import Held, Write, numeric, rows, symbolic
 from analysis.reading.marks import Marks
 from analysis.reading.run import are_tokens, on_meta, one_input, run
 from analysis.reading.sizes import AXES, shaped, symbols
-from analysis.reading.steps import Step, Trace
+from analysis.reading.steps import Step, Trace, names
+from analysis.reading.sums import Totals, count, saved_formula
 from analysis.reading.terms import Term, add, compiled, multiply
 from analysis.reading.trust import Trust, asked
 from analysis.rows import Derivation, Row
@@ -33,14 +35,6 @@ class Source:
     height: Number = 1
     width: Number = 1
     batch: Number = 1
-
-
-class Totals(NamedTuple):
-    """Sums over all rows: MACs, numbers in outputs, bytes saved for backward (fp32)."""
-
-    macs: int
-    activations: int
-    saved: int
 
 
 @dataclass(frozen=True)
@@ -58,6 +52,7 @@ class Reading:
     dtype: Any = None
     in_training: bool = False
     tokens: bool = False
+    inputs: Inputs = field(default_factory=Inputs, repr=False)
     others: dict[tuple[int, ...], Reading] = field(default_factory=dict, repr=False)
 
     @property
@@ -98,7 +93,8 @@ class Reading:
     def _derivation(self, source: Source, write: Write) -> Derivation:
         entry = self.trace.entry
         assert entry is not None
-        return Derivation(source, rows(self.steps, entry, self.held, self.buffers, write))
+        entries = (entry, *self.trace.besides)
+        return Derivation(source, rows(self.steps, entries, self.held, self.buffers, write))
 
     @cached_property
     def derivation(self) -> Derivation:
@@ -133,7 +129,7 @@ class Reading:
         return check(self.module, self.shape, self.trace, names(self.steps), self._run, self.tokens)
 
     def _run(self, shape: Sequence[int]) -> Trace:
-        return run(self.module, shape, self.in_training, self.dtype, self.tokens)
+        return run(self.module, shape, self.in_training, self.dtype, self.tokens, self.inputs)
 
     @property
     def total(self) -> Any:
@@ -200,7 +196,7 @@ class Reading:
         A batch of at least 2: a batch norm has no statistics of one number.
         """
         shape = (max(2, self.shape[0]), *self.shape[1:])
-        trace = run(self.module, shape, True, self.dtype, self.tokens)
+        trace = run(self.module, shape, True, self.dtype, self.tokens, self.inputs)
         return replace(self, shape=shape, trace=trace, in_training=True, others={})
 
     @cached_property
@@ -208,17 +204,39 @@ class Reading:
         """The totals, compiled: `reading.totals(B, H, W)` in microseconds.
 
         Where the formulas may not hold (`holds`), the module runs again.
+
+        Raises:
+            AnalysisError: For a reading in training of which not all saved bytes are known.
         """
+        self.checked_saves()
         written = [one.shape for one in self._written]
         numbers = add(multiply(shape) for shape in written)
         evaluate = compiled([self.macs_formula, numbers, saved_formula(self.steps)])
         return lambda B=1, H=1, W=1: Totals(*asked(self, "totals", evaluate, (B, H, W)))
 
+    def checked_saves(self) -> Reading:
+        """Return it, if all that its operators save for the backward pass is known.
+
+        Raises:
+            AnalysisError: If it is not; it names the operators.
+        """
+        unsure = dict.fromkeys((*self.trace.unsaved, *(self.unknown if self.in_training else ())))
+        if unsure:
+            raise AnalysisError(
+                f"the bytes that {', '.join(unsure)} saves for the backward pass are not known, so "
+                f"that the training memory of {self.name} is not either"
+            )
+        return self
+
     @property
     def _written(self) -> list[Marks]:
         """The input, and every output that isn't written over an input."""
         entry = [self.trace.entry] if self.trace.entry else []
-        return [*entry, *(step.outputs[0] for step in self.steps if not step.inplace)]
+        return [
+            *entry,
+            *self.trace.besides,
+            *(step.outputs[0] for step in self.steps if not step.inplace),
+        ]
 
     @cached_property
     def macs(self) -> Callable[..., int]:
@@ -235,62 +253,45 @@ class Reading:
         return add(count(step) for step in self.steps)
 
 
-def count(step: Step) -> Term:
-    """Return a step's MACs as a formula."""
-    return add(multiply(_flat(factors)) for factors in step.products)
-
-
-def saved_formula(steps: Sequence[Step], floating: int = 4) -> Term:
-    """Return the bytes saved for the backward pass, floating numbers of so many bytes."""
-    saved = [one for step in steps for one in step.saved]
-    return add(multiply([one.itemsize(floating), one.numbers]) for one in saved)
-
-
-def _flat(factors: Sequence[Any]) -> list[Any]:
-    return [
-        one for factor in factors for one in (factor if isinstance(factor, tuple) else (factor,))
-    ]
-
-
 def _by(shape: Sequence[int]) -> str:
     return " × ".join(map(str, shape))
 
 
 def read(
     module: nn.Module | Callable[[], nn.Module],
-    shape: Sequence[int],
+    shape: Any,
     *,
     batch: int = 1,
     name: str | None = None,
     dtype: Any = None,
 ) -> Reading:
-    """Read a module: run it once on the meta device on an input of `(batch, *shape)`.
+    """Read a module: run it once on the meta device and return what was seen.
 
     Args:
         module: a module, which is left as it is, or a factory that makes one (on the meta device).
-        shape: the input's without the batch: (C, H, W), (C, L), (features,), or (tokens, features),
-            told from (C, L) by which of the two the module lets change.
+        shape: the input's without the batch: (C, H, W), (C, L), (features,), (C, depth, H, W), or
+            (tokens, features), told from (C, L) by which of the two the module lets change.
+            Several inputs: a list of shapes, or a dictionary of them by name. A list or a
+            dictionary inside is handed over as one argument. H and W are those of the first, and of
+            others that share its height and width.
         batch: images in a batch.
         name: what to call it; the module's class otherwise.
-        dtype: of the input; float32 unless given (int64 for token ids).
+        dtype: of the input; that of all the module's own floating numbers unless given, float32
+            where they differ (int64 for token ids). Of several inputs, a list or a dictionary.
 
     Raises:
         AnalysisError: For a shape that is none, or one that the module refuses.
     """
-    sizes = _checked((batch, *shape))
     on = on_meta(module)
-    one_input(on)
-    dtype = dtype or torch.float32
-    tokens = are_tokens(on, sizes, dtype)
-    trace = run(on, sizes, dtype=dtype, tokens=tokens)
-    return Reading(name or type(on).__name__, on, sizes, trace, dtype, tokens=tokens)
+    first, given = inputs(shape, batch, dtype, _own_dtype(on))
+    if given.single:
+        one_input(on)
+    tokens = are_tokens(on, first.shape, first.dtype, given)
+    trace = run(on, first.shape, dtype=first.dtype, tokens=tokens, inputs=given)
+    name = name or type(on).__name__
+    return Reading(name, on, first.shape, trace, first.dtype, tokens=tokens, inputs=given)
 
 
-def _checked(shape: tuple[Any, ...]) -> tuple[int, ...]:
-    whole = all(isinstance(size, int) and not isinstance(size, bool) and size > 0 for size in shape)
-    if len(shape) < 2 or not whole:
-        raise AnalysisError(
-            "the input's shape must be positive whole numbers without the batch, such as "
-            f"(3, 224, 224), and the batch one more; not {shape[1:]} with batch {shape[0]!r}"
-        )
-    return shape
+def _own_dtype(module: nn.Module) -> torch.dtype:
+    found = {one.dtype for one in module.parameters() if one.is_floating_point()}
+    return found.pop() if len(found) == 1 else torch.float32

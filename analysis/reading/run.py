@@ -17,20 +17,17 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.nn.parameter import is_lazy
 
 from analysis.errors import AnalysisError
-from analysis.reading.axes import NOWHERE, Part
 from analysis.reading.calls import marks_of, tensors_in
-from analysis.reading.journal import Journal
-from analysis.reading.marks import Marks, Sight, View
+from analysis.reading.inputs import Given, Inputs, hinted, hinted_beside
 from analysis.reading.saved import Stores
-from analysis.reading.sizes import Size, placed
 from analysis.reading.steps import Trace
-from analysis.reading.terms import symbol
 from analysis.reading.tracer import Tracer
 
 ITERATED_TOLD = (
-    "{} takes its input apart along the batch, as one does that unpacks several inputs; a module "
-    "is read on one tensor: wrap it in one whose forward makes the others"
+    "{} takes its input apart along the batch, as one does that unpacks several inputs; give their "
+    "shapes as one list in a list: summary(module, [[(3, 224, 224), (10,)]])"
 )
+ALONE = Inputs()
 _ANY = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 
@@ -104,42 +101,23 @@ def meta_twin(module: nn.Module) -> nn.Module:
         ) from error
 
 
-def hinted(
-    shape: Sequence[int], journal: Journal, dtype: torch.dtype, tokens: bool = False
-) -> Tensor:
-    """Return an input whose sizes know their symbols, and whose axes are the image's."""
-    real = torch.empty(tuple(shape), device="meta", dtype=dtype)
-    sizes, axes = list(shape), [NOWHERE] * len(shape)
-    places = placed(shape, tokens)
-    for name, dim in places.items():
-        sizes[dim] = Size.of(shape[dim], symbol(name), journal)
-    spatial = [dim for name, dim in places.items() if name != "B"]
-    for axis, dim in enumerate(spatial):
-        axes[dim] = (Part(axis, 0, shape[dim]),)
-    view = View(tuple(Sight(1, 1, 0, sizes[dim]) for dim in spatial))
-    real._marks = Marks(tuple(sizes), tuple(axes), view, view)  # type: ignore[attr-defined]
-    return real
-
-
 def run(
     module: nn.Module,
     shape: Sequence[int],
     training: bool = False,
     dtype: Any = torch.float32,
     tokens: bool = False,
+    inputs: Inputs = ALONE,
 ) -> Trace:
-    """Run a module that is on the meta device on one input, and return what the tracer saw.
+    """Run a module that is on the meta device on its input, and return what the tracer saw.
 
     Raises:
         AnalysisError: If the module itself refuses the input; it quotes what torch said.
     """
     stores = Stores([*module.parameters(), *module.buffers()]) if training else None
     tracer = Tracer(module, stores)
-    data = hinted(shape, tracer.trace.journal, dtype, tokens)
-    tracer.data = data
-    tracer.trace.entry = marks_of(data)
-    if stores:
-        stores.know(data, marks_of(data).shape)
+    data = _entry(tracer, hinted(shape, tracer.trace.journal, dtype, tokens))
+    beside = _besides(tracer, inputs, shape, tokens)
     with _mode(module, training), _seen(tracer), ExitStack() as stack:
         hooks = saved_tensors_hooks(stores.pack, lambda saved: saved) if stores else torch.no_grad()
         stack.enter_context(hooks)
@@ -147,7 +125,7 @@ def run(
         warnings.simplefilter("ignore", UserWarning)  # torch's advice on speed and copies
         try:
             with tracer, unscripted(tracer):
-                output = module(data)
+                output = inputs.call(module, data, beside)
         except AnalysisError:
             raise
         except Exception as error:
@@ -160,6 +138,31 @@ def run(
     tracer.trace.journal.closed = True
     tracer.trace.outputs = tuple(marks_of(tensor) for tensor in tensors_in(output))
     return tracer.trace
+
+
+def _entry(tracer: Tracer, data: Tensor) -> Tensor:
+    """Tell the tracer which input is the first."""
+    tracer.data = data
+    tracer.trace.entry = marks_of(data)
+    if tracer.stores:
+        tracer.stores.know(data, marks_of(data).shape)
+    return data
+
+
+def _besides(
+    tracer: Tracer, inputs: Inputs, shape: Sequence[int], tokens: bool
+) -> Callable[[Given], Tensor]:
+    """Return what makes further inputs, and tells the tracer."""
+
+    def beside(one: Given) -> Tensor:
+        assert tracer.data is not None
+        made = hinted_beside(one, inputs.axes(one, tokens), tracer.data, shape, tokens)
+        tracer.trace.besides.append(marks_of(made))
+        if tracer.stores:
+            tracer.stores.know(made, marks_of(made).shape)
+        return made
+
+    return beside
 
 
 @contextmanager
@@ -197,12 +200,14 @@ def one_input(module: nn.Module) -> None:
     needed = [one.name for one in known if one.default is one.empty and one.kind not in _ANY]
     if len(needed) > 1:
         raise AnalysisError(
-            f"{type(module).__name__} needs {len(needed)} inputs ({', '.join(needed)}), and a "
-            "module is read on one tensor: wrap it in one whose forward makes the others"
+            f"{type(module).__name__} needs {len(needed)} inputs ({', '.join(needed)}), and one "
+            "shape was given: give a list in Python, summary(module, [(3, 224, 224), (10,)])"
         )
 
 
-def are_tokens(module: nn.Module, shape: Sequence[int], dtype: torch.dtype) -> bool:
+def are_tokens(
+    module: nn.Module, shape: Sequence[int], dtype: torch.dtype, inputs: Inputs = ALONE
+) -> bool:
     """Return whether an input is a row of tokens: ids, or vectors whose number may change."""
     if len(shape) == 2:
         return not dtype.is_floating_point
@@ -210,12 +215,15 @@ def are_tokens(module: nn.Module, shape: Sequence[int], dtype: torch.dtype) -> b
         return False
     batch, first, last = shape
     longer, wider = (batch, first + 1, last), (batch, first, last + 1)
-    return not _takes(module, wider, dtype) and _takes(module, longer, dtype)
+    grown = _takes(module, wider, dtype, False, inputs)
+    return not grown and _takes(module, longer, dtype, not inputs.single, inputs)
 
 
-def _takes(module: nn.Module, shape: Sequence[int], dtype: torch.dtype) -> bool:
+def _takes(
+    module: nn.Module, shape: Sequence[int], dtype: torch.dtype, tokens: bool, inputs: Inputs
+) -> bool:
     with suppress(AnalysisError):
-        run(module, shape, dtype=dtype)
+        run(module, shape, dtype=dtype, tokens=tokens, inputs=inputs)
         return True
     return False
 

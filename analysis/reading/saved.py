@@ -98,9 +98,16 @@ class Stores:
             spread = regrouped(tuple(tensor.shape), known)
             strides = zip(spread, tensor.stride(), strict=True)
             shape = tuple(size if stride else 1 for size, stride in strides)
+            shape = _whole(storage.nbytes() // tensor.element_size(), shape)
             self.shapes[storage._cdata] = shape
         role = _role(storage._cdata, call, outs)
         return Saved(role, shape, tensor.element_size() * 8, tensor.is_floating_point())
+
+
+def _whole(held: int, shape: Shape) -> Shape:
+    """Return the shape of all that a storage holds, of which a part, a cell's gate, is saved."""
+    part = times(values(shape))
+    return (held // part, *shape) if part and held > part and held % part == 0 else shape
 
 
 def regrouped(real: Shape, known: list[Shape]) -> Shape:
@@ -128,27 +135,24 @@ def _joined(real: Shape, shape: Shape) -> Shape | None:
     return None if rest or len(real) == len(shape) else tuple(found)
 
 
-RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell")
-"""Operators that save other tensors on a real device than on the meta device."""
+STEPWISE = ("gru", "rnn_tanh", "rnn_relu")
+"""Recurrences that a CPU works through step by step, as the meta device does."""
 
 
 def differs_here(call: Call) -> bool:
-    """Return whether a real device saves something that the meta device does not show."""
-    name = _name(call)
-    return name in RECURRENT or (name == "scaled_dot_product_attention" and not _usual(call))
+    """Return whether a CPU saves something that the meta device does not show.
+
+    An LSTM has a workspace of its library's own size; a sequence that is packed, or read in both
+    directions with the batch first, is copied elsewhere.
+    """
+    if _name(call) in STEPWISE:
+        plain = len(call.arguments) == 9 and isinstance(call.arguments[3], bool)
+        return not plain or bool(call.arguments[7] and call.arguments[8])
+    return _name(call) == "lstm"
 
 
 def _name(call: Call) -> str:
     return getattr(call.function, "__name__", "")
-
-
-def _usual(call: Call) -> bool:
-    """Return whether `attended` knows which way torch attends."""
-    query, key, value = (call.argument(i, n) for i, n in enumerate(("query", "key", "value")))
-    mask = call.argument(3, "attn_mask")
-    plain = mask is None or (mask.is_floating_point() and not mask.requires_grad)
-    alike = query.dim() == 4 and query.shape[-1] == key.shape[-1] == value.shape[-1]
-    return plain and alike and not call.argument(7, "enable_gqa")
 
 
 def _role(storage: int, call: Call, outs: list[Tensor]) -> str:
@@ -169,17 +173,27 @@ def attended(  # noqa: PLR0913 (torch's own)
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Tensor:
-    """Attend as torch does on a real device: fused, without the L × S map of weights.
+    """Attend as torch does on a CPU: fused where it can, without the L × S map of weights.
 
-    The meta device would take the plain way, which saves that map. With dropout, or on fewer than
-    four dimensions, the CPU takes it too.
+    The meta device would take the plain way, which saves that map, and which a CPU takes too where
+    weights are dropped, widths differ or a mask is learned. A mask of truths becomes numbers first.
     """
-    options = {"attn_mask": attn_mask, "scale": scale}
-    if query.dim() == 4 and not dropout_p and not enable_gqa:
-        fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-        out: Tensor = fused(query, key, value, 0.0, is_causal, **options)[0]
-        return out
-    plain = functional.scaled_dot_product_attention
-    return plain(
-        query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
-    )
+    if not _fused(query, key, value, attn_mask, dropout_p):
+        plain = functional.scaled_dot_product_attention
+        return plain(
+            query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
+        )
+    mask = attn_mask
+    if mask is not None and mask.dtype == torch.bool:
+        mask = torch.zeros_like(mask, dtype=query.dtype)
+    inputs = [one if one.dim() == 4 else one.unsqueeze(0) for one in (query, key, value)]
+    fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    out: Tensor = fused(*inputs, 0.0, is_causal, attn_mask=mask, scale=scale)[0]
+    return out if query.dim() == 4 else out.squeeze(0)
+
+
+def _fused(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout: float) -> bool:
+    """Return whether a CPU attends without the map of weights."""
+    alike = query.dim() in (3, 4) and query.shape[-1] == key.shape[-1] == value.shape[-1]
+    masked = mask is None or (mask.dim() in (2, 4) and not mask.requires_grad)
+    return alike and masked and not dropout

@@ -272,13 +272,21 @@ def ceil_divide(above: int, below: int) -> int:
 def placed(shape: Sequence[int], tokens: bool = False) -> dict[str, int]:
     """Return which dimension each symbol stands for: (B, C, H, W), (B, C, H) or (B, features).
 
-    Where the input is a row of tokens, it is (B, H, features) or (B, H).
+    A row of tokens is (B, H, features) or (B, H); the depth of (B, C, depth, H, W) has no symbol.
 
     >>> placed((1, 3, 224, 224)), placed((1, 197, 768), tokens=True)
     ({'B': 0, 'H': 2, 'W': 3}, {'B': 0, 'H': 1})
     """
-    spatial = range(2, len(shape)) if len(shape) in (3, 4) else range(0)
-    return dict(zip(AXES, (0, *([1] if tokens else spatial)), strict=False))
+    return dict(zip(AXES, (0, *spatial(shape, tokens)[-2:]), strict=False))
+
+
+def spatial(shape: Sequence[int], tokens: bool = False) -> list[int]:
+    """Return the dimensions along which positions lie: up to three.
+
+    >>> spatial((1, 3, 16, 112, 112))
+    [2, 3, 4]
+    """
+    return [1] if tokens else [*range(2, len(shape))] if len(shape) <= 5 else []
 
 
 def symbols(shape: Sequence[int], tokens: bool = False) -> dict[str, int]:

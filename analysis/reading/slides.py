@@ -1,6 +1,7 @@
 """Rules for sliding windows: convolutions, transposed ones, pools."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -8,7 +9,7 @@ from analysis.reading.axes import NOWHERE, along
 from analysis.reading.calls import Call, Product, named, pair, rule, shape_of
 from analysis.reading.indexing import absorbed, denser
 from analysis.reading.marks import Denser, Marks, View
-from analysis.reading.sizes import Shape, ceil_divide, fixed
+from analysis.reading.sizes import Shape, Size, ceil_divide, fixed
 
 CONVOLUTIONS = ("conv1d", "conv2d", "conv3d")
 TRANSPOSED = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
@@ -200,8 +201,8 @@ def _adaptive_pool(call: Call) -> Marks | tuple[Marks, ...]:
     sizes = (wanted,) * axes if wanted is None or isinstance(wanted, int) else tuple(wanted)
     sizes = sizes * axes if len(sizes) < axes else sizes
     for axis, size in enumerate(sizes):
-        dim = len(marks.shape) - axes + axis
-        marks = adapted(marks, dim, marks.shape[dim] if size is None else size)
+        if size is not None:
+            marks = adapted(marks, len(marks.shape) - axes + axis, size)
     return (marks, marks) if isinstance(call.out, tuple) else marks
 
 
@@ -217,14 +218,21 @@ def adapted(marks: Marks, dim: int, count: int) -> Marks:
         return Marks(shape, marks.axes, *views)
     if fixed(before) % fixed(count) == 0:
         side = fixed(before) // fixed(count)
-        return moved(marks, dim, count, (side, side, 0, 1))
+        return _here(moved(marks, dim, count, (side, side, 0, 1)), dim, before)
     step = Fraction(fixed(before), fixed(count))
     uneven = Denser(step, int(step) + 2, 0, 0, 0)  # from ⌊i s⌋ to ⌈(i + 1) s⌉
     shape = (*marks.shape[:dim], count, *marks.shape[dim + 1 :])
     after = denser(marks.reshaped(shape, marks.axes), {dim: uneven})
     for axis, _ in along([marks.axes[dim]]):
         after = after.on(axis, lambda sight: sight.at_best("not shift-invariant"))
-    return after
+    return _here(after, dim, before)
+
+
+def _here(marks: Marks, dim: int, before: int) -> Marks:
+    """Mark that cells cover the map at this run's size as they do at no other, if it can change."""
+    for axis, _ in along([marks.axes[dim]]) if isinstance(before, Size) else ():
+        marks = marks.on(axis, lambda sight: replace(sight, here=True))
+    return marks
 
 
 @rule("copy", "unfold")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +62,7 @@ class Trace:
     calls: list[ModuleCall] = field(default_factory=list)
     journal: Journal = field(default_factory=Journal)
     entry: Marks | None = None
+    besides: list[Marks] = field(default_factory=list)
     lives: Lives = field(default_factory=lambda: Lives(set()))
     outputs: tuple[Marks, ...] = ()
     unsaved: tuple[str, ...] = ()
@@ -71,3 +74,17 @@ def operator_name(function: Any) -> str:
     if name == "fn" and function in POOL_AXES:
         return f"max_pool{POOL_AXES[function]}d"
     return str(name).strip("_") if str(name).startswith("__") else str(name)
+
+
+def names(steps: Iterable[Step]) -> list[str]:
+    """Return a name for every step: the module's, with the operator's where it has several."""
+    steps = list(steps)
+    alone = Counter((step.layer, step.call) for step in steps)
+    written: list[str] = []
+    seen: Counter[str] = Counter()
+    for step in steps:
+        single = step.leaf and alone[step.layer, step.call] == 1 and step.layer
+        name = step.layer if single else ".".join(filter(None, (step.layer, step.operator)))
+        seen[name] += 1
+        written.append(name if seen[name] == 1 else f"{name}:{seen[name]}")
+    return written

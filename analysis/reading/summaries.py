@@ -123,8 +123,8 @@ class Summary:
 
     @property
     def _fieldless(self) -> tuple[str, ...]:
-        known = self.reading is None or len(self.reading.shape) <= 4
-        return () if known else ("no receptive fields are known of inputs with three axes or more",)
+        known = self.reading is None or len(self.reading.shape) <= 5
+        return () if known else ("no receptive fields are known of inputs with four axes or more",)
 
     def table(self, form: Format = "github", show_calculation: bool = False) -> str:
         """Write the table alone, in one of the formats of `analysis.tables`."""
@@ -176,13 +176,15 @@ def told(guard: Guard) -> str:
 
 def summary(
     network: Any,
-    shape: Sequence[int] | None = None,
+    shape: Any = None,
     *,
     batch: int = 1,
     name: str | None = None,
     dtype: Any = None,
 ) -> Summary:
     """Summarize a torch module, a factory of one, a built-in network or its name, or a derivation.
+
+    A module with several inputs takes a list of shapes, or a dictionary of them by name.
 
     Raises:
         AnalysisError: For a module without a shape, or a shape that the network refuses.

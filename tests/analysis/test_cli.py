@@ -89,11 +89,14 @@ def test_json_holds_plain_integers_and_the_known_kinds(name, capsys):
     assert (document["numbers"], document["batch"]) == ("integer", 1)
     quantities = {"activations", "weights", "biases", "parameters", "buffers", "macs", "flops"}
     for row in document["rows"]:
-        assert row.keys() == {"layer", "kind", "status", "note", *axes, *quantities}
+        told = {"layer", "kind", "status", "note", "traffic", "intensity"}
+        assert row.keys() == {*told, *axes, *quantities}
         assert row["kind"] in {"input", "conv", "pool", "fc", "norm", "concat"}
         if row["kind"] != "norm":  # a norm has the shape of what it follows
             assert len(row["output"]) == (1 if row["kind"] == "fc" else 3)
-        assert {type(row[key]) for key in quantities} == {int}
+        assert {type(row[key]) for key in (*quantities, "traffic")} == {int}
+        moved = 4 * row["traffic"]
+        assert row["intensity"] == (row["flops"] / moved if moved else 0.0)
         assert {type(side) for key in axes for side in row[key]} == {int}
     assert document["rows"][0]["output"] == document["input"]
     assert document["total"] == {

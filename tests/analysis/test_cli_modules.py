@@ -28,6 +28,12 @@ dense = nn.Linear(10, 11)
 def encoder():
     return nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
 
+def tokens():
+    return nn.Sequential(nn.Embedding(100, 8), nn.TransformerEncoder(encoder(), 2))
+
+def doubles():
+    return make().double()
+
 def needy(width):
     return nn.Linear(width, width)
 number = 7
@@ -176,3 +182,59 @@ def test_a_file_that_leaves_is_answered_in_a_sentence(text, tmp_path, capsys):
 
 def test_nothing_after_the_colon_is_refused(capsys):
     assert "names nothing after the colon" in refused(capsys, "file.py:")
+
+
+def test_token_ids_are_read_with_their_type(file, capsys):
+    asked = [f"{file}:tokens", "--input", "16", "--dtype", "int64"]
+    written = document(capsys, *asked)
+    assert written["input"] == [16]
+    assert [row["kind"] for row in written["rows"][:2]] == ["input", "embedding"]
+    attended, mixed = 2 * 16 * 16 * 8, 16 * (4 * 8 * 8 + 2 * 8 * 16)
+    assert written["total"]["macs"] == 2 * (attended + mixed)
+    closed = document(capsys, *asked, "--closed-form")
+    assert closed["input"] == ["H"]
+    assert closed["total"]["macs"] == "32*B*H**2 + 1024*B*H"
+
+
+def test_a_module_in_doubles_is_read_on_doubles(file, capsys):
+    asked = (f"{file}:doubles", "--input", "8x8x3", "--memory", "training", "--optimizer", "sgd")
+    written = document(capsys, *asked)
+    assert written["memory"]["bytes"]["weights"] == 8 * (27 * 8 + 8)
+    assert document(capsys, *asked, "--dtype", "float64") == written
+    assert "refuses an input" in refused(capsys, *asked, "--dtype", "float32")
+
+
+def test_a_built_in_network_takes_no_dtype(capsys):
+    assert "--dtype belongs to modules" in refused(capsys, "vgg19", "--dtype", "int64")
+
+
+def test_training_memory_is_told_by_layer(file, capsys):
+    written = document(capsys, f"{file}:make", "--input", "8x8x3", "--memory", "training")
+    layers = {one["layer"]: one["saved"] for one in written["memory"]["layers"]}
+    assert sum(layers.values()) == written["memory"]["bytes"]["saved_for_backward"]
+    assert layers["2"] == 8 * 8 * 4 * 4  # the positions of the maxima
+    assert [row["traffic"] for row in written["rows"][2:]] == [2 * 512, 512 + 128]
+
+
+def test_a_convention_that_counts_operators_is_a_bound_where_one_has_no_rule(tmp_path, capsys):
+    (tmp_path / "net.py").write_text(UNRULED)
+    asked = (f"{tmp_path / 'net.py'}:Net", "--input", "8x8x3", "--convention")
+    for name, bound in (("fvcore", True), ("macs", True), ("keras", False), ("thop", False)):
+        written = document(capsys, *asked, name)
+        assert written["total_is"] == "at least"
+        assert ("total_is" in written["convention"]) is bound
+        assert main([*asked, name]) == 0
+        assert (f"{name}: at least" in capsys.readouterr().out) is bound
+
+
+UNRULED = """
+import torch
+from torch import nn
+
+class Net(nn.Conv2d):
+    def __init__(self):
+        super().__init__(3, 4, 3)
+
+    def forward(self, x):
+        return torch.linalg.matrix_exp(super().forward(x))
+"""

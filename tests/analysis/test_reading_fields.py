@@ -254,3 +254,17 @@ def test_a_bound_is_never_less_than_where_gradients_arrive(name):
     assert row.status != "exact"
     assert widest <= field <= 1.34 * widest  # a bound, and no idle one
     assert start <= seen[0][0]
+
+
+def test_an_adaptive_pools_field_is_exact_at_its_size_and_not_in_closed_form():
+    pool = nn.Sequential(nn.AdaptiveAvgPool2d(7), nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1))
+    reading = read(pool, (3, 14, 28))
+    assert [row.status for row in reading.rows] == ["exact", "exact", "exact", "global"]
+    assert reading.row("0").receptive_field == (2, 4)
+    closed = reading.closed_form.rows
+    assert [row.status for row in closed[1:3]] == ["not shift-invariant"] * 2
+    assert all("that of the size read" in row.note for row in closed[1:])
+    assert reading.check.passed
+    fixed = read(nn.AdaptiveAvgPool2d((7, None)), (3, 14, 28)).closed_form.rows[1]
+    assert fixed.status == "not shift-invariant"
+    assert read(nn.AdaptiveAvgPool2d(1), (3, 14, 28)).closed_form.rows[1].note == ""

@@ -3,9 +3,11 @@
 import pytest
 import torch
 import torchvision
+from saved_bytes import really_saved
 from torch import nn
 from torch.nn import functional
 
+import analysis
 from analysis import AnalysisError, B, H, W
 from analysis.reading import (
     inference_memory,
@@ -34,23 +36,6 @@ MODELS = {
     "swin_v2_t": 64,
 }
 SLOW = {"vit_b_32": 224, "vit_b_16": 224, "maxvit_t": 224, "googlenet": 96}
-
-
-def really_saved(module, x):
-    """Bytes of the storages that the operators of a real run save; parameters and buffers apart."""
-    kept = {t.untyped_storage().data_ptr() for t in (*module.parameters(), *module.buffers())}
-    storages = {}
-
-    def pack(tensor):
-        storage = tensor.untyped_storage()
-        storages[storage.data_ptr()] = storage
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        output = module(x)
-    saved = sum(one.nbytes() for address, one in storages.items() if address not in kept)
-    del output
-    return saved
 
 
 def model(name):
@@ -212,11 +197,8 @@ class Custom(nn.Module):
 
 UNKNOWN = {
     "lstm": nn.LSTM(16, 8),
-    "gru": nn.GRU(16, 8),
-    "rnn_tanh": nn.RNN(16, 8),
-    "scaled_dot_product_attention": Flat(),
-    "attention with a mask of truths": Attending(attn_mask=torch.bool),
-    "attention with grouped queries": Attending(enable_gqa=True),
+    "gru": nn.GRU(16, 8, bidirectional=True, batch_first=True),
+    "rnn_tanh": nn.RNN(16, 8, bidirectional=True, batch_first=True),
     "torch.autograd.Function": Custom(),
 }
 
@@ -224,20 +206,93 @@ UNKNOWN = {
 @pytest.mark.parametrize(("name", "module"), UNKNOWN.items(), ids=UNKNOWN)
 def test_operators_whose_saved_bytes_are_not_known_are_refused_by_name(name, module):
     reading = read(module, (7, 16))
-    name = "scaled_dot_product_attention" if "attention" in name else name
     for memory in (training_memory, training_formula):
         with pytest.raises(AnalysisError, match=f"the bytes that {name} saves .* are not known"):
             memory(reading)
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"attn_mask": torch.float32}, {"is_causal": True}], ids=str
-)
-def test_attention_that_is_known_saves_what_torch_saves(options):
+ATTENTIONS = {
+    "plain": {},
+    "a mask of numbers": {"attn_mask": torch.float32},
+    "a mask of truths": {"attn_mask": torch.bool},
+    "causal": {"is_causal": True},
+    "grouped queries": {"enable_gqa": True},
+    "grouped queries and a mask": {"enable_gqa": True, "attn_mask": torch.bool},
+    "dropout": {"dropout_p": 0.1},
+}
+
+
+@pytest.mark.parametrize("options", ATTENTIONS.values(), ids=ATTENTIONS)
+def test_attention_saves_what_torch_saves(options):
     reading = read(Attending(**options), (7, 16))
+    assert reading.total.macs == 7 * 16 * 16 + 2 * 7 * 7 * 16
     for batch in (1, 2, 3, 5):
         said = training_memory(reading, batch=batch).saved.value
         assert said == really_saved(Attending(**options), torch.randn(batch, 7, 16))
+
+
+class Wide(nn.Module):
+    """Attention whose values are wider than its keys, under a learned bias if asked."""
+
+    def __init__(self, biased=False, width=6):
+        super().__init__()
+        self.linear, self.width = nn.Linear(16, 4 * (4 + width)), width
+        self.bias = nn.Parameter(torch.zeros(1, 4, 1, 1)) if biased else None
+
+    def forward(self, x):
+        keys, values = (
+            self.linear(x).unflatten(2, (4, -1)).transpose(1, 2).split((4, self.width), 3)
+        )
+        mask = None if self.bias is None else self.bias.expand(1, 4, x.shape[1], x.shape[1])
+        return functional.scaled_dot_product_attention(keys, keys, values, attn_mask=mask)
+
+
+MODULES = [nn.Sequential(nn.Linear(16, 16), Flat()), Wide(), Wide(biased=True, width=4)]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_attention_of_other_shapes_saves_what_torch_saves(module):
+    reading = read(module, (7, 16))
+    for batch in (1, 2, 3):
+        said = training_memory(reading, batch=batch).saved.value
+        assert said == really_saved(module, torch.randn(batch, 7, 16))
+
+
+RECURRENCES = {
+    "GRU": nn.GRU(16, 8, batch_first=True),
+    "three layers with dropout": nn.GRU(16, 8, 3, dropout=0.2),
+    "both directions": nn.GRU(16, 8, 2, bidirectional=True),
+    "a plain one": nn.RNN(16, 8, 2, nonlinearity="relu", batch_first=True),
+    "a plain one in both directions": nn.RNN(16, 8, bidirectional=True, bias=False),
+}
+
+
+@pytest.mark.parametrize("module", RECURRENCES.values(), ids=RECURRENCES)
+def test_a_recurrence_saves_what_torch_saves(module):
+    reading = read(module, (7, 16))
+    for batch in (1, 2, 3):
+        said = training_memory(reading, batch=batch).saved.value
+        assert said == really_saved(module, torch.randn(batch, 7, 16))
+
+
+class Unrolled(nn.Module):
+    def __init__(self, cell):
+        super().__init__()
+        self.cell = cell
+
+    def forward(self, x):
+        state = None
+        for step in range(7):
+            state = self.cell(x[:, step], state)
+        return state[0] if isinstance(state, tuple) else state
+
+
+@pytest.mark.parametrize("cell", [nn.LSTMCell(16, 8), nn.GRUCell(16, 8), nn.RNNCell(16, 8)])
+def test_a_cell_saves_its_gates_whole(cell):
+    reading = read(Unrolled(cell), (7, 16))
+    real = really_saved(Unrolled(cell), torch.randn(3, 7, 16))
+    assert training_memory(reading, batch=3).saved.value == real
+    assert training_formula(reading).saved.value.subs({B: 3, H: 7}) == real
 
 
 class Doubled(nn.Module):
@@ -246,10 +301,34 @@ class Doubled(nn.Module):
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
-def test_modules_of_other_numbers_are_refused(dtype):
-    reading = read(nn.Linear(6, 6).to(dtype), (6,), dtype=dtype)
-    with pytest.raises(AnalysisError, match=f"holds numbers of {dtype}"):
-        training_memory(reading)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_module_in_another_type_keeps_its_own_bytes(dtype, precision):
+    module = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 64, 2)
+    ).to(dtype)
+    reading = read(module, (3, 10, 10), batch=2)
+    assert reading.dtype == dtype
+    memory = training_memory(reading, precision=precision)
+    held = sum(one.nbytes for one in module.parameters())
+    assert memory.weights.value == memory.gradients.value == memory.state.value / 2 == held
+    assert memory.buffers.value == sum(one.nbytes for one in module.buffers() if one.dim())
+    wider = 4 * 2 * 2 if (dtype, precision) == (torch.bfloat16, "fp32") else 0
+    # a GPU keeps a batch norm's statistics of bfloat16 in single precision, a CPU as they come
+    assert memory.saved.value - wider == really_saved(module, torch.randn(2, 3, 10, 10).to(dtype))
+    alive = inference_memory(reading, precision=precision).saved.value
+    assert alive == dtype.itemsize * 2 * (3 * 100 + 4 * 64)  # the convolution's two sides
+
+
+def test_a_module_of_two_types_shows_both_in_its_calculation():
+    module = nn.Sequential(nn.Linear(6, 6).double(), Singled(), nn.Linear(6, 2))
+    memory = training_memory(read(module, (6,), dtype=torch.float64), precision="bf16")
+    assert memory.weights.text == "8·42 + 2·14 = 364"
+    assert memory.state.text == "2·8·42 + 2·2·14 = 728"
+
+
+class Singled(nn.Module):
+    def forward(self, x):
+        return x.float()
 
 
 def test_numbers_that_a_module_doubles_itself_count_as_doubles():
@@ -356,3 +435,26 @@ class Residual(nn.Module):
 
     def forward(self, x):
         return x + self.two(functional.relu(self.one(x)))
+
+
+def test_a_formula_that_holds_at_one_size_gives_no_batch_at_another():
+    formula = training_formula(read(lambda: model("vit_b_32"), (3, 224, 224)))
+    assert largest_batch(formula, 4, height=224, width=224) > 0
+    with pytest.raises(AnalysisError, match="does not hold at H = 256, W = 320: read the module"):
+        largest_batch(formula, 4, height=256, width=320)
+
+
+def test_the_layers_add_up_to_what_is_saved():
+    reading = read(lambda: model("resnet18"), (3, 64, 64), batch=2)
+    memory = training_memory(reading)
+    assert sum(part.value for _, part in memory.layers) == memory.saved.value
+    layers = dict(training_formula(reading).layers)
+    assert layers["conv1"].value == 4 * 3 * B * H * W
+    built_in = analysis.footprint.training_memory(analysis.vgg19_torchvision(batch=2))
+    assert sum(part.value for _, part in built_in.layers) == built_in.saved.value
+
+
+def test_totals_in_training_are_refused_where_what_is_saved_is_not_known():
+    trained = read(nn.LSTM(5, 8), (7, 5)).training
+    with pytest.raises(AnalysisError, match=r"the bytes that lstm saves .* are not known"):
+        trained.totals(2, 7)
