@@ -229,6 +229,19 @@ def test_forked_kernels_and_others_find_the_same(tmp_path):
     assert notebook.cells[0].outputs[0].data == shown[1][1][0].data, "Jupyter's own kernel"
 
 
+def test_a_module_of_the_book_is_shared_by_no_kernels(tmp_path):
+    """A build takes long enough to edit one, after which old code would pass for new."""
+    (module := tmp_path / "tides.py").write_text("range = 'old'\n")
+    chapter, *_ = book_of(tmp_path, {"first": ["import tides", "tides.range"]})
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    with Kernels(Settings(tmp_path, environment, ["tides", "tabulate"])) as kernels:
+        for text in ("'old'", "'newer'"):
+            module.write_text(f"range = {text}\n")
+            assert execution.execute_in(kernels, chapter).error is None
+            assert texts(chapter) == [text]
+            assert chapter.causes() == []
+
+
 def test_forked_kernels_draw_other_random_numbers(tmp_path):
     draw = "import random, numpy\n\nrandom.random(), numpy.random.rand()"
     chapters = book_of(tmp_path, {"first": [draw], "second": [draw]}, preload="numpy")
