@@ -209,7 +209,7 @@ class Build:
         setattr(env, STATES, {**getattr(env, STATES, {}), docname: self.state(docname)})
         title = docname
         try:
-            source = read_notebook(self.chapter(docname).source)
+            source = self.chapter(docname).notebook()
             title = self.chapter(docname).title or chapter_variants.title(source)
             if not copy.exists():
                 outcome = self.outcomes.get(docname)

@@ -15,7 +15,6 @@ from book.builder import engine, environment, staleness
 from book.builder.chapters import Book, Chapter
 from book.builder.errors import BookError, ChapterFailed
 from book.builder.kernels import Kernels, Settings
-from book.builder.notebooks import read_notebook
 from book.builder.trace import Seen
 
 SYNTAX = threading.Lock()  # CPython 3.11 fails when two threads make syntax trees at once
@@ -80,7 +79,7 @@ def execute_in(kernels: Kernels, chapter: Chapter) -> Outcome:
     """
     began = time.time()
     try:
-        source = read_notebook(chapter.source)
+        source = chapter.notebook()
         done = engine.execute(source, chapter, kernels)
         if kernels.closed:
             return failure(chapter, began, "interrupted")

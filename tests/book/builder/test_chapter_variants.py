@@ -82,3 +82,24 @@ def test_a_variant_that_cannot_be_is_refused_in_one_line(tmp_path, content, mess
         chapter_variants.read(file, tmp_path)
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.slow
+def test_a_variant_that_cannot_be_fails_alone(tmp_path):
+    """Such as one of a chapter that was renamed, or whose parameters are half typed."""
+    write_book(tmp_path, ["doubles", "large", "other"])
+    write_chapter(tmp_path / "doubles.ipynb", SHOW)
+    write_chapter(tmp_path / "other.ipynb", "print('the other')")
+    file = tmp_path / "large.variant.yml"
+    write_variant(file, chapter="double", title="large", parameters="{number: 1000}")
+    run = build(tmp_path)
+    assert (run.returncode, last_line(run)) == (1, "chapters: 2 executed, 0 reused, 1 failed")
+    assert "Traceback" not in run.stdout + run.stderr
+    assert "chapter large failed: large.variant.yml: unknown chapter 'double'" in run.stderr
+    assert "unknown chapter 'double'" in page(tmp_path, "large")
+    assert "the other" in page(tmp_path, "other")
+
+    write_variant(file, chapter="doubles", title="large", parameters="{number: 1000}")
+    run = build(tmp_path)
+    assert (run.returncode, last_line(run)) == (0, "chapters: 1 executed, 2 reused, 0 failed")
+    assert row(page(tmp_path, "doubles"), "double") == ["4", "2,000"]
