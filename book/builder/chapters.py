@@ -42,7 +42,8 @@ class Book:
         profile = load_profile(options.profile, root / options.profiles)
         book = cls(root, build, options.resolve_runs(), profile, options)
         if profile:
-            sources = {chapter.docname: chapter.source for chapter in book.chapters()}
+            pages = contents.listed(root).items()  # variants have parameters of their own
+            sources = {name: path for name, path in pages if path and path.suffix == ".ipynb"}
             check_profile(profile, sources, options.profile)
         return book
 
