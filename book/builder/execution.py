@@ -1,5 +1,6 @@
 """Executing one chapter: its executed copy appears whole or not at all."""
 
+import contextlib
 import os
 import sys
 import threading
@@ -135,7 +136,8 @@ def write_whole(notebook: Any, path: Path) -> None:
         nbformat.write(notebook, draft)
         os.replace(draft, path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where nothing can be written, nothing can be removed
+            draft.unlink()
         raise OSError(error.errno, error.strerror, str(path)) from None
 
 

@@ -261,6 +261,19 @@ def test_what_a_chapter_started_dies_with_its_kernel(tmp_path):
         wait_until(lambda process=process: not is_alive(process), seconds=2)
 
 
+def test_a_copy_that_cannot_be_written_is_named(tmp_path):
+    (chapter,) = book_of(tmp_path, {"first": ["1"]})
+    chapter.executed.parent.parent.mkdir(parents=True)
+    chapter.executed.parent.write_text("no folder")
+    assert errors([chapter])["first"] == f"{chapter.executed}: File exists"
+
+
+def test_of_a_long_line_that_a_cell_prints_the_beginning_is_passed_on(tmp_path, capsys):
+    (chapter,) = book_of(tmp_path, {"first": ["print('long ' * 100_000)"]})
+    assert errors([chapter]) == {"first": None}
+    assert 5 < len(capsys.readouterr().err) < 1000
+
+
 def test_a_silent_cell_is_told_of(tmp_path, capsys):
     (chapter,) = book_of(tmp_path, {"first": ["1", "import time\n\ntime.sleep(1.4)"]})
     with execution.kernels_of(chapter.book, 1) as kernels:
