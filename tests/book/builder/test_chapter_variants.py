@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from books import build, last_line, page, write_book, write_chapter
+from books import build, edit, last_line, page, write_book, write_chapter
 
 from book.builder import chapter_variants
 from book.builder.errors import BookError
@@ -30,6 +30,11 @@ def row(shown, name):
         if cells and cells[0] == name:
             return cells[1:]
     return None
+
+
+def compared(shown):
+    """The table of a page that compares it with others."""
+    return shown.partition("Parameter sets side by side<a")[2].partition("</table>")[0]
 
 
 @pytest.mark.slow
@@ -62,6 +67,39 @@ def test_a_variant_is_a_page_of_its_own_and_each_page_compares_them_all(tmp_path
     assert last_line(build(tmp_path)) == "chapters: 1 executed, 2 reused, 0 failed"
     for name in ("doubles", "large", "huge"):
         assert "2,000,000" not in page(tmp_path, name)
+
+
+@pytest.mark.slow
+def test_a_variant_shows_its_chapters_words_and_each_page_the_titles_of_today(tmp_path):
+    write_book(tmp_path, ["doubles", "large"])
+    write_chapter(tmp_path / "doubles.ipynb", "2 * number", "#: Words of then.")
+    file = tmp_path / "large.variant.yml"
+    write_variant(file, chapter="doubles", title="Large", parameters="{number: 1000}")
+    assert last_line(build(tmp_path)) == "chapters: 2 executed, 0 reused, 0 failed"
+
+    write_variant(file, chapter="doubles", title="Larger", parameters="{number: 1000}")
+    assert last_line(build(tmp_path)) == "chapters: 0 executed, 2 reused, 0 failed"
+    assert "Larger</" in compared(page(tmp_path, "doubles"))
+    edit(tmp_path / "doubles.ipynb", "# Chapter doubles", "# Double")
+    edit(tmp_path / "doubles.ipynb", "Words of then.", "Words of now.")
+    assert last_line(build(tmp_path)) == "chapters: 0 executed, 2 reused, 0 failed"
+    large = page(tmp_path, "large")
+    assert "Words of now." in large
+    assert "Double</" in compared(large)
+
+
+@pytest.mark.slow
+def test_a_variant_of_a_chapter_that_is_no_page_is_a_page(tmp_path):
+    write_book(tmp_path, ["large"])
+    write_chapter(tmp_path / "doubles.ipynb", "2 * number", "#: Words of then.")
+    file = tmp_path / "large.variant.yml"
+    write_variant(file, chapter="doubles", title="Large", parameters="{number: 1000}")
+    assert last_line(build(tmp_path)) == "chapters: 1 executed, 0 reused, 0 failed"
+    assert "<h1>Large<" in page(tmp_path, "large")
+    assert "side by side" not in page(tmp_path, "large")
+    edit(tmp_path / "doubles.ipynb", "Words of then.", "Words of now.")
+    assert last_line(build(tmp_path)) == "chapters: 0 executed, 1 reused, 0 failed"
+    assert "Words of now." in page(tmp_path, "large")
 
 
 BAD = {
