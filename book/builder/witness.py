@@ -2,7 +2,8 @@
 
 It watches from before the first import to the last cell, by an audit hook, and costs a microsecond
 an opened file. What a chapter's own subprocesses open it does not see, nor what a library opens in
-C (HDF5, SQLite), or a listing of the book's root: `book.builder.trace.show_files` declares those.
+C (HDF5, SQLite), a listing of the book's root, or whether a file was there that it never opened:
+`book.builder.trace.show_files` declares those.
 """
 
 import fnmatch
