@@ -11,7 +11,8 @@ import pytest
 import yaml
 from books import BUILD_SECONDS, build, last_line
 
-from book.builder.trace import RUNS, collected
+from book.builder.chapters import EXECUTED
+from book.builder.trace import run_keys
 from models.records import is_current, read
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(BUILD_SECONDS)]
@@ -82,9 +83,8 @@ def test_every_chapter_says_where_its_numbers_come_from_and_has_no_number_missin
     text = html(site, page)
     assert "Where these numbers come from" in text
     assert "glue:" not in text
-    used = collected(
-        nbformat.read(site / "_build" / "executed" / f"{page}.ipynb", as_version=4).cells, RUNS
-    )
+    copy = site / "_build" / EXECUTED / f"{page}.ipynb"
+    used = run_keys(nbformat.read(copy, as_version=4).cells)
     others = [key for key in used if not is_current(read(ROOT / "book" / "runs" / f"{key}.json"))]
     assert ("trained by other training code" in text) == bool(others), (
         "what older code has trained is flagged"

@@ -209,7 +209,7 @@ class Build:
         setattr(env, STATES, {**getattr(env, STATES, {}), docname: self.state(docname)})
         title = docname
         try:
-            source = read_notebook(self.chapter(docname).source)
+            source = self.chapter(docname).notebook()
             title = self.chapter(docname).title or chapter_variants.title(source)
             if not copy.exists():
                 outcome = self.outcomes.get(docname)
@@ -238,20 +238,25 @@ class Build:
         chapter = self.chapter(docname)
         family = [self.chapter(name) for name in self.names()]
         family = [other for other in family if other.source == chapter.source]
-        if len(family) == 1:
-            return page
-        columns = {}
         for other in family:
-            self.app.env.note_dependency(str(other.executed))
-            if then := other.stamp():
-                title = other.title or chapter_variants.title(page)
-                heading = f"{{doc}}`{title} </{other.docname}>`"
-                glued = chapter_variants.glued(read_notebook(other.executed))
-                columns[heading] = (defaults(other.source) | then.parameters, glued)
+            for path in (other.source, self.source(other.docname), other.executed):
+                self.app.env.note_dependency(str(path))
+        columns = self._columns(family, chapter_variants.title(page)) if len(family) > 1 else {}
         if chapter.title:
             page = chapter_variants.apart(page, chapter.title, f"-{Path(docname).name}")
-        page.cells.append(chapter_variants.comparison(columns))
+        if columns:
+            page.cells.append(chapter_variants.comparison(columns))
         return page
+
+    def _columns(self, family: Iterable[Chapter], title: str) -> dict[str, Any]:
+        """Return what a table compares: of each page, under a link, its parameters and its glue."""
+        columns = {}
+        for other in family:
+            if then := other.stamp():
+                glued = chapter_variants.glued(read_notebook(other.executed))
+                heading = f"{{doc}}`{other.title or title} </{other.docname}>`"
+                columns[heading] = (defaults(other.source) | then.parameters, glued)
+        return columns
 
     def failed(self) -> int:
         """Return how many executions failed."""

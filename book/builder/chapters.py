@@ -42,21 +42,23 @@ class Book:
         profile = load_profile(options.profile, root / options.profiles)
         book = cls(root, build, options.resolve_runs(), profile, options)
         if profile:
-            sources = {chapter.docname: chapter.source for chapter in book.chapters()}
+            pages = contents.listed(root).items()  # variants have parameters of their own
+            sources = {name: path for name, path in pages if path and path.suffix == ".ipynb"}
             check_profile(profile, sources, options.profile)
         return book
 
     def chapter(self, docname: str, source: Path) -> "Chapter":
         """Return one chapter, with the parameters that the profile gives it.
 
-        `source` may also be the file of a variant, whose own parameters come on top.
-
-        Raises:
-            BookError: That file is none.
+        `source` may also be the file of a variant, whose own parameters come on top. One that
+        cannot be is a chapter that cannot be executed: it stops no other.
         """
         if not source.name.endswith(chapter_variants.SUFFIX):
             return Chapter(docname, source, self, parameters_for(self.profile, docname, source))
-        variant = chapter_variants.read(source, self.root)
+        try:
+            variant = chapter_variants.read(source, self.root)
+        except BookError as error:
+            return Chapter(docname, source, self, problem=str(error))
         name = variant.notebook.relative_to(self.root).with_suffix("").as_posix()
         shared = parameters_for(self.profile, name, variant.notebook)
         parameters = shared | variant.parameters
@@ -99,6 +101,7 @@ class Chapter:
     book: Book
     parameters: dict[str, Any] = field(default_factory=dict)
     title: str = ""  # of a variant's page; the notebook's own when empty
+    problem: str = ""  # why it cannot be read, of a variant
 
     @property
     def executed(self) -> Path:
@@ -110,6 +113,16 @@ class Chapter:
         """Its last execution, with the traceback, if that failed; the good copy stays as it is."""
         return self.executed.with_suffix(".failed.ipynb")
 
+    def notebook(self) -> Any:
+        """Return its source.
+
+        Raises:
+            BookError: It is no notebook, or cannot be read.
+        """
+        if self.problem:
+            raise BookError(self.problem)
+        return read_notebook(self.source)
+
     def causes(self) -> list[str]:
         """Return why it must be executed again, in words; nothing when it need not."""
         if self.failed.exists():
@@ -120,7 +133,7 @@ class Chapter:
         if then is None:
             return ["its executed copy is damaged, or by another builder than today's"]
         try:
-            source = read_notebook(self.source)
+            source = self.notebook()
         except BookError as error:
             return [str(error)]
         return staleness.causes(source, then, self.parameters, self.book.root, self.book.runs)

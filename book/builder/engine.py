@@ -33,6 +33,7 @@ INJECTED = "injected-parameters"  # the tag of papermill's cell
 TICK = 5.0  # seconds between two lines of what a cell prints
 QUIET = 30.0  # seconds after which a cell that prints nothing is told of
 SHOWN = 60  # letters of a cell
+WIDTH = 200  # letters of a line that it prints
 CLEAN_EXITS = ("", "0", "None")  # of `sys.exit`
 SILENT = logging.getLogger(__name__)
 SILENT.addHandler(logging.NullHandler())
@@ -166,7 +167,7 @@ class Progress:
         now = self.said = time.monotonic()
         if lines and now - self.printed > TICK:
             self.printed = now
-            self._say(lines[-1])
+            self._say(lines[-1][:WIDTH])
 
     async def beat(self) -> None:
         """Say where it is, whenever it has said nothing for long."""

@@ -1,5 +1,6 @@
 """Executing one chapter: its executed copy appears whole or not at all."""
 
+import contextlib
 import os
 import sys
 import threading
@@ -15,7 +16,6 @@ from book.builder import engine, environment, staleness
 from book.builder.chapters import Book, Chapter
 from book.builder.errors import BookError, ChapterFailed
 from book.builder.kernels import Kernels, Settings
-from book.builder.notebooks import read_notebook
 from book.builder.trace import Seen
 
 SYNTAX = threading.Lock()  # CPython 3.11 fails when two threads make syntax trees at once
@@ -80,7 +80,7 @@ def execute_in(kernels: Kernels, chapter: Chapter) -> Outcome:
     """
     began = time.time()
     try:
-        source = read_notebook(chapter.source)
+        source = chapter.notebook()
         done = engine.execute(source, chapter, kernels)
         if kernels.closed:
             return failure(chapter, began, "interrupted")
@@ -136,7 +136,8 @@ def write_whole(notebook: Any, path: Path) -> None:
         nbformat.write(notebook, draft)
         os.replace(draft, path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where nothing can be written, nothing can be removed
+            draft.unlink()
         raise OSError(error.errno, error.strerror, str(path)) from None
 
 

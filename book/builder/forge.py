@@ -20,10 +20,11 @@ import sys
 import threading
 import traceback
 import warnings
+from pathlib import Path
 
 from book.builder import kernel
-from book.builder.processes import MESSAGE, end_group
-from book.builder.witness import Witness
+from book.builder.processes import MESSAGE, PACKAGE, end_group
+from book.builder.witness import Witness, own_modules
 
 INLINE = "module://matplotlib_inline.backend_inline"
 
@@ -35,6 +36,7 @@ def main() -> None:
     witness = Witness(variables)
     witness.watch()
     preload(libraries.split())
+    forget_own(witness.root)
     Forge(channel, lifeline, witness).serve()
 
 
@@ -48,6 +50,13 @@ def preload(libraries: list[str]) -> None:
             print(f"convbook_preload: {name}: {error}", file=sys.stderr, flush=True)
     gc.collect()
     gc.freeze()  # forked processes share what nobody collects
+
+
+def forget_own(root: Path) -> None:
+    """Have each kernel import the book's own modules itself: they may be edited meanwhile."""
+    for name in own_modules(root):
+        if name.partition(".")[0] != PACKAGE:  # which this process needs, and a kernel forgets
+            del sys.modules[name]
 
 
 class Forge:

@@ -35,7 +35,7 @@ class Options:
     allow_stale: bool = False  # when frozen, show it as it was executed instead
     force: str = ""  # chapters to execute though they are fresh; `*` is all
     only: str = ""  # chapters that alone may be executed; all may when empty
-    preload: str = ""  # modules that kernels share, such as `matplotlib.pyplot`
+    preload: str = ""  # libraries that kernels share, such as `matplotlib.pyplot`
     ignored: str = ""  # modules of the book of which no page shows anything
     environment: str = ""  # variables of the book's own, such as `TIDES_*`
 

@@ -10,6 +10,7 @@ import ast
 import functools
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -22,7 +23,9 @@ from book.builder.stamps import Stamp
 
 CHANGED = "while it was executed"  # in place of a digest: nothing ever equals it
 DIGITS = 16  # of a digest
-MEANINGFUL = {"parameters", "raises-exception"}  # tags that change what an execution does
+#: Tags that change what an execution does.
+MEANINGFUL = {"parameters", "raises-exception", "skip-execution"}
+LINE_END = re.compile(r"\r\n|\r|\n")  # as Python has it
 
 
 def stamp(
@@ -172,6 +175,16 @@ def _canonical(parameters: Mapping[str, Any]) -> str:
 def _tree(source: str) -> str:
     """Return a cell's syntax tree; its text where it is not plain Python (magics)."""
     try:
-        return ast.dump(ast.parse(source))
+        tree = ast.parse(source)
     except (SyntaxError, ValueError):
         return source
+    return ast.dump(tree) + ";" * _shows_nothing(tree, source)
+
+
+def _shows_nothing(tree: ast.Module, source: str) -> bool:
+    """Whether a cell ends with an expression and a semicolon, for which Jupyter shows no value."""
+    match tree.body:
+        case [*_, ast.Expr(end_lineno=int(line), end_col_offset=int(column))]:
+            last = LINE_END.split(source)[line - 1].encode()
+            return last[column:].lstrip().startswith(b";")
+    return False

@@ -2,7 +2,8 @@
 
 It watches from before the first import to the last cell, by an audit hook, and costs a microsecond
 an opened file. What a chapter's own subprocesses open it does not see, nor what a library opens in
-C (HDF5, SQLite), or a listing of the book's root: `book.builder.trace.show_files` declares those.
+C (HDF5, SQLite), a listing of the book's root, or whether a file was there that it never opened:
+`book.builder.trace.show_files` declares those.
 """
 
 import fnmatch
@@ -149,18 +150,23 @@ def _real_folder(folder: str) -> str:
 
 
 def imported_files(root: Path) -> list[str]:
-    """Return the files of the book's own modules that this process has imported, from `root`.
+    """Return the files of the book's own modules that this process has imported, from `root`."""
+    return sorted({file.as_posix() for file in own_modules(root).values()})
+
+
+def own_modules(root: Path) -> dict[str, Path]:
+    """Return the book's own modules that this process has imported, with their files from `root`.
 
     Its own are those in the book's folder `root`, without what is installed there, and without the
     builder: how a chapter is built is not what it says.
     """
     files = {
-        Path(_real_folder(os.path.dirname(file)), os.path.basename(file))
+        name: Path(_real_folder(os.path.dirname(file)), os.path.basename(file))
         for name, module in list(sys.modules.items())
         if (file := getattr(module, "__file__", None)) and not name.startswith(BUILDER)
     }
-    inside = {file.relative_to(root) for file in files if file.is_relative_to(root)}
-    return sorted(file.as_posix() for file in inside if not _is_installed(file))
+    inside = {n: file.relative_to(root) for n, file in files.items() if file.is_relative_to(root)}
+    return {name: file for name, file in inside.items() if not _is_installed(file)}
 
 
 def _is_installed(relative: Path) -> bool:

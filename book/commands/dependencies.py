@@ -9,7 +9,6 @@ from pathlib import PurePosixPath
 
 from book.builder.chapters import Chapter
 from book.builder.errors import BookError
-from book.builder.notebooks import read_notebook
 from book.builder.stamps import Stamp
 
 GLUE = re.compile(r"\{glue(?::\w+)?\}\s*`?\s*([^\s`]+?)::")  # of another page, by its path
@@ -71,7 +70,7 @@ def _dependencies(chapter: Chapter, then: Stamp | None, written: Mapping[str, st
 def glued(chapter: Chapter) -> list[str]:
     """Return the chapters of which one shows glued values; none where it cannot be read."""
     try:
-        cells = read_notebook(chapter.source).cells
+        cells = chapter.notebook().cells
     except BookError:
         return []
     words = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")

@@ -13,6 +13,7 @@ import nbformat
 import pytest
 from books import build, edit, last_line, page, write_book, write_chapter
 
+from book.builder import staleness
 from book.builder.chapters import EXECUTED, Book
 from book.builder.execution import execute
 from book.report.figures import STYLE
@@ -53,6 +54,21 @@ def test_only_what_changed_in_meaning_executes(book):
     assert last_line(run) == "chapters: 1 executed, 1 reused, 0 failed"
     assert "helper.py changed" in run.stdout
     assert "doubled: 6" in page(book, "first")
+
+
+def digest_of(source, *tags):
+    cell = nbformat.v4.new_code_cell(source, metadata={"tags": list(tags)})
+    return staleness.code_digest(nbformat.v4.new_notebook(cells=[cell]))
+
+
+def test_what_hides_a_value_or_skips_a_cell_is_code():
+    """Jupyter shows no value of an expression before a semicolon."""
+    shown, hidden = digest_of("x = 'ü'\nx"), digest_of("x = 'ü'\nx;")
+    assert shown != hidden
+    assert hidden == digest_of("x = 'ü'\nx ;  # nothing\n\n")
+    assert shown == digest_of("x = 'ü';\r\nx  # ;") == digest_of("x = 'ü'; x\n")
+    assert digest_of("x = 2") == digest_of("x = 2;"), "it has no value"
+    assert digest_of("x", "skip-execution") != digest_of("x") == digest_of("x", "hide-input")
 
 
 def test_a_failed_chapter_is_marked_and_the_rest_is_built(book):

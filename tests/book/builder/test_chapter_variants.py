@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from books import build, last_line, page, write_book, write_chapter
+from books import build, edit, last_line, page, write_book, write_chapter
 
 from book.builder import chapter_variants
 from book.builder.errors import BookError
@@ -30,6 +30,11 @@ def row(shown, name):
         if cells and cells[0] == name:
             return cells[1:]
     return None
+
+
+def compared(shown):
+    """The table of a page that compares it with others."""
+    return shown.partition("Parameter sets side by side<a")[2].partition("</table>")[0]
 
 
 @pytest.mark.slow
@@ -64,6 +69,39 @@ def test_a_variant_is_a_page_of_its_own_and_each_page_compares_them_all(tmp_path
         assert "2,000,000" not in page(tmp_path, name)
 
 
+@pytest.mark.slow
+def test_a_variant_shows_its_chapters_words_and_each_page_the_titles_of_today(tmp_path):
+    write_book(tmp_path, ["doubles", "large"])
+    write_chapter(tmp_path / "doubles.ipynb", "2 * number", "#: Words of then.")
+    file = tmp_path / "large.variant.yml"
+    write_variant(file, chapter="doubles", title="Large", parameters="{number: 1000}")
+    assert last_line(build(tmp_path)) == "chapters: 2 executed, 0 reused, 0 failed"
+
+    write_variant(file, chapter="doubles", title="Larger", parameters="{number: 1000}")
+    assert last_line(build(tmp_path)) == "chapters: 0 executed, 2 reused, 0 failed"
+    assert "Larger</" in compared(page(tmp_path, "doubles"))
+    edit(tmp_path / "doubles.ipynb", "# Chapter doubles", "# Double")
+    edit(tmp_path / "doubles.ipynb", "Words of then.", "Words of now.")
+    assert last_line(build(tmp_path)) == "chapters: 0 executed, 2 reused, 0 failed"
+    large = page(tmp_path, "large")
+    assert "Words of now." in large
+    assert "Double</" in compared(large)
+
+
+@pytest.mark.slow
+def test_a_variant_of_a_chapter_that_is_no_page_is_a_page(tmp_path):
+    write_book(tmp_path, ["large"])
+    write_chapter(tmp_path / "doubles.ipynb", "2 * number", "#: Words of then.")
+    file = tmp_path / "large.variant.yml"
+    write_variant(file, chapter="doubles", title="Large", parameters="{number: 1000}")
+    assert last_line(build(tmp_path)) == "chapters: 1 executed, 0 reused, 0 failed"
+    assert "<h1>Large<" in page(tmp_path, "large")
+    assert "side by side" not in page(tmp_path, "large")
+    edit(tmp_path / "doubles.ipynb", "Words of then.", "Words of now.")
+    assert last_line(build(tmp_path)) == "chapters: 0 executed, 1 reused, 0 failed"
+    assert "Words of now." in page(tmp_path, "large")
+
+
 BAD = {
     "{}": "expected chapter: a str; got None",
     "{chapter: double, title: t, parameters: {}}": "unknown chapter 'double'",
@@ -82,3 +120,24 @@ def test_a_variant_that_cannot_be_is_refused_in_one_line(tmp_path, content, mess
         chapter_variants.read(file, tmp_path)
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.slow
+def test_a_variant_that_cannot_be_fails_alone(tmp_path):
+    """Such as one of a chapter that was renamed, or whose parameters are half typed."""
+    write_book(tmp_path, ["doubles", "large", "other"])
+    write_chapter(tmp_path / "doubles.ipynb", SHOW)
+    write_chapter(tmp_path / "other.ipynb", "print('the other')")
+    file = tmp_path / "large.variant.yml"
+    write_variant(file, chapter="double", title="large", parameters="{number: 1000}")
+    run = build(tmp_path)
+    assert (run.returncode, last_line(run)) == (1, "chapters: 2 executed, 0 reused, 1 failed")
+    assert "Traceback" not in run.stdout + run.stderr
+    assert "chapter large failed: large.variant.yml: unknown chapter 'double'" in run.stderr
+    assert "unknown chapter 'double'" in page(tmp_path, "large")
+    assert "the other" in page(tmp_path, "other")
+
+    write_variant(file, chapter="doubles", title="large", parameters="{number: 1000}")
+    run = build(tmp_path)
+    assert (run.returncode, last_line(run)) == (0, "chapters: 1 executed, 2 reused, 0 failed")
+    assert row(page(tmp_path, "doubles"), "double") == ["4", "2,000"]

@@ -229,6 +229,19 @@ def test_forked_kernels_and_others_find_the_same(tmp_path):
     assert notebook.cells[0].outputs[0].data == shown[1][1][0].data, "Jupyter's own kernel"
 
 
+def test_a_module_of_the_book_is_shared_by_no_kernels(tmp_path):
+    """A build takes long enough to edit one, after which old code would pass for new."""
+    (module := tmp_path / "tides.py").write_text("range = 'old'\n")
+    chapter, *_ = book_of(tmp_path, {"first": ["import tides", "tides.range"]})
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    with Kernels(Settings(tmp_path, environment, ["tides", "tabulate"])) as kernels:
+        for text in ("'old'", "'newer'"):
+            module.write_text(f"range = {text}\n")
+            assert execution.execute_in(kernels, chapter).error is None
+            assert texts(chapter) == [text]
+            assert chapter.causes() == []
+
+
 def test_forked_kernels_draw_other_random_numbers(tmp_path):
     draw = "import random, numpy\n\nrandom.random(), numpy.random.rand()"
     chapters = book_of(tmp_path, {"first": [draw], "second": [draw]}, preload="numpy")
@@ -246,6 +259,19 @@ def test_what_a_chapter_started_dies_with_its_kernel(tmp_path):
         cells = nbformat.read(copy, as_version=4).cells
         process = int(cells[2].outputs[-1].data["text/plain"])
         wait_until(lambda process=process: not is_alive(process), seconds=2)
+
+
+def test_a_copy_that_cannot_be_written_is_named(tmp_path):
+    (chapter,) = book_of(tmp_path, {"first": ["1"]})
+    chapter.executed.parent.parent.mkdir(parents=True)
+    chapter.executed.parent.write_text("no folder")
+    assert errors([chapter])["first"] == f"{chapter.executed}: File exists"
+
+
+def test_of_a_long_line_that_a_cell_prints_the_beginning_is_passed_on(tmp_path, capsys):
+    (chapter,) = book_of(tmp_path, {"first": ["print('long ' * 100_000)"]})
+    assert errors([chapter]) == {"first": None}
+    assert 5 < len(capsys.readouterr().err) < 1000
 
 
 def test_a_silent_cell_is_told_of(tmp_path, capsys):

@@ -192,13 +192,15 @@ PROFILES = {
     "first: {number: 3}\nfirst: {number: 4}": "'first' stands twice",
     "first: {number: 3, number: 4}": "'number' stands twice",
     "first: {number: [}": "is no YAML",
+    "varied: {number: 3}": "unknown chapter 'varied'",  # a variant says its parameters itself
 }
 
 
 @pytest.mark.parametrize(("content", "message"), PROFILES.items(), ids=range(len(PROFILES)))
 def test_a_profile_that_cannot_be_is_refused_in_one_line(tmp_path, content, message):
-    folder(tmp_path, "first")
+    folder(tmp_path, "first", "varied")
     write_chapter(tmp_path / "first.ipynb", SAYS)
+    (tmp_path / "varied.variant.yml").write_text("{chapter: first, title: t, parameters: {}}")
     (tmp_path / "profiles").mkdir()
     (tmp_path / "profiles" / "mine.yml").write_text(content)
     with pytest.raises(BookError) as refused:
