@@ -93,6 +93,11 @@ def apart(page: Any, title: str, suffix: str) -> Any:
     return page
 
 
+def suffix(docname: str) -> str:
+    """Return what the labels of a variant's page end with."""
+    return f"-{Path(docname).name}"
+
+
 def title(page: Any) -> str:
     """Return a page's first heading; empty without one."""
     found = (HEADING.search(cell.source) for cell in page.cells if cell.cell_type == "markdown")

@@ -2,6 +2,7 @@
 
 import re
 
+import nbformat
 import pytest
 from books import build, last_line, page, write_book, write_chapter
 
@@ -82,3 +83,19 @@ def test_a_variant_that_cannot_be_is_refused_in_one_line(tmp_path, content, mess
         chapter_variants.read(file, tmp_path)
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.slow
+def test_what_a_failed_variant_lacks_is_said_by_its_own_line_alone(tmp_path):
+    write_book(tmp_path, ["halves", "none"])
+    drawn = "import matplotlib.pyplot as plt\n\nplt.plot([1 / number]);"
+    write_chapter(tmp_path / "halves.ipynb", drawn, "#: See {numref}`fig-half`.")
+    notebook = nbformat.read(tmp_path / "halves.ipynb", as_version=4)
+    notebook.cells[2].metadata["mystnb"] = {"figure": {"name": "fig-half", "caption": "A half"}}
+    nbformat.write(notebook, tmp_path / "halves.ipynb")
+    zero = {"chapter": "halves", "title": "Nothing", "parameters": "{number: 0}"}
+    write_variant(tmp_path / "none.variant.yml", **zero)
+    run = build(tmp_path)
+    said = [line for line in run.stderr.splitlines() if "WARNING" in line or "ERROR" in line]
+    assert len(said) == 1
+    assert "chapter none failed: ZeroDivisionError" in said[0]
