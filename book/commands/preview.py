@@ -85,8 +85,8 @@ def main(options: argparse.Namespace) -> int:
     if importlib.util.find_spec("sphinx_autobuild") is None:
         raise BookError("preview needs sphinx-autobuild: pip install sphinx-autobuild")
     book = find_book(Path.cwd())
-    chapters = named(book.chapters(), [options.chapter]) if options.chapter else []
-    docname = chapters[0].docname if chapters else ""
+    chapters = book.chapters()  # refuses what is no book
+    docname = named(chapters, [options.chapter])[0].docname if options.chapter else ""
     builder, site = Builder(book.root, docname), site_of(book)
     with listening(options.port) as server:
         site.mkdir(parents=True, exist_ok=True)
