@@ -27,7 +27,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("chapters", nargs="*", metavar="CHAPTER", help=only)
     frozen = "execute nothing; stale chapters are an error"
     command.add_argument("--frozen", action="store_true", help=frozen)
-    allow = "with --frozen: show stale chapters as they were executed, with a banner"
+    allow = "with --frozen: show stale chapters as they were executed, with a warning"
     command.add_argument("--allow-stale", action="store_true", help=allow)
     force = command.add_mutually_exclusive_group()
     some = "execute these, whatever their state"
