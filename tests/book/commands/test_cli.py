@@ -69,6 +69,8 @@ def test_status_says_why_before_anything_runs(inside, capsys):
     told = capsys.readouterr().out
     assert {row[0] for row in rows(told).values()} == {"fresh"}
     assert told.splitlines()[-1] == "all 2 chapters are fresh"
+    assert main(["status", "first"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "the chapter is fresh"
     assert main(["status", "--check"]) == 0
     capsys.readouterr()
 
