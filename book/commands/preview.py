@@ -59,10 +59,15 @@ class Builder:
 
     def __call__(self, *, changed_paths: Sequence[Path]) -> None:
         """Build again, and go on whatever comes of it."""
-        names = [os.path.relpath(path, self.root) for path in changed_paths[:3]]
-        print(f"building again: {', '.join(names)} changed", flush=True)
+        print(f"building again: {self.changed(changed_paths)} changed", flush=True)
         with contextlib.suppress(KeyboardInterrupt, SystemExit):  # the server ends by itself
             self.build()
+
+    def changed(self, paths: Sequence[Path]) -> str:
+        """Return the names of some of these files; of those that are still there, if any is."""
+        there = [path for path in paths if path.exists()] or paths
+        names = [os.path.relpath(path, self.root) for path in dict.fromkeys(there)]
+        return ", ".join(names[:3])
 
     def build(self) -> None:
         """Build, in a process of its own, whose messages are the user's.
