@@ -244,7 +244,10 @@ class Build:
                 glued = chapter_variants.glued(read_notebook(other.executed))
                 columns[heading] = (defaults(other.source) | then.parameters, glued)
         if chapter.title:
-            page = chapter_variants.apart(page, chapter.title, chapter_variants.suffix(docname))
+            failed = chapter.failed.exists()
+            whole = [read_notebook(other.executed) for other in family if failed and other.stamp()]
+            suffix = chapter_variants.suffix(docname)
+            page = chapter_variants.apart(page, chapter.title, suffix, whole)
         page.cells.append(chapter_variants.comparison(columns))
         return page
 

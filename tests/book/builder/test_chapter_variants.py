@@ -89,7 +89,8 @@ def test_a_variant_that_cannot_be_is_refused_in_one_line(tmp_path, content, mess
 def test_what_a_failed_variant_lacks_is_said_by_its_own_line_alone(tmp_path):
     write_book(tmp_path, ["halves", "none"])
     drawn = "import matplotlib.pyplot as plt\n\nplt.plot([1 / number]);"
-    write_chapter(tmp_path / "halves.ipynb", drawn, "#: See {numref}`fig-half`.")
+    seen = "#: See {numref}`fig-half` and {numref}`tab-double`."
+    write_chapter(tmp_path / "halves.ipynb", drawn, SHOW, seen)
     notebook = nbformat.read(tmp_path / "halves.ipynb", as_version=4)
     notebook.cells[2].metadata["mystnb"] = {"figure": {"name": "fig-half", "caption": "A half"}}
     nbformat.write(notebook, tmp_path / "halves.ipynb")
@@ -99,3 +100,4 @@ def test_what_a_failed_variant_lacks_is_said_by_its_own_line_alone(tmp_path):
     said = [line for line in run.stderr.splitlines() if "WARNING" in line or "ERROR" in line]
     assert len(said) == 1
     assert "chapter none failed: ZeroDivisionError" in said[0]
+    assert "halves.html#tab-double" not in page(tmp_path, "none"), "another page's table"
