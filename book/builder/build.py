@@ -1,7 +1,8 @@
 """One build: which chapters are stale, executing them, and what each page shows."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -34,11 +35,9 @@ class Build:
     def book(self) -> Book:
         """The book that is built."""
         root = book_root(Path(self.app.srcdir))
-        try:
+        with _refusing():
             options = Options.of({option.name: option.value for option in self.app.config})
             return Book.configured(root, Path(self.app.outdir).resolve().parent, options)
-        except BookError as error:
-            raise SystemExit(f"convbook: {error}") from None
 
     @cached_property
     def stale(self) -> dict[str, list[str]]:
@@ -66,10 +65,8 @@ class Build:
         words = option.split()
         if not words or "*" in words:
             return set(self.names()) if words else set()
-        try:
+        with _refusing():
             chosen = named([self.chapter(name) for name in self.names()], words)
-        except BookError as error:
-            raise SystemExit(f"convbook: {error}") from None
         return {chapter.docname for chapter in chosen}
 
     def source(self, docname: str) -> Path:
@@ -146,10 +143,8 @@ class Build:
         def report(outcome: Outcome) -> None:
             self.report(own[outcome.docname], outcome)
 
-        try:
+        with _refusing():
             pool.execute_all(list(chapters.values()), report, logger.warning)
-        except BookError as error:
-            raise SystemExit(f"convbook: {error}") from None
 
     def _changed(self) -> dict[str, list[str]]:
         """Return the chapters that what was executed has made stale, with their causes."""
@@ -243,7 +238,10 @@ class Build:
                 self.app.env.note_dependency(str(path))
         columns = self._columns(family, chapter_variants.title(page)) if len(family) > 1 else {}
         if chapter.title:
-            page = chapter_variants.apart(page, chapter.title, f"-{Path(docname).name}")
+            failed = chapter.failed.exists()
+            whole = [read_notebook(other.executed) for other in family if failed and other.stamp()]
+            suffix = chapter_variants.suffix(docname)
+            page = chapter_variants.apart(page, chapter.title, suffix, whole)
         if columns:
             page.cells.append(chapter_variants.comparison(columns))
         return page
@@ -262,15 +260,17 @@ class Build:
         """Return how many executions failed."""
         return sum(outcome.error is not None for outcome in self.outcomes.values())
 
-    def failures(self) -> dict[str, Path]:
-        """Return the chapters whose last execution failed, or that have none, with their sources.
+    def failures(self) -> dict[str, tuple[Path, Path]]:
+        """Return the chapters whose last execution failed, or that have none.
 
-        Before the stale chapters are executed, it is too early to ask.
+        Each comes with its page's source and its notebook, which differ for a variant. Before the
+        stale chapters are executed, it is too early to ask.
         """
         good = {name for name in self.names() if self.chapter(name).executed.exists()}
         failed = {name for name in self.names() if self.chapter(name).failed.exists()}
         missing = {name for name in self.outcomes if self.outcomes[name].error}
-        return {name: self.source(name) for name in (set(self.names()) - good) | failed | missing}
+        names = (set(self.names()) - good) | failed | missing
+        return {name: (self.source(name), self.chapter(name).source) for name in names}
 
     def summary(self) -> str:
         """Return the build's last line."""
@@ -279,6 +279,15 @@ class Build:
         stale = len(self.stale.keys() - self.allowed)
         told = f"chapters: {executed - failed} executed, {reused - stale} reused, {failed} failed"
         return f"{told}, {stale} shown as they were executed" if stale else told
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """End the build with one line where the book is not as it must be."""
+    try:
+        yield
+    except BookError as error:
+        raise SystemExit(f"convbook: {error}") from None
 
 
 def _text(notebook: Any) -> str:

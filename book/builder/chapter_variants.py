@@ -10,7 +10,7 @@ title, and parameters:
 
 import ast
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,13 +70,15 @@ def read(path: Path, root: Path) -> Variant:
     return Variant(notebook, content["title"], content["parameters"])
 
 
-def apart(page: Any, title: str, suffix: str) -> Any:
+def apart(page: Any, title: str, suffix: str, whole: Iterable[Any] = ()) -> Any:
     """Return a chapter's page under another title, its labels ending with `suffix`.
 
-    No label may stand twice in a book; references to the page's own ones follow.
+    No label may stand twice in a book; references to the page's own ones follow. A page that failed
+    lacks some: which, the `whole` ones of other parameters tell.
     """
     page = nbformat.from_dict(page)
-    labels = sorted(set(_labels(page)), key=len, reverse=True)
+    own = {label for one in (page, *whole) for label in _labels(one)}
+    labels = sorted(own, key=len, reverse=True)
     for cell in page.cells:
         figure = cell.metadata.get("mystnb", {}).get("figure", {})
         if "name" in figure:
@@ -91,6 +93,11 @@ def apart(page: Any, title: str, suffix: str) -> Any:
     if first is not None and first.cell_type == "markdown":
         first.source = HEADING.sub(lambda _: f"# {title}", first.source, count=1)
     return page
+
+
+def suffix(docname: str) -> str:
+    """Return what the labels of a variant's page end with."""
+    return f"-{Path(docname).name}"
 
 
 def title(page: Any) -> str:

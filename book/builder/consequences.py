@@ -8,6 +8,11 @@ from typing import Any
 
 from sphinx.util.logging import NAMESPACE, WarningStreamHandler, get_node_location
 
+from book.builder import chapter_variants
+
+#: Tells the failed chapters, each with its page's source and its notebook.
+Failed = Callable[[], Mapping[str, tuple[Path, Path]]]
+
 GLUED_HERE = re.compile(r"No key .* found in glue data for this document")
 GLUED_THERE = re.compile(r"Glue reference .* not found in doc '(?P<page>.*)' \[")
 MISSING = r"undefined label|equation not found|cross-reference target not found"
@@ -17,9 +22,9 @@ LABEL = re.compile(rf"(?:{MISSING}): '?(?P<label>[^'\[]+)")
 class Consequences(logging.Filter):
     """Lets through what is no consequence of a failed chapter."""
 
-    def __init__(self, failed: Callable[[], Mapping[str, Path]]) -> None:
+    def __init__(self, failed: Failed) -> None:
         super().__init__()
-        self.failed = failed  # the failed chapters, each with its source
+        self.failed = failed
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether the failure of a chapter leaves something to say."""
@@ -38,18 +43,31 @@ class Consequences(logging.Filter):
         else:
             place = location if isinstance(location, str) else str(get_node_location(location))
         return any(
-            place == name or place.startswith(str(source)) for name, source in self.failed().items()
+            place == name or place.startswith(str(source))
+            for name, (source, _) in self.failed().items()
         )
 
     def _is_made_by_failed(self, label: str) -> bool:
         """Whether a failed chapter gives this name to a figure, a table, an equation, a section."""
-        name = re.escape(label)
-        given = re.compile(rf"""["']{name}\\?["']|\({name}\)|:name: {name}\b""")
-        sources = (source for source in self.failed().values() if source.is_file())
-        return any(given.search(source.read_text(errors="replace")) for source in sources)
+        return any(
+            notebook.is_file()
+            and _names(notebook, label if source == notebook else _of_variant(label, name))
+            for name, (source, notebook) in self.failed().items()
+        )
 
 
-def leave_out(failed: Callable[[], Mapping[str, Path]]) -> None:
+def _of_variant(label: str, docname: str) -> str:
+    """Return a label of a variant's page as its chapter has it."""
+    return label.removesuffix(chapter_variants.suffix(docname))
+
+
+def _names(notebook: Path, label: str) -> bool:
+    name = re.escape(label)
+    given = re.compile(rf"""["']{name}\\?["']|\({name}\)|:name: {name}\b""")
+    return bool(given.search(notebook.read_text(errors="replace")))
+
+
+def leave_out(failed: Failed) -> None:
     """Leave such warnings out of all that Sphinx says, and counts, from now on."""
     for handler in logging.getLogger(NAMESPACE).handlers:
         if isinstance(handler, WarningStreamHandler):

@@ -18,7 +18,7 @@ from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 from book.builder.processes import MESSAGE, command
 
 
-class Forge:
+class WarmProcess:
     """The warm process (`book.builder.forge`)."""
 
     def __init__(
@@ -73,7 +73,7 @@ class Forked:
 
     process: int
     descriptor: int
-    forge: Forge
+    forge: WarmProcess
 
     def has_ended(self, seconds: float = 0.0) -> bool:
         """Whether it ends before that many seconds are over."""

@@ -21,7 +21,7 @@ from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
-from book.builder.forked import Forge, Forked, Provisioner
+from book.builder.forked import Forked, Provisioner, WarmProcess
 from book.builder.processes import command, end_group
 
 FORKS = sys.platform == "linux" and hasattr(os, "pidfd_open")
@@ -125,10 +125,10 @@ class Kernels:
                 return forked.forge.bury(forked.process)
         return None
 
-    def _new_forge(self) -> Forge:
+    def _new_forge(self) -> WarmProcess:
         settings = self.settings
         words = [" ".join(settings.preload), *settings.variables]
-        return Forge(settings.root, settings.environment, self.lifeline[0], words)
+        return WarmProcess(settings.root, settings.environment, self.lifeline[0], words)
 
 
 class Client(AsyncKernelClient):

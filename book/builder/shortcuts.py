@@ -9,7 +9,7 @@ from sphinx.domains.std import StandardDomain
 from sphinx.environment import BuildEnvironment
 
 
-class Seen:
+class ReadPages:
     """Sphinx's environment, which keeps each page it has read: to be looked at, never changed."""
 
     def __init__(self, env: BuildEnvironment) -> None:
@@ -32,10 +32,10 @@ class Numbered(StandardDomain):
 
     def __init__(self, env: BuildEnvironment) -> None:
         super().__init__(env)
-        self.seen: Any = Seen(env)
+        self.read: Any = ReadPages(env)
 
     def _resolve_numref_xref(self, env: BuildEnvironment, *arguments: Any) -> Any:
-        return super()._resolve_numref_xref(self.seen, *arguments)
+        return super()._resolve_numref_xref(self.read, *arguments)
 
 
 def collect_later(app: Sphinx, config: Config) -> None:

@@ -8,7 +8,6 @@ that changed are told, and executed again only when someone asks.
 
 import ast
 import functools
-import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -20,9 +19,9 @@ from book.builder import trace, uses
 from book.builder.notebooks import code_cells, tags
 from book.builder.runs import Runs
 from book.builder.stamps import Stamp
+from book.builder.syntax.sources import digest
 
 CHANGED = "while it was executed"  # in place of a digest: nothing ever equals it
-DIGITS = 16  # of a digest
 #: Tags that change what an execution does.
 MEANINGFUL = {"parameters", "raises-exception", "skip-execution"}
 LINE_END = re.compile(r"\r\n|\r|\n")  # as Python has it
@@ -161,11 +160,6 @@ def record_digest(key: str, runs: Runs) -> str | None:
     """Return a digest of a run record, wherever it lies; None when it is gone."""
     path = runs.locate(key)
     return file_digest(path) if path else None
-
-
-def digest(content: bytes) -> str:
-    """Return a digest of some bytes."""
-    return hashlib.sha256(content).hexdigest()[:DIGITS]
 
 
 def _canonical(parameters: Mapping[str, Any]) -> str:

@@ -36,13 +36,13 @@ class Seen:
     opened: dict[str, float] = field(default_factory=dict)
 
 
-def show_files(*paths: Path) -> None:
+def show_files(*paths: str | Path) -> None:
     """Write into the notebook that the chapter depends on these files (nothing outside one).
 
     Those that it opens itself are seen without it.
     """
     root = Path.cwd().resolve()
-    files = [path.resolve() for path in paths]
+    files = [Path(path).resolve() for path in paths]
     show(SEEN, {"read": [_from_root(file, root) for file in files]})
 
 
@@ -87,12 +87,6 @@ def seen(cells: Iterable[Any]) -> Seen:
 def run_keys(cells: Iterable[Any]) -> list[str]:
     """Return the keys of the runs that a chapter asked for, each once, in order."""
     return list(dict.fromkeys(key for keys in _contents(cells, RUNS) for key in keys))
-
-
-def reached_end(cells: Iterable[Any]) -> bool:
-    """Whether an execution came to the last cell, which says what was used."""
-    last = [cell for cell in cells if cell.get("id") == CELL]
-    return any(True for _ in _contents(last, SEEN))
 
 
 def _contents(cells: Iterable[Any], mime: str) -> Iterator[Any]:

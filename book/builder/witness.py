@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from book.builder import trace
 
@@ -163,10 +163,15 @@ def own_modules(root: Path) -> dict[str, Path]:
     files = {
         name: Path(_real_folder(os.path.dirname(file)), os.path.basename(file))
         for name, module in list(sys.modules.items())
-        if (file := getattr(module, "__file__", None)) and not name.startswith(BUILDER)
+        if _is_path(file := getattr(module, "__file__", None)) and not name.startswith(BUILDER)
     }
     inside = {n: file.relative_to(root) for n, file in files.items() if file.is_relative_to(root)}
     return {name: file for name, file in inside.items() if not _is_installed(file)}
+
+
+def _is_path(file: Any) -> TypeGuard[str]:
+    """Whether a module's `__file__` is a path: torch calls that of `torch.ops` `_ops.py`."""
+    return isinstance(file, str) and os.path.isabs(file)
 
 
 def _is_installed(relative: Path) -> bool:

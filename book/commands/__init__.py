@@ -1,1 +1,1 @@
-"""What `python -m book` does: publish, verify, certify, run, status."""
+"""What `python -m book` does: build, preview, status, graph, new, run, publish, verify, certify."""

@@ -14,11 +14,11 @@ from pathlib import Path
 from book.builder.chapters import Book, Chapter, named
 from book.builder.errors import BookError, ChapterFailed
 from book.builder.options import book_root, read_options
+from book.builder.profiles import SUFFIXES
 from models.cli import INTERRUPTED
 
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main(prog_name='jupyter-book')"
 ENDING = 5.0  # seconds in which an interrupted build ends by itself
-PROFILES = (".yml", ".yaml")
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -27,7 +27,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("chapters", nargs="*", metavar="CHAPTER", help=only)
     frozen = "execute nothing; stale chapters are an error"
     command.add_argument("--frozen", action="store_true", help=frozen)
-    allow = "with --frozen: show stale chapters as they were executed, with a banner"
+    allow = "with --frozen: show stale chapters as they were executed, with a warning"
     command.add_argument("--allow-stale", action="store_true", help=allow)
     force = command.add_mutually_exclusive_group()
     some = "execute these, whatever their state"
@@ -59,6 +59,7 @@ def ordered(options: argparse.Namespace) -> tuple[Book, dict[str, str]]:
         BookError: The arguments do not fit each other or the book.
     """
     book, environment = configured(Path.cwd(), options)
+    book.chapters()  # refuses what is no book
     forces = bool(options.force or options.force_all)
     if book.options.frozen and (options.chapters or forces):
         raise BookError("--frozen executes nothing: leave out the chapters and --force, or it")
@@ -89,7 +90,7 @@ def configured(folder: Path, given: argparse.Namespace) -> tuple[Book, dict[str,
     root = book_root(folder)
     options, environment = read_options(root), {}
     if given.profile:
-        is_file = given.profile.endswith(PROFILES)
+        is_file = given.profile.endswith(SUFFIXES)
         name = str(_file(folder / given.profile)) if is_file else given.profile
         options, environment["CONVBOOK_PROFILE"] = replace(options, profile=name), name
     if given.frozen:

@@ -4,6 +4,7 @@ It is what the chapters' last executions used; nothing is executed.
 """
 
 import argparse
+import contextlib
 from collections.abc import Iterator, Sequence, Sized
 from pathlib import Path
 
@@ -114,7 +115,9 @@ def path_in(book: Book, name: str) -> str:
     for path in paths:
         if path.is_file() and path.is_relative_to(book.root.resolve()):
             return path.relative_to(book.root.resolve()).as_posix()
-    raise BookError(f"expected a file or module of this book, but {name!r} is none")
+    with contextlib.suppress(BookError):
+        return f"{named(book.chapters(), [name])[0].docname}.ipynb"
+    raise BookError(f"expected a file, module or chapter of this book, but {name!r} is none")
 
 
 def users(found: Sequence[Dependencies], path: str) -> str:

@@ -27,6 +27,8 @@ a.headerlink { visibility: hidden; }
 img { max-width: 100%; height: auto; }
 figure { margin: 1.5rem 0; }
 div.cell { margin: 1rem 0; }
+div.math { overflow-x: auto; overflow-y: hidden; }
+span.pasted-text { font-weight: inherit; }
 pre { overflow-x: auto; padding: 0.6rem 0.8rem; font-size: 0.8rem; line-height: 1.45; }
 table { border-collapse: collapse; display: block; overflow-x: auto; font-size: 0.85rem; }
 td, th { padding: 0.2rem 0.6rem; border: 0; border-bottom: 1px solid #ddd; }

@@ -59,10 +59,15 @@ class Builder:
 
     def __call__(self, *, changed_paths: Sequence[Path]) -> None:
         """Build again, and go on whatever comes of it."""
-        names = [os.path.relpath(path, self.root) for path in changed_paths[:3]]
-        print(f"building again: {', '.join(names)} changed", flush=True)
+        print(f"building again: {self.changed(changed_paths)} changed", flush=True)
         with contextlib.suppress(KeyboardInterrupt, SystemExit):  # the server ends by itself
             self.build()
+
+    def changed(self, paths: Sequence[Path]) -> str:
+        """Return the names of some of these files; of those that are still there, if any is."""
+        there = [path for path in paths if path.exists()] or paths
+        names = [os.path.relpath(path, self.root) for path in dict.fromkeys(there)]
+        return ", ".join(names[:3])
 
     def build(self) -> None:
         """Build, in a process of its own, whose messages are the user's.
@@ -85,8 +90,8 @@ def main(options: argparse.Namespace) -> int:
     if importlib.util.find_spec("sphinx_autobuild") is None:
         raise BookError("preview needs sphinx-autobuild: pip install sphinx-autobuild")
     book = find_book(Path.cwd())
-    chapters = named(book.chapters(), [options.chapter]) if options.chapter else []
-    docname = chapters[0].docname if chapters else ""
+    chapters = book.chapters()  # refuses what is no book
+    docname = named(chapters, [options.chapter])[0].docname if options.chapter else ""
     builder, site = Builder(book.root, docname), site_of(book)
     with listening(options.port) as server:
         site.mkdir(parents=True, exist_ok=True)

@@ -22,6 +22,7 @@ from book.commands.page import write_page
 from book.report import parameters
 
 SUFFIXES = (".ipynb", ".html")
+REFUSAL = f"{parameters.ParameterError.__name__}: "  # begins the error's last line
 INFINITE = (math.inf, -math.inf)
 EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")  # a number that YAML 1.1 takes for a text
 
@@ -62,7 +63,7 @@ def main(options: argparse.Namespace) -> int:
     given = {name: scalar(value) for name, value in options.parameters}
     outcome = rerun(chapter, given, output)
     if is_refusal(outcome):
-        raise BookError(outcome.error)
+        raise BookError((outcome.error or "").removeprefix(REFUSAL))
     if outcome.error:
         raise ChapterFailed(f"{outcome.error} (see {output})")
     print(f"executed {chapter.docname} in {outcome.seconds:.0f} s: {output}")
@@ -152,7 +153,7 @@ def rerun(chapter: Chapter, given: Mapping[str, Any], output: Path) -> execution
 
 def is_refusal(outcome: execution.Outcome) -> bool:
     """Whether the chapter ended because it refuses a parameter's value."""
-    return (outcome.error or "").startswith(parameters.ParameterError.__name__)
+    return (outcome.error or "").startswith(REFUSAL)
 
 
 def _without_trace(path: Path) -> Path:

@@ -50,6 +50,10 @@ class Status:
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Declare the chapters, and what to say of them."""
+    command.description = (
+        f"{command.description}. Runs: the trainings that a chapter uses; to train: those of them "
+        "that have no record; by other code: those that other training code than today's has made."
+    )
     command.add_argument("chapters", nargs="*", metavar="CHAPTER", help="only these chapters")
     command.add_argument("--why", action="store_true", help="say what made each chapter stale")
     check = "exit with status 1 when a build would execute one of them"
@@ -142,7 +146,7 @@ def _sum(found: Sequence[Status]) -> str:
     """Return how many chapters a build would execute, and how long that may take."""
     due = [one for one in found if one.causes]
     if not due:
-        return f"all {len(found)} chapters are fresh"
+        return f"all {len(found)} chapters are fresh" if len(found) > 1 else "the chapter is fresh"
     known = [one.seconds for one in due if one.seconds is not None]
     share = min(environment.workers() or environment.cores(), len(due))
     at_once = f", {share} at once" if share > 1 else ""

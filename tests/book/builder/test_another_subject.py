@@ -47,7 +47,7 @@ def range_between(low, high):
 
 
 def harbours():
-    trace.show_files(TABLE)
+    trace.show_files(str(TABLE))
     return TABLE.read_text().split()
 
 

@@ -2,6 +2,7 @@
 
 import re
 
+import nbformat
 import pytest
 from books import build, edit, last_line, page, write_book, write_chapter
 
@@ -141,3 +142,21 @@ def test_a_variant_that_cannot_be_fails_alone(tmp_path):
     run = build(tmp_path)
     assert (run.returncode, last_line(run)) == (0, "chapters: 1 executed, 2 reused, 0 failed")
     assert row(page(tmp_path, "doubles"), "double") == ["4", "2,000"]
+
+
+@pytest.mark.slow
+def test_what_a_failed_variant_lacks_is_said_by_its_own_line_alone(tmp_path):
+    write_book(tmp_path, ["halves", "none"])
+    drawn = "import matplotlib.pyplot as plt\n\nplt.plot([1 / number]);"
+    seen = "#: See {numref}`fig-half` and {numref}`tab-double`."
+    write_chapter(tmp_path / "halves.ipynb", drawn, SHOW, seen)
+    notebook = nbformat.read(tmp_path / "halves.ipynb", as_version=4)
+    notebook.cells[2].metadata["mystnb"] = {"figure": {"name": "fig-half", "caption": "A half"}}
+    nbformat.write(notebook, tmp_path / "halves.ipynb")
+    zero = {"chapter": "halves", "title": "Nothing", "parameters": "{number: 0}"}
+    write_variant(tmp_path / "none.variant.yml", **zero)
+    run = build(tmp_path)
+    said = [line for line in run.stderr.splitlines() if "WARNING" in line or "ERROR" in line]
+    assert len(said) == 1
+    assert "chapter none failed: ZeroDivisionError" in said[0]
+    assert "halves.html#tab-double" not in page(tmp_path, "none"), "another page's table"

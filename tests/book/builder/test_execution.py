@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import pytest
 from books import build, edit, last_line, page, write_book, write_chapter
 from nbclient import NotebookClient
 
-from book.builder import engine, execution, pool, trace
+from book.builder import engine, execution, pool, trace, witness
 from book.builder.chapters import Book
 from book.builder.errors import BookError
 from book.builder.kernels import FORKS, Kernels, Settings
@@ -103,7 +104,7 @@ def test_each_chapter_fails_alone_and_says_how_in_a_line(tmp_path):
     assert not list(chapters[0].executed.parent.rglob(".*")), "a draft was left"
     kept = nbformat.read(chapters[6].failed, as_version=4)
     assert kept.cells[2].outputs[0].data["text/plain"] == "'words'"
-    assert not trace.reached_end(kept.cells)
+    assert (kept.cells[-1].id, kept.cells[-1].outputs) == (trace.CELL, [])
 
 
 def test_an_error_that_a_chapter_allows_is_none(tmp_path):
@@ -433,3 +434,12 @@ def test_a_wrong_number_of_workers_is_refused_in_a_line(tmp_path, monkeypatch):
     monkeypatch.setenv("CONVBOOK_WORKERS", "many")
     with pytest.raises(BookError, match=r"CONVBOOK_WORKERS: expected .*, got 'many'"):
         outcomes(book_of(tmp_path, {"first": []}))
+
+
+def test_a_module_that_names_no_path_is_none_of_the_book(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    witness._real_folder.cache_clear()
+    odd = types.ModuleType("odd")
+    odd.__file__ = "_odd.py"  # as torch.ops says _ops.py
+    monkeypatch.setitem(sys.modules, "odd", odd)
+    assert witness.imported_files(tmp_path.resolve()) == []

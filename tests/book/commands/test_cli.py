@@ -69,6 +69,8 @@ def test_status_says_why_before_anything_runs(inside, capsys):
     told = capsys.readouterr().out
     assert {row[0] for row in rows(told).values()} == {"fresh"}
     assert told.splitlines()[-1] == "all 2 chapters are fresh"
+    assert main(["status", "first"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "the chapter is fresh"
     assert main(["status", "--check"]) == 0
     capsys.readouterr()
 
@@ -198,10 +200,12 @@ def test_a_damaged_table_of_contents_is_an_error_in_words(damage, inside, capsys
     assert f"{inside / '_toc.yml'} is no table of contents" in capsys.readouterr().err
 
 
-def test_outside_a_book_there_is_nothing_to_do(tmp_path_factory, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path_factory.mktemp("nothing"))
-    assert main(["status"]) == 2
+@pytest.mark.parametrize("command", ["build", "graph", "preview", "status"])
+def test_outside_a_book_there_is_nothing_to_do(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main([command]) == 2
     assert "expected a book (_config.yml and _toc.yml)" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_unknown_profile_is_named_with_the_known_ones(inside, monkeypatch, capsys):

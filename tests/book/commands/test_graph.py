@@ -64,6 +64,7 @@ def test_a_tree_shows_what_a_chapter_used(inside, capsys):
         ("tools", "tools/__init__.py", "part/second"),
         ("helper", "helper.py", "part/first"),
         ("part/first", "part/first.ipynb", "part/second"),
+        ("first", "part/first.ipynb", "part/second"),
     ],
 )
 def test_in_reverse_it_says_who_uses_a_file(name, path, using, inside, capsys):
@@ -93,7 +94,7 @@ def test_the_picture_the_table_and_the_graph_show_the_same(inside, tmp_path, cap
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--reverse", "nothing"], "expected a file or module of this book, but 'nothing' is none"),
+        (["--reverse", "nothing"], "expected a file, module or chapter"),
         (["-o", "graph.png"], "expected a file whose name ends in .svg, .dot, .md; got graph.png"),
         (["frist"], "unknown chapter 'frist'; did you mean first?"),
         (["-o", "nowhere/graph.svg"], "cannot read or write"),

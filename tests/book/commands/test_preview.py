@@ -16,6 +16,7 @@ from books import edit, write_book, write_chapter
 from processes import wait_for
 
 from book.__main__ import main
+from book.commands.preview import Builder
 
 pytest.importorskip("sphinx_autobuild")
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals a process group")
@@ -142,3 +143,11 @@ def test_a_port_that_is_taken_is_refused_before_any_work(folder, monkeypatch, ca
     with pytest.raises(SystemExit):
         main(["preview", "--port", "99999"])
     assert "expected a port from 1 to 65535, got '99999'" in capsys.readouterr().err
+
+
+def test_what_changed_is_named_once_without_what_an_editor_has_removed(tmp_path):
+    saved, draft = tmp_path / "first.ipynb", tmp_path / "sedX1"
+    saved.touch()
+    builder = Builder(tmp_path, "")
+    assert builder.changed([draft, saved, draft, saved]) == "first.ipynb"
+    assert builder.changed([draft]) == "sedX1"
