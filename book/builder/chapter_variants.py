@@ -20,7 +20,7 @@ from tabulate import tabulate
 
 from book.builder.declared import literal
 from book.builder.errors import BookError
-from book.builder.notebooks import code_cells, defaults
+from book.builder.notebooks import check_values, code_cells, defaults
 from book.builder.yamls import read_mapping
 
 SUFFIX = ".variant.yml"
@@ -45,7 +45,7 @@ def read(path: Path, root: Path) -> Variant:
     """Return the variant that a file describes.
 
     Raises:
-        BookError: The file is none, names no chapter, or a parameter that the chapter lacks.
+        BookError: The file is none, names no chapter, or a parameter or value that it refuses.
     """
     content = read_mapping(path)
     for key, kind in KEYS.items():
@@ -67,6 +67,10 @@ def read(path: Path, root: Path) -> Variant:
             f"{path.name}: {content['chapter']} has no parameter {strange[0]!r}; "
             f"known: {', '.join(known) or 'none'}"
         )
+    try:
+        check_values(notebook, content["parameters"])
+    except BookError as error:
+        raise BookError(f"{path.name}: {error}") from None
     return Variant(notebook, content["title"], content["parameters"])
 
 

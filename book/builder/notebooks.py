@@ -1,6 +1,7 @@
 """Notebooks as files: read whole, whatever their format, or refused in one line."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from nbformat.reader import NotJSONError
 from nbformat.v4 import nbformat_minor
 
 from book.builder.declared import declared
+from book.builder.declared_types import check_types
 from book.builder.errors import BookError
 
 UNREADABLE = (
@@ -80,7 +82,18 @@ def defaults(source: Path) -> dict[str, Any]:
     Raises:
         BookError: The chapter is no notebook, or its `parameters` cell no Python.
     """
-    cells = [
-        cell.source for cell in code_cells(read_notebook(source)) if "parameters" in tags(cell)
-    ]
-    return declared(cells[0]) if cells else {}
+    return declared(declaration(read_notebook(source)))
+
+
+def check_values(source: Path, given: Mapping[str, Any]) -> None:
+    """Refuse values of other types than a chapter declares.
+
+    Raises:
+        BookError: Names the parameter, what was expected and what came; or the chapter is none.
+    """
+    check_types(declaration(read_notebook(source)), given)
+
+
+def declaration(notebook: Any) -> str:
+    """Return the code of a notebook's `parameters` cell; empty without one."""
+    return next((cell.source for cell in code_cells(notebook) if "parameters" in tags(cell)), "")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from book.builder.errors import BookError
-from book.builder.notebooks import defaults
+from book.builder.notebooks import check_values, defaults
 from book.builder.yamls import read_mapping
 
 #: Parameters by chapter; those under `*` go to every chapter that declares them.
@@ -38,7 +38,7 @@ def load_profile(name: str, folder: Path) -> Profile:
 
 
 def check_profile(profile: Profile, chapters: Mapping[str, Path], name: str) -> None:
-    """Refuse a parameter set that names a chapter, or a parameter of one, that is not there.
+    """Refuse a parameter set that names what is not there, or has a value of another type.
 
     Raises:
         BookError: The message names it, and what there is.
@@ -51,6 +51,12 @@ def check_profile(profile: Profile, chapters: Mapping[str, Path], name: str) -> 
         known = _declared(chapters[chapter])
         if known is not None:
             _refuse_unknown(f"profile {name}: {chapter} has no parameter", values, known)
+    for chapter, source in chapters.items():
+        if _declared(source) is not None:
+            try:
+                check_values(source, parameters_for(profile, chapter, source))
+            except BookError as error:
+                raise BookError(f"profile {name}: {chapter}: {error}") from None
 
 
 def _refuse_unknown(message: str, names: Collection[str], known: Collection[str]) -> None:

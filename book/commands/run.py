@@ -15,9 +15,8 @@ import yaml
 
 from book.builder import environment, execution, trace
 from book.builder.chapters import Chapter, find_book, named
-from book.builder.declared_types import check_types
 from book.builder.errors import BookError, ChapterFailed
-from book.builder.notebooks import code_cells, defaults, tags
+from book.builder.notebooks import check_values, defaults
 from book.commands.page import write_page
 from book.report import parameters
 
@@ -118,13 +117,10 @@ def check_parameters(chapter: Chapter, given: Mapping[str, Any]) -> None:
         ParameterError: Names the parameter and those there are.
         BookError: Names the parameter, what was expected and what came.
     """
-    cells = code_cells(chapter.notebook())
     known = defaults(chapter.source)
     unknown = {name: value for name, value in given.items() if name not in known}
     parameters.validate(known, unknown, {})
-    for cell in cells:
-        if "parameters" in tags(cell):
-            check_types(cell.source, given)
+    check_values(chapter.source, given)
 
 
 def rerun(chapter: Chapter, given: Mapping[str, Any], output: Path) -> execution.Outcome:

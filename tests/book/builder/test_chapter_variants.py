@@ -107,6 +107,7 @@ BAD = {
     "{}": "expected chapter: a str; got None",
     "{chapter: double, title: t, parameters: {}}": "unknown chapter 'double'",
     "{chapter: doubles, title: t, parameters: {numbr: 1}}": "doubles has no parameter 'numbr'",
+    "{chapter: doubles, title: t, parameters: {number: x}}": "number must be a whole number; got",
     "{chapter: doubles, title: t, parameters: {}, more: 1}": "unknown 'more'",
     "- doubles": "expected names and values",
 }

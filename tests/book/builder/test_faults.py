@@ -189,6 +189,8 @@ PROFILES = {
     "frist: {number: 3}": "unknown chapter 'frist'; did you mean first?",
     "first: {numbr: 3}": "first has no parameter 'numbr'; did you mean number?",
     "'*': {numbr: 3}": "no chapter has 'numbr'; did you mean number?",
+    "first: {number: many}": "profile mine: first: number must be a whole number; got 'many'",
+    "'*': {number: many}": "profile mine: first: number must be a whole number; got 'many'",
     "first: {number: 3}\nfirst: {number: 4}": "'first' stands twice",
     "first: {number: 3, number: 4}": "'number' stands twice",
     "first: {number: [}": "is no YAML",
@@ -212,12 +214,12 @@ def test_a_profile_that_cannot_be_is_refused_in_one_line(tmp_path, content, mess
 def test_a_profile_may_be_a_file_anywhere(tmp_path):
     folder(tmp_path, "first")
     write_chapter(tmp_path / "first.ipynb", SAYS)
-    (tmp_path / "mine.yml").write_text("first: {number: .nan}")
+    (tmp_path / "mine.yml").write_text("first: {number: 7}")
     book = Book.configured(
         tmp_path, tmp_path / "_build", options(profile=str(tmp_path / "mine.yml"))
     )
     (chapter,) = book.chapters()
-    assert repr(chapter.parameters) == "{'number': nan}"
+    assert repr(chapter.parameters) == "{'number': 7}"
 
 
 @pytest.mark.slow
