@@ -225,7 +225,7 @@ class Build:
         )
         page = self._among_variants(docname, page)
         causes = [] if then.error else self.causes(docname)
-        page.cells += provenance.boxes(then, self.book.runs, causes)
+        provenance.add_boxes(page, then, self.book.runs, causes)
         return page
 
     def _among_variants(self, docname: str, page: Any) -> Any:

@@ -1,26 +1,36 @@
-"""The box at the end of a chapter that says where its numbers come from, for HTML and PDF alike."""
+"""Boxes that say where a chapter's numbers come from, and what to distrust, on screen and paper."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import nbformat
 
 from book.builder.declared import literal
-from book.builder.runs import Runs
+from book.builder.runs import Origin, Runs
 from book.builder.stamps import Stamp
 
 
-def boxes(stamp: Stamp, runs: Runs, causes: Sequence[str] = ()) -> list[Any]:
-    """Return Markdown cells to append to a chapter with this stamp, stale for these `causes`.
+def add_boxes(page: Any, stamp: Stamp, runs: Runs, causes: Sequence[str] = ()) -> None:
+    """Add Markdown cells to the page of a chapter with this stamp, stale for these `causes`.
 
-    The last one says what it was made from; before it comes a warning for each thing to distrust.
+    The last cell says what it was made from; a warning for each thing to distrust comes under the
+    title, before any number.
     """
-    origin = runs.origin(list(stamp.runs))
-    texts = [_failure(stamp)] if stamp.error else []
-    texts += [_stale(causes)] if causes else []
-    texts += [f":::{{warning}}\n{warning}\n:::" for warning in origin.warnings]
-    texts.append(_origin(stamp, origin.lines))
-    return [_markdown(text, f"convbook-box-{i}") for i, text in enumerate(texts)]
+    *warnings, origin = [
+        _markdown(text, f"convbook-box-{place}")
+        for place, text in enumerate(_texts(stamp, runs.origin(list(stamp.runs)), causes))
+    ]
+    page.cells[1:1] = warnings
+    page.cells.append(origin)
+
+
+def _texts(stamp: Stamp, origin: Origin, causes: Sequence[str]) -> Iterator[str]:
+    if stamp.error:
+        yield _failure(stamp)
+    if causes:
+        yield _stale(causes)
+    yield from (f":::{{warning}}\n{warning}\n:::" for warning in origin.warnings)
+    yield _origin(stamp, origin.lines)
 
 
 def unreadable(docname: str, message: str) -> Any:

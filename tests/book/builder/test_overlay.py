@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from book.builder.declared import declared, with_values
 from book.builder.errors import BookError
 from book.builder.overlay import overlay
-from book.builder.provenance import boxes
+from book.builder.provenance import add_boxes
 from book.builder.stamps import Stamp
 from book.builder.trace import RUNS, SEEN, run_keys, seen
 from book.report.training_runs import TrainingRuns
@@ -71,7 +71,9 @@ def test_a_record_that_became_corrupt_costs_no_page(tmp_path, monkeypatch):
     monkeypatch.setenv("CONVBOOK_RUNS", str(tmp_path))
     (tmp_path / "k1.json").write_text("torn")
     stamp = a_stamp(runs={"k1": "a digest"})
-    (box,) = boxes(stamp, TrainingRuns())
+    page = notebook(code("a", "a"))
+    add_boxes(page, stamp, TrainingRuns())
+    _, box = page.cells
     assert "Executed 2026-01-31 in 1 s" in box.source
 
 
