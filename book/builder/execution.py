@@ -113,7 +113,6 @@ def _keep(
             book.root,
             book.runs,
             began,
-            book.options.ignored.split(),
             seconds=round(seconds, 1),
             date=datetime.now(UTC).isoformat(timespec="seconds"),
             error=done.error,

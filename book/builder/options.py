@@ -36,7 +36,6 @@ class Options:
     force: str = ""  # chapters to execute though they are fresh; `*` is all
     only: str = ""  # chapters that alone may be executed; all may when empty
     preload: str = ""  # libraries that kernels share, such as `matplotlib.pyplot`
-    ignored: str = ""  # modules of the book of which no page shows anything
     environment: str = ""  # variables of the book's own, such as `TIDES_*`
 
     @classmethod

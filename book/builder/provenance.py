@@ -33,10 +33,10 @@ def _texts(stamp: Stamp, origin: Origin, causes: Sequence[str]) -> Iterator[str]
     yield _origin(stamp, origin.lines)
 
 
-def unreadable(docname: str, message: str) -> Any:
+def unreadable(title: str, message: str) -> Any:
     """Return the page of a chapter that cannot be read."""
     warning = f":::{{error}}\nThis chapter cannot be shown.\n\n```text\n{message}\n```\n:::"
-    cells = [_markdown(f"# {docname}\n\n{warning}", "convbook-box")]
+    cells = [_markdown(f"# {title}\n\n{warning}", "convbook-box")]
     return nbformat.v4.new_notebook(cells=cells)
 
 

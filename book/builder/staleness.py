@@ -34,7 +34,6 @@ def stamp(
     root: Path,
     runs: Runs,
     began: float,
-    ignored: Sequence[str] = (),
     **outcome: Any,
 ) -> Stamp:
     """Return what an execution of the notebook `source` depended on, with digests.
@@ -43,15 +42,14 @@ def stamp(
     could ever fit: nobody knows whether the kernel read it before or after.
     """
     seen = trace.seen(executed.cells)
-    modules = [name for name in seen.modules if not _is_ignored(name, ignored)]
     keys = trace.run_keys(executed.cells)
     records = {path.name for key in keys if (path := runs.locate(key))}  # wherever they lie
     read = {path for path in seen.read if Path(path).name not in records}
     return Stamp(
         code=code_digest(source),
         parameters=parameters,
-        modules=_digests(modules, root, began),
-        uses=used(source, modules, root),
+        modules=_digests(seen.modules, root, began),
+        uses=used(source, seen.modules, root),
         data=_digests(sorted(read - set(seen.written)), root, began, seen.opened),
         environment=seen.environment,
         runs={key: record_digest(key, runs) for key in keys},
@@ -107,12 +105,6 @@ def _installed(library: str) -> str | None:
         return metadata.version(library)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _is_ignored(path: str, ignored: Sequence[str]) -> bool:
-    """Whether a module belongs to those of which no page shows anything, such as `models.cli`."""
-    name = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-    return any(name == one or name.startswith(f"{one}.") for one in ignored)
 
 
 def _digests(
