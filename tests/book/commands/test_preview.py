@@ -36,6 +36,12 @@ def free_port():
         return server.getsockname()[1]
 
 
+def answer_of(address):
+    """What this machine serves: no proxy that the environment names is asked for it."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    return opener.open(address, timeout=10)
+
+
 @contextmanager
 def preview(folder, *arguments):
     """The preview as a terminal starts it, in a process group of its own, once it serves."""
@@ -60,7 +66,7 @@ def fetch(process, page):
     """A page as it is served; nothing of one that is being written."""
     address = f"http://127.0.0.1:{process.port}/{page}.html"
     try:
-        with urllib.request.urlopen(address, timeout=10) as answer:
+        with answer_of(address) as answer:
             return answer.read().decode()
     except http.client.IncompleteRead:
         return ""
@@ -79,10 +85,10 @@ def browser(address, folder):
             told = folder / "DevToolsActivePort"
             wait_for(lambda: told.exists() and told.read_text())
             port = told.read_text().splitlines()[0]
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/json", timeout=10) as answer:
+            with answer_of(f"http://127.0.0.1:{port}/json") as answer:
                 pages = json.load(answer)
             page = next(one for one in pages if one["type"] == "page")
-            with connect(page["webSocketDebuggerUrl"]) as socket_:
+            with connect(page["webSocketDebuggerUrl"], proxy=None) as socket_:
                 yield lambda: words(socket_)
         finally:
             process.kill()
