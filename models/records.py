@@ -2,7 +2,8 @@
 
 `history`, `parameters` and `diagnostics` follow from the spec; everything that depends on the
 machine and the day (versions, durations, date) stands in `provenance`. So two trainings of one spec
-compare equal where they should.
+compare equal where they should. `sha256` in the file is the digest of all the rest of it (see
+`models.files.json_digest`): a record in which a number was edited is not believed.
 """
 
 from __future__ import annotations
@@ -14,15 +15,26 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from models.files import read_model, write_atomically
+from models.files import json_digest, read_json, validated, write_atomically
 from models.specs import RunSpec
+
+
+SEAL = "sha256"  # a file's field with the digest of all the others
 
 
 class CorruptRecord(Exception):  # noqa: N818 - what it is, rather than that it is one
     """A record file that cannot be believed.
 
-    It is torn, not strict JSON, incomplete, or under another run's name.
+    It is torn, not strict JSON, incomplete, under another run's name, or not what was written.
     """
+
+
+class UnsealedRecord(CorruptRecord):
+    """A record, whole, of before records held a digest of themselves: nothing vouches for it."""
+
+    def __init__(self, path: Path, record: Record) -> None:
+        super().__init__(f"{path}: expected a sha256 of itself, got none")
+        self.record = record
 
 
 class Epoch(BaseModel):
@@ -177,7 +189,8 @@ def dumps(record: Record) -> str:
     content["history"] = [
         epoch.model_dump(mode="json", exclude_unset=True) for epoch in record.history
     ]
-    return _lines(strict(content)) + "\n"
+    content = strict(content)
+    return _lines(content | {SEAL: json_digest(content)}) + "\n"
 
 
 def _lines(value: Any, indent: str = "") -> str:
@@ -203,10 +216,21 @@ def read(path: Path) -> Record:
     """Return the record of a file called `<key>.json`.
 
     Raises:
-        CorruptRecord: The file is torn, not strict JSON, incomplete, or not of that key.
+        CorruptRecord: The file is torn, not strict JSON, incomplete, not of that key, or not what
+            was written.
+        UnsealedRecord: It does not hold its digest, but all else is as it should be.
         FileNotFoundError: There is none.
     """
-    record = read_model(path, Record, CorruptRecord)
+    try:
+        content = read_json(path)
+        sha256 = content.pop(SEAL, None) if isinstance(content, dict) else None
+        record, today = validated(content, Record), json_digest(content)
+    except ValueError as error:
+        raise CorruptRecord(f"{path}: {error}") from None
     if record.key != path.stem:
         raise CorruptRecord(f"{path}: holds the record {record.key}")
+    if sha256 is None:
+        raise UnsealedRecord(path, record)
+    if sha256 != today:
+        raise CorruptRecord(f"{path}: its sha256 does not fit its content, which was changed")
     return record

@@ -69,7 +69,7 @@ def publish(chapter: Chapter, store: Store) -> Publication:
                 f"{chapter.docname} used the run {key}, which is gone from {own.parent}: "
                 "execute it again"
             )
-        records.read(own)  # nothing that cannot be believed is published
+        store.read(own)  # nothing that cannot be believed is published
         write_atomically(published.folder / own.name, own.read_bytes())
     return Publication(chapter.docname, used, new)
 

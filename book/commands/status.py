@@ -103,7 +103,7 @@ def _drift(stamp: Stamp) -> Iterator[str]:
 
 def _read(path: Path) -> Record | None:
     try:
-        return records.read(path)
+        return settings.store().read(path)
     except CorruptRecord:
         return None
 

@@ -17,8 +17,8 @@ class TrainingRuns(Runs):
     """Trainings: their records lie among the published ones or the user's own."""
 
     def locate(self, key: str) -> Path | None:
-        """Return the file of a run's record, be it a corrupt one; None when there is none."""
-        return settings.store().file(key)
+        """Return the file of a run's record; None when there is none that is believed."""
+        return settings.store().locate(key)
 
     def origin(self, keys: Sequence[str]) -> Origin:
         """Return what a page tells of its runs, and a warning of those that other code trained."""
@@ -36,7 +36,7 @@ class TrainingRuns(Runs):
         """Yield the records that are there, without those that cannot be believed."""
         for path in filter(None, map(self.locate, keys)):
             with contextlib.suppress(CorruptRecord, FileNotFoundError):
-                yield records.read(path)
+                yield settings.store().read(path)
 
 
 RUNS = TrainingRuns()

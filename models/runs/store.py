@@ -5,13 +5,15 @@ Looking a run up imports no torch.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 from models import records
 from models.files import set_aside
-from models.records import CorruptRecord, Record
+from models.records import CorruptRecord, Record, UnsealedRecord
 from models.settings import Settings
 from models.specs import RunSpec
 
@@ -59,26 +61,48 @@ class Store:
         """
         for path in self._record_files(spec.key):
             try:
-                return StoredRun(records.read(path), path, cached=True)
+                return StoredRun(self.read(path), path, cached=True)
             except FileNotFoundError:
                 continue
             except CorruptRecord as error:
                 warnings.warn(self._reject(path, error), stacklevel=1)  # each said once a process
         return None
 
+    def read(self, path: Path) -> Record:
+        """Return the record of one of the store's files.
+
+        One of the user's own from before records held a digest of themselves is given its own.
+
+        Raises:
+            CorruptRecord: It cannot be believed; of the published ones, neither one without digest.
+            FileNotFoundError: There is none.
+        """
+        try:
+            return records.read(path)
+        except UnsealedRecord as error:
+            if path.parent != self.runs:
+                raise
+            with contextlib.suppress(OSError):  # one that cannot be written is as good
+                records.write(error.record, self.runs)
+            return error.record
+
     def _reject(self, path: Path, error: CorruptRecord) -> str:
         """Set a corrupt record of the user's own aside; return what is said of it."""
-        if path == self.record_file(path.stem):
+        if path.parent == self.runs:
             return f"set aside a corrupt record: {error} (now {_set_aside(path)})"
         return f"a published record is corrupt: {error}; restore it from its repository"
 
     def locate(self, key: str) -> Path | None:
         """Return the file in which `find` would find a run, changing nothing; None without one."""
-        return next((path for path in self._record_files(key) if _is_record(path)), None)
+        return next((path for path in self._record_files(key) if self._would_find(path)), None)
 
-    def file(self, key: str) -> Path | None:
-        """Return the first file that claims to hold a run's record, unread; None without one."""
-        return next((path for path in self._record_files(key) if path.is_file()), None)
+    def _would_find(self, path: Path) -> bool:
+        try:
+            facts = path.stat()
+        except OSError:
+            return False
+        own = path.parent == self.runs
+        return _is_record(path, own, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size)
 
     def _record_files(self, key: str) -> list[Path]:
         """Return the files that may hold a run's record, the published one first."""
@@ -103,9 +127,13 @@ class Store:
         return int(files[0].stem.split("-")[1]) if files else 0
 
 
-def _is_record(path: Path) -> bool:
+@functools.cache  # a builder asks for each record several times
+def _is_record(path: Path, own: bool, *state: int) -> bool:
+    """Return whether a file in a state holds a record that is believed; an old one if it is own."""
     try:
         records.read(path)
+    except UnsealedRecord:
+        return own
     except (CorruptRecord, FileNotFoundError):
         return False
     return True

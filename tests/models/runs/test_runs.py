@@ -4,6 +4,7 @@ whole.
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -134,6 +135,7 @@ def test_a_record_tells_the_run_whole():
         "parameters",
         "diagnostics",
         "provenance",
+        "sha256",
     }
     assert content["spec"]["network"] == "lenet5"
     assert content["spec"]["norm_layers"] == ["fc1"]
@@ -175,6 +177,11 @@ def test_a_clipped_batch_is_said_so():
         (lambda text: text.replace('"train_loss"', '"train_lost"'), "history"),
         (lambda text: "\x00" + text[1:], "no strict JSON"),
         (lambda text: "[]", "valid dictionary"),
+        (lambda text: "[" * 200_000, "nested too deeply"),
+        (lambda text: text.replace('"seconds": ', '"seconds": 1'), "sha256 does not fit"),
+        (lambda text: re.sub('"train_accuracy": 0', '"train_accuracy": 1', text), "sha256"),
+        (lambda text: re.sub('"sha256": "....', '"sha256": "0000', text), "sha256 does not fit"),
+        (lambda text: text.replace('"notes": []', '"notes": [1e999]'), "not JSON compliant"),
     ],
 )
 def test_a_damaged_record_is_named_set_aside_and_made_anew(damage, reason):
@@ -195,6 +202,12 @@ def test_a_record_under_another_runs_name_is_not_believed():
     other.write_bytes(path.read_bytes())
     with pytest.raises(CorruptRecord, match=f"holds the record {SPEC.key}"):
         records.read(other)
+
+
+def test_a_record_laid_out_anew_is_the_same_record():
+    path = quietly(SPEC).path
+    path.write_text(json.dumps(json.loads(path.read_text())))
+    assert quietly(SPEC).cached
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):

@@ -1,11 +1,13 @@
 """Where runs are kept: the published ones come first, and a corrupt one counts as absent."""
 
+import json
 import warnings
 
 import pytest
 from recorded import ended
 
 from models import records
+from models.records import UnsealedRecord
 from models.runs.store import Store
 from models.specs import RunSpec
 
@@ -67,6 +69,41 @@ def test_a_corrupt_published_file_is_named_and_left_where_it_is(store):
     ):
         assert store.find(SPEC) is None
     assert [file.name for file in store.published.iterdir()] == [path.name]
+
+
+def unsealed(folder):
+    """A record as it was before records held a digest of themselves."""
+    path = records.write(RECORD, folder)
+    content = json.loads(path.read_text())
+    del content["sha256"]
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_an_old_record_of_the_users_own_is_found_and_holds_its_digest_from_then_on(store):
+    path = unsealed(store.runs)
+    with pytest.raises(UnsealedRecord, match="expected a sha256 of itself, got none"):
+        records.read(path)
+    assert store.locate(SPEC.key) == path
+    assert store.find(SPEC).record == RECORD
+    assert records.read(path) == RECORD
+
+
+def test_a_published_record_without_its_digest_is_not_believed(store):
+    path = unsealed(store.published)
+    before = path.read_bytes()
+    assert store.locate(SPEC.key) is None
+    with pytest.warns(UserWarning, match="expected a sha256 of itself, got none"):
+        assert store.find(SPEC) is None
+    assert path.read_bytes() == before
+
+
+def test_a_record_with_an_edited_number_is_neither_located_nor_found(store):
+    path = records.write(RECORD, store.runs)
+    assert store.locate(SPEC.key) == path
+    path.write_text(path.read_text().replace('"test_accuracy": 0.9', '"test_accuracy": 0.99'))
+    assert store.locate(SPEC.key) is None
+    assert found(store) is None
 
 
 def test_a_file_of_another_run_is_not_located(store):
