@@ -18,7 +18,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from models.files import json_digest, read_json, validated, write_atomically
 from models.specs import RunSpec
 
-
 SEAL = "sha256"  # a file's field with the digest of all the others
 
 

@@ -12,7 +12,6 @@ from book import settings
 from book.builder.chapters import Chapter, find_book, named
 from book.builder.errors import BookError
 from book.commands.published import Published, used_runs
-from models import records
 from models.files import write_atomically
 from models.runs.store import Store
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
+from book import settings
 from book.builder import environment, staleness, stamps
 from book.builder.chapters import Chapter, find_book, named
 from book.builder.stamps import Stamp

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 import torch
 from processes import kill
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save
 
 from models import fingerprint, records
 from models.data.loading import load
@@ -338,6 +339,73 @@ def test_a_damaged_checkpoint_is_named_set_aside_and_the_one_before_used(damage)
     assert len(listener.notes) == 1
     assert newest.name in listener.notes[0]
     assert newest.with_name(newest.name + ".corrupt").exists()
+
+
+def rewritten(path: Path, change) -> None:
+    """Change a checkpoint's tensors and its state, and give it the checksum that fits."""
+    with safe_open(path, framework="pt") as file:
+        state, tensors = json.loads(file.metadata()["state"]), load_file(path)
+    tensors, state = change(tensors, state)
+    text = state if isinstance(state, str) else json.dumps(state)
+    checksum = checkpoints._checksum(text, tensors)
+    path.write_bytes(save(tensors, metadata={"state": text, "sha256": checksum}))
+
+
+def without(names: dict, start: str) -> dict:
+    return {name: value for name, value in names.items() if not name.startswith(start)}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda tensors, state: (tensors, {}), "key: Field required"),
+        (lambda tensors, state: (tensors, []), "valid dictionary"),
+        (lambda tensors, state: (tensors, {**state, "history": []}), "epochs are not 1, 2, 3"),
+        (lambda tensors, state: (tensors, {**state, "key": "0"}), "it is of the run 0"),
+        (lambda tensors, state: (tensors, {**state, "lr": []}), "its optimizer is another"),
+        (lambda tensors, state: ({}, state), "its network is another"),
+        (lambda tensors, state: (without(tensors, "network.fc1"), state), "its network is anothe"),
+        (
+            lambda tensors, state: (
+                {name: tensor[..., :1].clone() for name, tensor in tensors.items() if tensor.dim()},
+                state,
+            ),
+            "its network is another",
+        ),
+        (lambda tensors, state: (without(tensors, "optimizer."), state), "its optimizer is anoth"),
+        (
+            lambda tensors, state: (tensors | {"optimizer.99.step": torch.zeros(())}, state),
+            "its optimizer is another",
+        ),
+        (
+            lambda tensors, state: (
+                tensors,
+                {**state, "midway": {"done": 50, "first": 12, "seconds": 1.0}},
+            ),
+            "its open epoch lacks tensors",
+        ),
+        (lambda tensors, state: (tensors, "[" * 200_000), "nested too deeply"),
+    ],
+)
+def test_a_checkpoint_of_something_else_is_set_aside_however_well_its_checksum_fits(change, reason):
+    training = trained(3)
+    newest = Store.default().checkpoint_files(training.spec.key)[0]
+    rewritten(newest, change)
+    listener = Listener()
+    epoch, fresh = resumed(listener)
+    assert (epoch, fresh.history) == (2, training.history[:2])
+    assert reason in listener.notes[0]
+    assert newest.with_name(newest.name + ".corrupt").exists()
+
+
+def test_what_is_set_aside_of_a_run_goes_when_it_has_ended_as_was_said():
+    training = trained(2)
+    for path in Store.default().checkpoint_files(training.spec.key):
+        path.write_bytes(b"torn")
+    listener = Listener()
+    make(training.spec, Store.default(), listener, "cpu")
+    assert "epoch-000002.safetensors.corrupt, until the run has ended" in listener.notes[0]
+    assert not Store.default().checkpoint_folder(training.spec.key).exists()
 
 
 def test_with_no_good_checkpoint_the_run_starts_anew():
