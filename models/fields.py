@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 Item = TypeVar("Item")
 
 BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+MOST_SHOWN = 60  # characters of what came
 KINDS = {
     "bool": "true or false",
     "finite": "a finite number",
@@ -52,9 +53,14 @@ def _no_bool(value: object) -> object:
     return value
 
 
+#: What an optimizer in float32 can take: Adam's first step is ten times its learning rate.
+LARGEST_FACTOR = 1e37
+LARGEST_COUNT = 2**31 - 1  # beyond what any run has of anything
+
 Number = Annotated[float, BeforeValidator(_no_bool)]
-Count = Annotated[int, BeforeValidator(_no_bool)]
-Positive = Annotated[Number, Field(gt=0)]
+Count = Annotated[int, BeforeValidator(_no_bool), Field(le=LARGEST_COUNT)]
+Factor = Annotated[Number, Field(le=LARGEST_FACTOR)]
+Positive = Annotated[Factor, Field(gt=0)]
 Rate = Annotated[Number, Field(ge=0, lt=1)]
 Listed = Annotated[tuple[Item, ...], BeforeValidator(_split), AfterValidator(_canonical)]
 
@@ -101,15 +107,15 @@ def _explain_one(item: dict[str, Any], fields: Mapping[str, FieldInfo]) -> str:
         return f"{field}: unknown field" + (f"; did you mean {near[0]}?" if near else "")
     if kind == "literal_error":
         choices = [leaf for leaf in leaves(fields[field].annotation) if isinstance(leaf, str)]
-        return f"{field}: expected one of {', '.join(choices)}, got {_shown(item['input'])}"
-    return f"{field}: expected {_expected(kind, context)}, got {_shown(item['input'])}"
+        return f"{field}: expected one of {', '.join(choices)}, got {shown(item['input'])}"
+    return f"{field}: expected {_expected(kind, context)}, got {shown(item['input'])}"
 
 
 def _expected(kind: str, context: dict[str, Any]) -> str:
     for bound, words in BOUNDS.items():
         if bound in context:
             limit = context[bound]
-            return f"{words} {int(limit) if limit == int(limit) else limit}"
+            return f"{words} {int(limit) if limit == int(limit) < 1e15 else limit}"
     return KINDS.get(kind.split("_")[0], kind.replace("_", " "))
 
 
@@ -128,5 +134,10 @@ def leaves(annotation: Any) -> list[Any]:
     return [leaf for argument in arguments for leaf in leaves(argument)]
 
 
-def _shown(value: object) -> str:
-    return repr(value) if isinstance(value, str) else str(value)
+def shown(value: object) -> str:
+    """Return what came, in a line that is not too long."""
+    try:
+        text = repr(value) if isinstance(value, str | dict | list) else str(value)
+    except ValueError:  # Python writes no number of thousands of digits
+        text = "a number of thousands of digits"
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"

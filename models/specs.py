@@ -10,18 +10,21 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from models.data.datasets import DATASETS, DIGESTS
-from models.fields import Count, Listed, Number, Positive, Rate, SpecError
+from models.fields import Count, Factor, Listed, Number, Positive, Rate, SpecError
 from models.networks.spec import ONE_BY_ONE, NetworkSpec
 
 __all__ = ["SCHEDULE_FIELDS", "RunSpec", "SpecError", "grid"]
 
 KEY_DIGITS = 20
+MOST_EXAMPLES = 10_000_000  # an epoch: their order alone takes 80 MB
+MOST_RUNS = 10_000  # of one grid
 ALWAYS_IN_KEY = ("network", "dataset", "dataset_digest", "seed")
 
 AugmentationName = Literal["none", "shift", "shift-flip"]
@@ -87,7 +90,7 @@ class RunSpec(NetworkSpec):
     optimizer: OptimizerName = Field("sgd", description="the optimizer")
     lr: Positive = Field(0.1, description="learning rate; the lowest one of a cyclical schedule")
     momentum: Rate = Field(0.0, description="momentum, of sgd only")
-    weight_decay: Number = Field(
+    weight_decay: Factor = Field(
         0.0, ge=0, description="weight decay (L2 penalty; decoupled for adamw)"
     )
     schedule: ScheduleName = Field(
@@ -203,6 +206,13 @@ class RunSpec(NetworkSpec):
                 f"validation_size: expected 0 or {classes} to {most}, got {self.validation_size}"
             )
 
+        used = (self.train_size or examples) - self.validation_size
+        if self.passes * used > MOST_EXAMPLES:
+            raise ValueError(
+                f"passes: expected at most {MOST_EXAMPLES // used:,} (an epoch has up to "
+                f"{MOST_EXAMPLES:,} examples), got {self.passes:,} of {used:,} examples"
+            )
+
     def _check_batches(self) -> None:
         if self.max_batch_size is not None and self.max_batch_size < self.batch_size:
             raise ValueError(
@@ -255,6 +265,22 @@ def grid(base: RunSpec, **axes: Iterable[Any]) -> list[RunSpec]:
 
     >>> [spec.lr for spec in grid(RunSpec(), lr=(0.1, 1.0), seed=range(2))]
     [0.1, 0.1, 1.0, 1.0]
+
+    Raises:
+        SpecError: A combination cannot be, or there are more than `MOST_RUNS`.
     """
-    values = itertools.product(*(tuple(axis) for axis in axes.values()))
-    return [base.with_(**dict(zip(axes, combination, strict=True))) for combination in values]
+    return [base.with_(**combination) for combination in combinations(axes)]
+
+
+def combinations(axes: Mapping[str, Iterable[Any]]) -> Iterator[dict[str, Any]]:
+    """Yield every combination of the axes' values; the last axis varies fastest.
+
+    Raises:
+        SpecError: There are more than `MOST_RUNS`.
+    """
+    values = [axis if isinstance(axis, Sequence) else tuple(axis) for axis in axes.values()]
+    count = math.prod(map(len, values))
+    if count > MOST_RUNS:
+        sizes = " × ".join(f"{len(one):,} {name}" for name, one in zip(axes, values, strict=True))
+        raise SpecError(f"expected at most {MOST_RUNS:,} runs, got {sizes} = {count:,}")
+    return (dict(zip(axes, chosen, strict=True)) for chosen in itertools.product(*values))

@@ -11,8 +11,19 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from models.data.datasets import DATASETS
 from models.fields import Count, Listed, Number, Positive, Rate, Spec
-from models.networks.architectures import layers_to_normalize, parse_order
+from models.networks.architectures import (
+    ARCHITECTURES,
+    Block,
+    Conv,
+    Dense,
+    Downsample,
+    Inception,
+    Stage,
+    layers_to_normalize,
+    parse_order,
+)
 
 NetworkName = Literal[
     "lenet5",
@@ -46,6 +57,7 @@ WITHOUT_MOMENTUM: tuple[NormName, ...] = (
     "batch-no-tracking",
     "batch-frozen-statistics",
 )
+MOST_WHITENED = 512  # channels together: the work grows with their cube
 NOISE_MEAN, NOISE_SCALE, NOISE_WIDTH = 0.5, 1.25, 0.1  # of noisy batch norm: see `add_noise`
 
 
@@ -92,6 +104,8 @@ class NetworkSpec(Spec):
         layers_to_normalize(self.network, self.norm_layers)
         if self.order is not None:
             parse_order(self.order)
+        if self.norm == "whitening":
+            self._check_whitened()
         return self
 
     def _check_norm(self) -> None:
@@ -106,3 +120,57 @@ class NetworkSpec(Spec):
             raise ValueError(
                 f"norm_momentum: expected nothing with norm {self.norm}, got {self.norm_momentum}"
             )
+
+    def _check_whitened(self) -> None:
+        """Refuse a layer too wide to whiten."""
+        channels = normalized_channels(self)
+        for layer in layers_to_normalize(self.network, self.norm_layers):
+            if channels[layer] > MOST_WHITENED:
+                raise ValueError(
+                    f"norm: expected at most {MOST_WHITENED} channels to whiten together, "
+                    f"got {channels[layer]} in {layer} (norm_layers chooses others)"
+                )
+
+
+def normalized_channels(spec: NetworkSpec) -> dict[str, int]:
+    """Return how many channels a norm in each of a network's layers has, at most.
+
+    >>> normalized_channels(NetworkSpec(network="lenet5", width=2))
+    {'conv1': 12, 'conv2': 32, 'fc1': 240, 'fc2': 168}
+    """
+    architecture, found = ARCHITECTURES[spec.network], {}
+    order = parse_order(spec.order) if spec.order else architecture.order
+    flat_first = order.index("activation") < order.index("norm")  # it brings pool and flattening
+    side, channels = architecture.side or DATASETS[spec.dataset].side, 0
+    for block in architecture.blocks:
+        channels = _channels(block) * spec.width or channels
+        if isinstance(block, Stage):
+            side = _side(block, side)
+        flat = isinstance(block, Stage) and block.flatten and flat_first
+        if "norm" in block.steps:
+            found[block.name] = channels * side**2 if flat else channels
+    return found
+
+
+def _channels(block: Block) -> int:
+    """Return the channels of a block's widest layer; 0 of one that has none."""
+    match block:
+        case Inception():
+            return max(block.one, block.three)
+        case Downsample():
+            return block.channels
+    match block.layer:
+        case Conv():
+            return block.layer.channels
+        case Dense():
+            return block.layer.features
+    return 0
+
+
+def _side(stage: Stage, side: int) -> int:
+    """Return the side of the images that come out of a stage, in pixels."""
+    if isinstance(conv := stage.layer, Conv):
+        side = (side + 2 * conv.padding - conv.kernel) // conv.stride + 1
+    if stage.pool:
+        side = (side - stage.pool.kernel) // stage.pool.stride + 1
+    return side

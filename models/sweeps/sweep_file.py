@@ -10,15 +10,15 @@ The last field of the grid varies fastest. A list of such blocks is read one aft
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from models.specs import RunSpec, SpecError
+from models.fields import shown
+from models.specs import MOST_RUNS, RunSpec, SpecError, combinations
 
 PARTS = ("base", "grid")
 
@@ -42,23 +42,30 @@ def read(path: Path) -> list[RunSpec]:
             and where.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-        blocks = content if isinstance(content, list) else [content]
-        if not blocks:
-            raise SpecError("expected base and grid, got nothing")
-        specs = []
-        for number, block in enumerate(blocks, start=1):
-            place = f"block {number}: " if len(blocks) > 1 else ""
-            specs += _specs(block, place)
-        return specs
+        return _runs(yaml.load(path.read_text(encoding="utf-8"), _Loader))
     except OSError as error:
         raise SpecError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise SpecError(f"{path}: no YAML: not text in UTF-8") from None
+    except RecursionError:
+        raise SpecError(f"{path}: no YAML: nested too deeply") from None
     except yaml.YAMLError as error:
         raise SpecError(f"{path}: no YAML: {' '.join(str(error).split())}") from None
-    except SpecError as error:
+    except ValueError as error:  # a SpecError, or a number or date that YAML cannot make
         raise SpecError(f"{path}: {error}") from None
+
+
+def _runs(content: Any) -> list[RunSpec]:
+    """Return the runs of all blocks, one after the other."""
+    blocks = content if isinstance(content, list) else [content]
+    if not blocks:
+        raise SpecError("expected base and grid, got nothing")
+    specs: list[RunSpec] = []
+    for number, block in enumerate(blocks, start=1):
+        specs += _specs(block, f"block {number}: " if len(blocks) > 1 else "")
+        if len(specs) > MOST_RUNS:
+            raise SpecError(f"expected at most {MOST_RUNS:,} runs, got {len(specs):,} so far")
+    return specs
 
 
 def _specs(block: Any, place: str) -> list[RunSpec]:
@@ -76,10 +83,14 @@ def _specs(block: Any, place: str) -> list[RunSpec]:
             raise SpecError(
                 f"{place}grid: {name}: expected a list of at least one value, got {_shown(values)}"
             )
-    combinations = [
-        dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())
-    ]
-    return [_spec(base, combination, place) for combination in combinations]
+    return [_spec(base, combination, place) for combination in _combinations(axes, place)]
+
+
+def _combinations(axes: dict[str, Any], place: str) -> Iterator[dict[str, Any]]:
+    try:
+        return combinations(axes)
+    except SpecError as error:
+        raise SpecError(f"{place}grid: {error}") from None
 
 
 def _spec(base: dict[str, Any], combination: dict[str, Any], place: str) -> RunSpec:
@@ -110,4 +121,4 @@ def _known(name: Any, names: tuple[str, ...], place: str) -> None:
 
 
 def _shown(value: Any) -> str:
-    return "nothing" if value in (None, {}, []) else repr(value)
+    return "nothing" if value in (None, {}, []) else shown(value)

@@ -6,13 +6,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from models import records
 from models.data.datasets import DATASETS, DIGESTS
 from models.fields import leaves
-from models.networks import layers
+from models.networks import layers, normalizations
 from models.networks import spec as network_spec
-from models.networks.architectures import ARCHITECTURES
+from models.networks.architectures import ARCHITECTURES, STEPS
+from models.networks.build import build
 from models.networks.layers import ACTIVATIONS, NORMS, InputNorm
 from models.networks.spec import NetworkSpec
 from models.specs import SCHEDULE_FIELDS, RunSpec, SpecError, grid
@@ -214,6 +217,27 @@ def test_a_spec_cannot_change():
         ({"epochs": True}, "epochs: expected a number, got True"),
         ({"lr": -1}, "lr: expected more than 0, got -1"),
         ({"lr": float("nan")}, "lr: expected a finite number, got nan"),
+        ({"lr": 1e39}, "lr: expected at most 1e+37, got 1e+39"),
+        ({"weight_decay": "1e308"}, "weight_decay: expected at most 1e+37, got '1e308'"),
+        ({"schedule": "one-cycle", "max_lr": 1e38}, "max_lr: expected at most 1e+37, got 1e+38"),
+        ({"initial_scale": 1e38}, "initial_scale: expected at most 1e+37, got 1e+38"),
+        (
+            {"passes": 10**8},
+            "passes: expected at most 2,500 (an epoch has up to 10,000,000 examples), "
+            "got 100,000,000 of 4,000 examples",
+        ),
+        ({"passes": 20_001, "train_size": 1000, "validation_size": 500}, "passes: expected at m"),
+        ({"epochs": "9" * 20}, f"epochs: expected at most 100000, got '{'9' * 20}'"),
+        ({"epochs": 10**5000}, "epochs: expected at most 100000, got a number of thousands of"),
+        ({"norm": "x" * 10**6}, "norm: expected one of none, batch, layer, group, instance, "),
+        (
+            {"norm": "whitening", "width": 16},
+            "norm: expected at most 512 channels to whiten together, got 1920 in fc1 (norm_layers",
+        ),
+        (
+            {"norm": "whitening", "network": "cifar-note", "dataset": "cifar10"},
+            "norm: expected at most 512 channels to whiten together, got 3136 in conv3",
+        ),
         ({"lr": float("inf")}, "lr: expected a finite number, got inf"),
         (
             {"dataset": "imagenet"},
@@ -290,3 +314,40 @@ def test_an_impossible_field_is_one_line_that_says_what_was_expected_and_what_ca
         RunSpec(**fields)
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+COUNTS = [name for name, field in RunSpec.model_fields.items() if int in leaves(field.annotation)]
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_no_count_is_beyond_all_measure(name):
+    with pytest.raises(SpecError, match=rf"(^|; ){name}: expected .* got '?1"):
+        RunSpec(**{name: "1" + "0" * 30})
+
+
+def test_a_grid_beyond_all_measure_is_refused_and_not_listed():
+    with pytest.raises(SpecError, match=r"at most 10,000 runs, got 300,000 seed × 90,000 lr = 27,"):
+        grid(RunSpec(), seed=range(300_000), lr=range(1, 90_001))
+    assert len(grid(RunSpec(), seed=range(100))) == 100
+
+
+@given(
+    network=st.sampled_from(list(ARCHITECTURES)),
+    dataset=st.sampled_from(["mnist5k", "cifar10"]),
+    width=st.integers(1, 2),
+    order=st.none() | st.permutations(STEPS).map("-".join),
+)
+@settings(max_examples=12, deadline=None)
+def test_the_channels_that_a_spec_counts_are_the_live_norms(network, dataset, width, order):
+    spec = RunSpec(network=network, dataset=dataset, width=width, order=order, norm="batch")
+    live: dict[str, int] = {}
+    for name, module in build(spec).named_modules():
+        if name.endswith(".norm") and not name.startswith("input"):
+            layer = name.partition(".")[0]
+            live[layer] = max(live.get(layer, 0), module.num_features)
+    assert network_spec.normalized_channels(spec) == live
+
+
+def test_what_is_too_wide_to_whiten_is_one_number():
+    assert network_spec.MOST_WHITENED == normalizations.MOST_CHANNELS

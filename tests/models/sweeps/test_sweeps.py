@@ -35,6 +35,7 @@ from models.sweeps.sweep import ask, outcomes, sweep
 SPEC = RunSpec(train_size=300, epochs=2, batch_size=50, lr=0.1)
 SPECS = grid(SPEC, norm=("none", "batch"), seed=(0, 1))
 LONGER = grid(SPEC.with_(epochs=8, train_size=1000), seed=(0, 1))
+FIVE = ("seed", "epochs", "passes", "lr", "batch_size")
 TORN = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
 
 
@@ -561,6 +562,18 @@ def test_a_file_may_hold_several_blocks(tmp_path):
         ("", "expected base and grid, got nothing"),
         ("seed", "expected base and grid, got 'seed'"),
         ("? [a]\n: 1", "found unhashable key"),
+        ("[" * 5000, "no YAML: nested too deeply"),
+        ("base: {epochs: " + "9" * 5000 + "}", "Exceeds the limit"),
+        ("base: {seed: 2026-13-45}", "month must be in 1..12"),
+        (
+            "".join(["grid:\n", *(f"  {name}: {list(range(1, 151))}\n" for name in FIVE)]),
+            "grid: expected at most 10,000 runs, got 150 seed × 150 epochs × 150 passes "
+            "× 150 lr × 150 batch_size = 75,937,500,000",
+        ),
+        (
+            "".join(f"- grid: {{seed: {list(range(6000))}}}\n" for _ in range(2)),
+            "expected at most 10,000 runs, got 12,000 so far",
+        ),
     ],
 )
 def test_a_mistake_in_the_file_is_one_line(content, message, tmp_path):

@@ -6,11 +6,13 @@ import pytest
 import torch
 
 from models.data.loading import DataError, load
+from models.fields import LARGEST_FACTOR
 from models.records import Epoch
 from models.runs.making import diagnostics
 from models.specs import RunSpec
 from models.training.batches import Examples
 from models.training.loop import Training
+from models.training.optimizers import OPTIMIZERS
 from models.training.randomness import random_seed
 from models.training.schedules import MAX_BATCH_SIZE
 
@@ -189,6 +191,13 @@ def test_a_hopeless_rate_ends_early_as_diverged(digits, optimizer):
     training, history = train(SMALL.with_(lr=1e6, optimizer=optimizer, epochs=9), digits)
     assert training.diverged
     assert len(history) < 9
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_the_largest_factors_that_a_spec_takes_end_no_training_with_an_error(digits, optimizer):
+    largest = {"lr": LARGEST_FACTOR, "weight_decay": LARGEST_FACTOR}
+    spec = RunSpec(train_size=100, epochs=3, batch_size=50, optimizer=optimizer, **largest)
+    assert any(Training(spec, digits).epochs())
 
 
 def test_a_loss_that_is_no_number_is_none_in_the_history(digits):
