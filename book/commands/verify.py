@@ -26,6 +26,7 @@ from models.data.sources import DataError
 from models.fingerprint import code_fingerprint
 from models.progress import Progress, clock, live
 from models.records import CorruptRecord, Record
+from models.runs.obtain import require_device
 from models.specs import SpecError
 
 
@@ -59,7 +60,12 @@ def positive(text: str) -> int:
 
 
 def main(options: argparse.Namespace) -> int:
-    """Verify the runs that were asked for; return 0 when all agree, 1 when some do not."""
+    """Verify the runs that were asked for; return 0 when all agree, 1 when some do not.
+
+    Raises:
+        SpecError: The device is not there.
+    """
+    require_device(options.device)
     published = Published.of(settings.store())
     groups = candidates(options, published)
     if options.outdated and not any(groups):

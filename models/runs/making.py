@@ -41,9 +41,7 @@ def make(spec: RunSpec, store: Store, progress: Progress, device: str | None = N
         DataError: The data are missing or damaged.
         SpecError: The device is not there, or the network cannot be built so.
     """
-    device = device or default_device()
-    if device == "cuda" and not torch.cuda.is_available():
-        raise SpecError("device: expected cpu, for torch finds no CUDA here, got cuda")
+    device = available_device(device)
     keep_freed_memory()
     dataset = data_of(spec)
     training = Training(spec, dataset, device, progress)
@@ -103,6 +101,17 @@ def keep_freed_memory() -> None:
         library = ctypes.CDLL(None)
         for parameter, size in MALLOC_SIZES.items():
             library.mallopt(parameter, size)
+
+
+def available_device(device: str | None) -> str:
+    """Return the device that was asked for, by default the best one here.
+
+    Raises:
+        SpecError: It is not there.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise SpecError("device: expected cpu, for torch finds no CUDA here, got cuda")
+    return device or default_device()
 
 
 def default_device() -> str:

@@ -35,3 +35,15 @@ def obtain(
 
         record = make(spec, store, progress, device)
         return StoredRun(record, store.record_file(spec.key), cached=False)
+
+
+def require_device(device: str | None) -> None:
+    """Refuse a device that is not there, before anything is done for any run.
+
+    Raises:
+        SpecError: It is not there.
+    """
+    if device == "cuda":  # there is a processor in any case, and torch takes a second to load
+        from models.runs.making import available_device
+
+        available_device(device)

@@ -46,6 +46,8 @@ def connected(address: str) -> Iterator[Client]:
         raise ClusterError(
             f"expected an address such as tcp://10.0.0.1:8786, got {address!r}: {error}"
         ) from None
+    if address.startswith("tls://"):
+        _require_certificates(address)
     try:
         client = Client(address, timeout=CONNECT, set_as_default=False)
     except OSError as error:
@@ -56,6 +58,25 @@ def connected(address: str) -> Iterator[Client]:
         yield client
     finally:
         client.close()
+
+
+def _require_certificates(address: str) -> None:
+    """Refuse a scheduler that speaks TLS where Dask has no certificates to speak it with.
+
+    Raises:
+        ClusterError: There are none, or they cannot be read.
+    """
+    from distributed.security import Security
+
+    try:
+        found = Security().get_connection_args("client")["ssl_context"]
+    except OSError as error:
+        raise ClusterError(f"Dask's certificates for {address} cannot be read: {error}") from None
+    if found is None:
+        raise ClusterError(
+            f"expected Dask's settings distributed.comm.tls to name certificates for {address}, "
+            "got none: see Dask's documentation of TLS, or ask for a tcp:// address"
+        )
 
 
 @contextmanager
@@ -128,10 +149,13 @@ def serve(workers: int, threads: int, folder: str) -> None:
         threads_per_worker=threads,
         processes=True,
         host="127.0.0.1",
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",  # with none, Dask opens one at its usual port
+        scheduler_kwargs={"dashboard": False},
         memory_limit=0,
         local_directory=folder,
     )
+    assert cluster.scheduler is not None
+    cluster.scheduler.http_server.stop()  # nobody has asked for it
     print(cluster.scheduler_address, flush=True)
     sys.stdin.read()
     shutil.rmtree(folder, ignore_errors=True)

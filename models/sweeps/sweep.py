@@ -14,7 +14,7 @@ from typing import overload
 
 from models.progress import Progress
 from models.records import Record
-from models.runs.obtain import obtain
+from models.runs.obtain import obtain, require_device
 from models.runs.store import Store, StoredRun
 from models.settings import Settings
 from models.specs import RunSpec
@@ -48,6 +48,7 @@ def sweep(
 
     Raises:
         ClusterError: The scheduler cannot be reached, or was lost.
+        SpecError: The device is not on this machine, which is to train.
         SettingError: The environment asks for what cannot be.
         Exception: The first error of a run, with a note that names the run; the other runs have
             been finished.
@@ -101,6 +102,8 @@ def _train(
     """Train where it is best done: on the cluster asked for, on local workers, or right here."""
     settings, inside = Settings.from_environment(), inside_a_worker()
     address = cluster or (None if inside else settings.cluster)
+    if not address:
+        require_device(device)
     workers, threads = (1, 1) if address or inside else local_share(len(missing), settings)
     if not address and workers == 1:
         yield from _train_here(missing, store, board, device)

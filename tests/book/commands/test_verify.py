@@ -5,6 +5,7 @@ import re
 import shutil
 
 import pytest
+import torch
 from books import write_book, write_chapter
 from hypothesis import given
 from hypothesis import strategies as st
@@ -119,6 +120,17 @@ def test_only_runs_of_other_code_are_drawn_when_asked_for(trained, folder, capsy
     records.write(changed(trained, code_fingerprint=OLD), folder / "published")
     assert verify("--all", "--outdated", "--epochs", "1") == 0
     assert "verified: 1 of 1 agree" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="here is a GPU")
+def test_a_gpu_that_is_not_there_is_said_before_anything_else(capsys):
+    assert main(["verify", "--device", "cuda"]) == 2
+    told = capsys.readouterr()
+    assert told.err == (
+        "python -m book verify: error: "
+        "device: expected cpu, for torch finds no CUDA here, got cuda\n"
+    )
+    assert told.out == ""
 
 
 def test_a_current_record_is_verified_and_left_as_it_is(folder, capsys):

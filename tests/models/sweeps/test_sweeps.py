@@ -27,7 +27,7 @@ from models.runs.store import Store
 from models.settings import SettingError, Settings
 from models.specs import RunSpec, SpecError, grid
 from models.sweeps import sweep_file
-from models.sweeps.cluster import ClusterError, connected
+from models.sweeps.cluster import ClusterError, connected, local_cluster
 from models.sweeps.cores import inside_a_worker, local_share
 from models.sweeps.progress_board import Board, LineBoard
 from models.sweeps.sweep import ask, outcomes, sweep
@@ -187,7 +187,53 @@ def test_a_bad_address_is_refused_at_once(address):
         sweep(SPECS, cluster=address)
 
 
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("", "expected Dask's settings distributed.comm.tls to name certificates for tls://127."),
+        ("/no/such/file", "Dask's certificates for tls://127.0.0.1:9 cannot be read: "),
+    ],
+)
+def test_a_scheduler_over_tls_needs_certificates(setting, message, tmp_path, monkeypatch):
+    if setting:
+        monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TLS__CA_FILE", setting)
+        monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT", setting)
+    file = tmp_path / "sweep.yml"
+    file.write_text("base: {epochs: 1}\n")
+    started = time.monotonic()
+    ended = command(str(file), "--cluster", "tls://127.0.0.1:9")
+    assert time.monotonic() - started < 10
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"models sweep: error: {message}")
+    assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="here is a GPU")
+def test_a_gpu_that_is_not_there_is_said_once_and_before_any_run(tmp_path):
+    file = tmp_path / "sweep.yml"
+    file.write_text("base: {epochs: 1}\ngrid: {seed: [0, 1, 2]}\n")
+    ended = command(str(file), "--device", "cuda")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == (
+        "models sweep: error: device: expected cpu, for torch finds no CUDA here, got cuda\n"
+    )
+
+
 # Local clusters
+
+
+@pytest.mark.slow
+def test_a_local_cluster_opens_no_port_for_a_dashboard():
+    with local_cluster(1, 1) as address, connected(address):
+        listening = {
+            connection.laddr.port
+            for process in below(os.getpid())
+            if "models.sweeps.cluster" in process.cmdline()
+            for connection in process.net_connections()
+            if connection.status == psutil.CONN_LISTEN
+        }
+    assert int(address.rpartition(":")[2]) in listening
+    assert len(listening) == 2, "the scheduler, and the keeper of its one worker"
 
 
 @pytest.mark.slow
