@@ -21,7 +21,7 @@ from models.fields import leaves
 from models.records import is_current
 from models.runs.obtain import obtain
 from models.runs.store import Store, StoredRun
-from models.settings import SettingError
+from models.settings import SettingError, cache_folder
 from models.specs import RunSpec, SpecError
 from models.sweeps.cluster import ClusterError
 from models.sweeps.progress_board import distinct_titles
@@ -231,9 +231,16 @@ def explain(error: Exception) -> str | None:
         return f"this needs the package {package}, which is not installed: pip install {package}"
     if isinstance(error, DataError | SpecError | ClusterError | SettingError):
         return str(error)
-    if isinstance(error, OSError):
-        return f"cannot read or write {error.filename or 'a file'}: {error.strerror or error}"
-    return None
+    return file_error(error) if isinstance(error, OSError) else None
+
+
+def file_error(error: OSError) -> str:
+    """Return which file could not be read or written and why; how to choose another cache."""
+    reason = f"cannot read or write {error.filename or 'a file'}: {error.strerror or error}"
+    cache = cache_folder()
+    if not error.filename or not Path(str(error.filename)).is_relative_to(cache):
+        return reason
+    return f"{reason} (CONVBOOK_CACHE chooses another folder than {cache})"
 
 
 def resumption(spec: RunSpec, store: Store) -> str:

@@ -51,7 +51,7 @@ class Settings:
         """
         data, published = (environment.get(f"CONVBOOK_{name}") for name in ("DATA", "RUNS"))
         return cls(
-            cache=_cache_folder(environment),
+            cache=cache_folder(environment),
             data=absolute(data) if data else None,
             published=absolute(published) if published else declared_published(),
             cluster=environment.get("CONVBOOK_CLUSTER") or None,
@@ -72,7 +72,7 @@ def declared_published() -> Path | None:
     return next((absolute(point.load()) for point in declared), None)
 
 
-def _cache_folder(environment: Mapping[str, str]) -> Path:
+def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """Return the folder of `CONVBOOK_CACHE`, else where this platform keeps caches.
 
     Linux: the XDG Base Directory Specification; macOS: `~/Library/Caches`; Windows:

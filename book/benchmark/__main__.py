@@ -20,7 +20,7 @@ from book.benchmark.contenders import CONTENDERS
 from book.benchmark.contest import QUICK, Sizes
 from book.benchmark.result import Result
 from book.benchmark.rounds import PACKAGES, BenchmarkError, run
-from models.cli import INTERRUPTED, Parser
+from models.cli import INTERRUPTED, Parser, file_error
 from models.data.sources import DataError
 
 STORED = PACKAGES / "book" / "appendix" / "performance.json"
@@ -46,9 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BenchmarkError as error:
         return _fail(str(error), 1)
     except OSError as error:
-        return _fail(
-            f"cannot read or write {error.filename or 'a file'}: {error.strerror or error}", 2
-        )
+        return _fail(file_error(error), 2)
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
     return 0

@@ -9,7 +9,7 @@ from types import ModuleType
 
 from book.builder.errors import BookError, ChapterFailed
 from book.report.parameters import ParameterError
-from models.cli import INTERRUPTED, Parser
+from models.cli import INTERRUPTED, Parser, file_error
 from models.data.sources import DataError
 from models.records import CorruptRecord
 from models.settings import SettingError
@@ -81,9 +81,7 @@ def run(arguments: Sequence[str]) -> int:
     except (BookError, ParameterError, CorruptRecord, DataError, SettingError, SpecError) as error:
         return fail(name, str(error), status=2)
     except OSError as error:
-        reason = error.strerror or error
-        file = error.filename or "a file"
-        return fail(name, f"cannot read or write {file}: {reason}", status=2)
+        return fail(name, file_error(error), status=2)
     except KeyboardInterrupt:
         return fail(name, "interrupted", status=INTERRUPTED)
 

@@ -15,6 +15,8 @@ from book.commands.published import Published, used_runs
 from models.files import write_atomically
 from models.runs.store import Store
 
+MOST_NAMED, FEW = 10, 3  # runs that are all named, and of more how many
+
 
 @dataclass(frozen=True)
 class Publication:
@@ -96,4 +98,8 @@ def prune(chapters: Sequence[Chapter], published: Published) -> list[Path]:
 
 
 def _names(paths: Sequence[Path]) -> str:
-    return ", ".join(path.stem for path in paths) or "nothing"
+    """Return the records' keys, and of many a few and how many there are."""
+    keys = [path.stem for path in paths]
+    if len(keys) <= MOST_NAMED:
+        return ", ".join(keys) or "nothing"
+    return f"{len(keys)} runs: {', '.join(keys[:FEW])} and {len(keys) - FEW} more"

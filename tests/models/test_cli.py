@@ -140,6 +140,25 @@ def test_a_cache_that_is_a_file_is_an_error_in_words(own_folders):
     assert len(failed.stderr.splitlines()) == 1
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on a file's size")
+def test_a_disk_that_takes_no_more_is_told_with_the_file_and_how_to_choose_another(own_folders):
+    program = (
+        "import resource, sys; from models.cli import main\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"  # as a disk is full
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    failed = subprocess.run(
+        [sys.executable, "-c", program, *QUICK], capture_output=True, text=True, check=False
+    )
+    cache = own_folders / "cache"
+    assert failed.returncode == 2
+    said = failed.stderr.splitlines()[-1]
+    assert said.startswith(f"models train: error: cannot read or write {cache / 'checkpoints'}")
+    assert "epoch-000001.safetensors: " in said
+    assert said.endswith(f" (CONVBOOK_CACHE chooses another folder than {cache})")
+    assert not [path for path in cache.rglob("*") if path.suffix in (".safetensors", ".part")]
+
+
 def test_ctrl_c_says_where_the_run_resumes_and_it_does(own_folders):
     command = [sys.executable, "-m", "models", *QUICK, "--train-size", "1000", "--epochs", "40"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)

@@ -106,6 +106,18 @@ def test_a_record_that_no_chapter_uses_is_named_and_pruned_once_all_chapters_are
     assert records(folder / "runs") == [kept]
 
 
+def test_of_many_records_that_no_chapter_uses_a_few_are_named_and_all_counted(folder):
+    (kept,) = records(folder / "runs")
+    for number in range(12):
+        shutil.copy(kept, kept.with_name(f"{number:020}.json"))
+    noted = book(folder, "publish", "words", **places(folder))
+    first = ", ".join(f"{number:020}" for number in range(3))
+    assert noted.stdout.splitlines()[-1] == (
+        "note: published, but used by no chapter as last executed here: "
+        f"12 runs: {first} and 9 more"
+    )
+
+
 def test_a_copy_executed_with_other_parameters_is_not_what_is_published(folder):
     shutil.rmtree(folder / "runs")
     changed = folder / "training.ipynb"
