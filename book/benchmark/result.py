@@ -9,13 +9,13 @@ import json
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from book.builder import trace
 from book.report.intervals import NBSP
-from models.files import write_atomically
+from models.files import read_json, write_atomically
 
 OURS = "convbook"
 BACKWARD = 2  # times the forward's FLOPs: one product for the input, one for the weights
@@ -206,7 +206,7 @@ def read(path: str | Path) -> Result:
         ResultError: There is no such file, or it holds no result.
     """
     try:
-        result = Result.model_validate(json.loads(Path(path).read_bytes(), parse_constant=_refuse))
+        result = Result.model_validate(read_json(Path(path)))
     except OSError as error:
         raise ResultError(
             f"no benchmark result at {path} ({error.strerror}): `make bench` measures one"
@@ -216,10 +216,6 @@ def read(path: str | Path) -> Result:
         place = ".".join(map(str, first["loc"]))
         raise ResultError(f"{path} is no benchmark result: {place}: {first['msg']}") from None
     except ValueError as error:
-        raise ResultError(f"{path} is no strict JSON ({error})") from None
+        raise ResultError(f"{path} is {error}") from None
     trace.show_files(Path(path))
     return result
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not strict JSON")

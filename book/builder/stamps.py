@@ -74,5 +74,5 @@ def read(copy: Path) -> Stamp | None:
 def _read(copy: Path, *state: int) -> Stamp | None:
     try:
         return of(json.loads(copy.read_bytes()))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

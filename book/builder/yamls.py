@@ -28,7 +28,7 @@ def read_mapping(path: Path) -> dict[Any, Any]:
     """
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise BookError(f"{path} is no YAML: {' '.join(str(error).split())}") from None
     except OSError as error:
         raise BookError(f"{path} cannot be read: {error.strerror}") from None

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from models import records
 from models.files import write_atomically
 from models.records import Epoch
 from models.runs.store import Store, StoredRun
@@ -147,4 +146,4 @@ def _write_down(spec: RunSpec, record: bytes, weights: bytes | None, store: Stor
         write_atomically(store.weights_file(spec.key), weights)
     path = store.record_file(spec.key)
     write_atomically(path, record)
-    return StoredRun(records.read(path), path, cached=False)
+    return StoredRun(store.read(path), path, cached=False)

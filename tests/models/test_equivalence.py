@@ -95,6 +95,7 @@ def test_a_certificate_under_anothers_name_is_not_believed(tmp_path):
     [
         (lambda text: text[: len(text) // 2], "no strict JSON"),
         (lambda text: "", "no strict JSON"),
+        (lambda text: "[" * 200_000, "no strict JSON .nested too deeply"),
         (lambda text: text.replace('"threads": 1', '"threads": NaN'), "NaN is not strict JSON"),
         (lambda text: text.replace('"old"', '"older"'), "old: Field required"),
         (lambda text: text.replace(A, "a" * 12), "old: String should match"),

@@ -144,9 +144,10 @@ def test_damaged_counts_say_what_writes_them(tmp_path):
     path = tmp_path / "counts.json"
     with pytest.raises(CountsError, match=r"cannot read .*counts.json.*tool_counts` writes it"):
         tool_counts.read(path)
-    path.write_text('{"date": "today"}')
-    with pytest.raises(CountsError, match="cannot read"):
-        tool_counts.read(path)
+    for damaged in ('{"date": "today"}', "[" * 200_000):
+        path.write_text(damaged)
+        with pytest.raises(CountsError, match="cannot read"):
+            tool_counts.read(path)
 
 
 def test_counts_are_stored_as_they_were(tmp_path, counted):

@@ -246,6 +246,9 @@ def test_a_result_that_is_not_there_or_damaged_says_so(tmp_path):
     (tmp_path / "nan.json").write_text('{"date": NaN}')
     with pytest.raises(ResultError, match="no strict JSON"):
         read(tmp_path / "nan.json")
+    (tmp_path / "deep.json").write_text("[" * 200_000)
+    with pytest.raises(ResultError, match=r"no strict JSON .nested too deeply"):
+        read(tmp_path / "deep.json")
     (tmp_path / "other.json").write_text("{}")
     with pytest.raises(ResultError, match="no benchmark result"):
         read(tmp_path / "other.json")

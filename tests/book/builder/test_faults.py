@@ -73,6 +73,7 @@ DAMAGES = {
     "bytes": lambda path: path.write_bytes(os.urandom(500)),
     "list": lambda path: path.write_text("[]"),
     "torn": lambda path: path.write_text(path.read_text()[:-200]),
+    "deep": lambda path: path.write_text("[" * 200_000),
     "key": lambda path: edit(path, '"runs": {},', ""),
     "older": lambda path: edit(path, '"format": 2', '"format": 1'),
 }
@@ -84,14 +85,14 @@ def test_one_file_never_stops_the_rest(tmp_path):
     folder(tmp_path, *names)
     for name in names:
         write_chapter(tmp_path / f"{name}.ipynb", SAYS)
-    assert last_line(build(tmp_path)) == "chapters: 8 executed, 0 reused, 0 failed"
+    assert last_line(build(tmp_path)) == "chapters: 9 executed, 0 reused, 0 failed"
     for name, damage in DAMAGES.items():
         damage(tmp_path / "_build" / EXECUTED / f"{name}.ipynb")
     (tmp_path / "empty.ipynb").write_text("[]")
     edit(tmp_path / "syntax.ipynb", "number: int = 2", "number: int = ")
     run = build(tmp_path)
     assert run.returncode != 0
-    assert last_line(run) == "chapters: 5 executed, 1 reused, 2 failed"
+    assert last_line(run) == "chapters: 6 executed, 1 reused, 2 failed"
     assert "chapter empty failed: empty.ipynb is no notebook" in run.stdout + run.stderr
     assert "chapter syntax failed: SyntaxError" in run.stdout + run.stderr
     for name in DAMAGES:
@@ -194,6 +195,7 @@ PROFILES = {
     "first: {number: 3}\nfirst: {number: 4}": "'first' stands twice",
     "first: {number: 3, number: 4}": "'number' stands twice",
     "first: {number: [}": "is no YAML",
+    "first: " + "[" * 5000: "is no YAML",
     "varied: {number: 3}": "unknown chapter 'varied'",  # a variant says its parameters itself
 }
 
