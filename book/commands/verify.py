@@ -179,7 +179,9 @@ def plan(found: Mapping[str, Readable], epochs: int | None = None) -> str:
     made = [record.provenance for record in found.values() if isinstance(record, Record)]
     seconds = sum(sum(one.epoch_seconds[:epochs]) for one in made)
     count = "1 run" if len(made) == 1 else f"{len(made)} runs"
-    extent = "" if epochs is None else f", {epochs} epochs each"
+    extent = {None: "", 1: ", the first epoch of each"}.get(
+        epochs, f", the first {epochs} epochs of each"
+    )
     return f"retraining {count}{extent}; as recorded, that takes {clock(seconds)}"
 
 
