@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from books import write_book, write_chapter
 
 from book.commands.retraining import Place, keep, kept
@@ -46,13 +47,6 @@ SPECS = [
     for lr in (0.1, 0.2)
     for seed in range(3)
 ]
-CHAPTER = f"""\
-from book.report import experiments
-from models.specs import RunSpec
-
-fields = {[spec.model_dump(exclude_unset=True) for spec in SPECS if not spec.seed]!r}
-experiments.ask({{str(i): RunSpec(**one) for i, one in enumerate(fields)}}, 3)"""
-
 pytestmark = pytest.mark.slow
 
 
@@ -65,12 +59,15 @@ def original(tmp_path_factory):
     shutil.copytree(ROOT / "models", folder / "models", ignore=shutil.ignore_patterns("__pyc*"))
     shutil.rmtree(folder / "models" / "equivalences", ignore_errors=True)
     write_book(folder, ["chapter"])
-    write_chapter(folder / "chapter.ipynb", CHAPTER)
+    write_chapter(folder / "chapter.ipynb", "print()")
     store = Store(folder / "first", folder / "published")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     for spec in SPECS:
         records.write(
             obtain(spec, store=store, progress=Silent(), device="cpu").record, store.published
         )
+    torch.set_num_threads(threads)
     return folder
 
 
@@ -115,48 +112,57 @@ def certificates(folder):
     return equivalence.certificates(folder / "models" / "equivalences")
 
 
-def test_equal_code_is_shown_equivalent_and_pages_and_status_say_so_with_the_numbers(folder):
-    assert book(folder, "publish", "chapter").returncode == 0
-    assert "nothing to show" in show(folder).stdout
+def test_equal_code_is_shown_equivalent_though_killed_meanwhile_and_pages_give_the_numbers(folder):
     change(folder, NEUTRAL)
-    assert book(folder, "status").stdout.splitlines()[2].split()[-3:] == ["12", "0", "12"]
-
-    dry = show(folder, "--dry-run")
-    assert (dry.returncode, dry.stdout) == (0, "")
-    assert (
-        "retraining 4 runs, at least one of each network, normalization and schedule" in dry.stderr
-    )
-    assert not (folder / "cache" / "equivalence").exists()
+    own = folder / "cache" / "equivalence"
+    kill_after_a_run(folder, own)
+    before = {path: path.read_bytes() for path in own.glob("*/*.json")}
+    assert 1 <= len(before) < 4
+    assert not certificates(folder)
+    torn, *whole = before
+    torn.write_bytes(before[torn][:100])
 
     run = show(folder)
     assert run.returncode == 0, run.stderr
-    assert "4/4 lenet5 on mnist5k, " in run.stderr
+    assert "retraining 4 runs, at least one of each network, normalization and sched" in run.stderr
+    assert run.stderr.count(": kept from before") == len(whole)
+    assert all(path.read_bytes() == before[path] for path in whole)
+    assert json.loads(torn.read_text())["history"] == json.loads(before[torn])["history"]
     assert "judged: 4 of 4 runs are within seed noise" in run.stdout
     assert "together, those differ no more than seeds do" in run.stdout
+
     (certificate,) = certificates(folder)
     assert isinstance(certificate, NoiseCertificate)
     assert certificate.old == code_fingerprint()
     assert {one.norm for one in certificate.runs} == {"none", "batch"}
     assert {(one.epochs, one.planned) for one in certificate.runs} == {(2, 2)}
-    assert {test.measure: test.runs for test in certificate.together} == {
-        "training loss": 4,
-        "held-out loss": 4,
-        "held-out accuracy": 4,
-    }
+    assert [test.runs for test in certificate.together] == [4, 4, 4]
     assert certificate.machine["device"] == "cpu"
-
-    after = book(folder, "status").stdout
-    assert after.splitlines()[2].split()[-3:] == ["12", "0", "0"], after
-    words = (
+    told = page(folder)
+    assert (
         "12 of 12 runs were trained by an earlier form of the training code, shown equivalent to "
         "today's: 4 runs trained again differ by no more than seeds do, by at most 0.00 points in "
         "accuracy and 0.0000 in training loss; together, seeds differ as much with p ≥ 1"
-    )
-    assert f"shown equivalent: {words}" in after
-    told = page(folder)
-    assert words in told
+    ) in told
     assert "warnings=()" in told
     assert "nothing to show" in show(folder).stdout
+
+
+def kill_after_a_run(folder, own):
+    """Begin, and kill all its processes as soon as a run has been kept."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "book", "verify", "--equivalence", "--sample", "4"],
+        cwd=folder,
+        env=environment(folder),
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list(own.glob("*/*.json")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def page(folder):
@@ -186,46 +192,6 @@ def test_what_code_changes_beyond_noise_stays_flagged_and_the_rest_is_certified(
     told = page(folder)
     assert "6 of this chapter's 12 runs were trained by other training code" in told
     assert "6 of 12 runs were trained by an earlier form of the training code, shown" in told
-
-
-def test_code_that_changes_everything_is_not_certified(folder):
-    change(folder, SHRUNK.format(norms="{'none', 'batch'}"))
-    run = show(folder)
-    assert run.returncode == 1, run.stderr
-    assert "judged: 0 of 4 runs are within seed noise" in run.stdout
-    assert "not certified: these records stay flagged" in run.stdout
-    assert not certificates(folder)
-
-
-def test_what_was_trained_before_a_kill_is_kept_and_a_torn_file_is_not_believed(folder):
-    change(folder, NEUTRAL)
-    arguments = ["verify", "--equivalence", "--sample", "4"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "book", *arguments],
-        cwd=folder,
-        env=environment(folder),
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    own = folder / "cache" / "equivalence"
-    deadline = time.monotonic() + 120
-    while not list(own.glob("*/*.json")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    before = {path: path.read_bytes() for path in own.glob("*/*.json")}
-    assert 1 <= len(before) < 4
-    assert not certificates(folder)
-
-    torn, *whole = before
-    torn.write_bytes(before[torn][:100])
-    run = show(folder)
-    assert run.returncode == 0, run.stderr
-    assert run.stderr.count("kept from before") == len(whole) + bool(whole)
-    assert all(path.read_bytes() == before[path] for path in whole)
-    assert json.loads(torn.read_text())["history"] == json.loads(before[torn])["history"]
-    assert certificates(folder)
 
 
 def test_a_run_killed_between_epochs_goes_on_from_its_checkpoint_to_the_same_bits(tmp_path):
