@@ -31,7 +31,7 @@ class CorruptCertificate(Exception):  # noqa: N818 - what it is, rather than tha
     """
 
 
-class _Read(RootModel[Annotated[Certificate, Field(discriminator="kind")]]):
+class EitherKind(RootModel[Annotated[Certificate, Field(discriminator="kind")]]):
     """A certificate of either kind."""
 
 
@@ -43,7 +43,7 @@ def read(path: Path) -> Certificate:
             it was written, or does not belong under its name.
         FileNotFoundError: There is none.
     """
-    certificate = read_model(path, _Read, CorruptCertificate).root
+    certificate = read_model(path, EitherKind, CorruptCertificate).root
     if path.name != _file_name(certificate):
         raise CorruptCertificate(f"{path}: holds the certificate {_file_name(certificate)}")
     if isinstance(certificate, NoiseCertificate) and certificate.sha256 != certificate.digest():

@@ -9,7 +9,7 @@ identical: history, learned parameters and diagnostics agree to the last bit. Th
 within tolerance: elsewhere, sums are rounded in another order, and over thousands of steps that
     grows until the run is as good as another draw. Then it may differ by as much as two seeds of
     its variant do (see `book.commands.spread`), in each of its measures
-    (`book.commands.measures`).
+    (`book.commands.outcomes`).
 identical so far, within tolerance so far: the same of a run that was trained again for its first
     epochs only. Thousands of steps lie in an epoch, each built on the one before, so that other
     arithmetic would show in its bits; without these, the first epochs say too little of the last
@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from book.commands.measures import compared, measured
+from book.commands.outcomes import compared, measured
 from book.commands.retraining import Place, Start, threads_here
 from book.commands.spread import Spread, Spreads
 from book.report.intervals import LEVEL

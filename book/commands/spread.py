@@ -5,7 +5,7 @@ the square root of 2 times the seeds' standard deviation. The record itself is l
 what is wrong with it must not widen its own tolerance. Two other seeds know their standard
 deviation badly, none not at all. So each variant's variance is moderated by those of its like: the
 variants of the same network and data set after as many epochs, in units that make them of a kind
-(`book.commands.measures.unit`). By how much these vary beyond chance tells how many degrees of
+(`book.commands.outcomes.unit`). By how much these vary beyond chance tells how many degrees of
 freedom a typical one is worth (Smyth 2004, Linear models and empirical Bayes methods for assessing
 differential expression in microarray experiments, sections 3 and 6.2). Where the like are too few
 for that, all published variants take their place; where these are too few, their pooled variance;
@@ -27,7 +27,7 @@ from functools import cache
 import numpy as np
 from scipy.special import digamma, ndtri, polygamma, stdtr, stdtrit
 
-from book.commands.measures import measured, unit
+from book.commands.outcomes import measured, unit
 from models.records import Record
 from models.specs import RunSpec
 

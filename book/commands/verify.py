@@ -1,7 +1,7 @@
 """`python -m book verify`: published runs trained again, compared with their records, re-stamped.
 
 What "agree" means is said in `book.commands.agreement`; a record that agrees is stamped with
-today's training code.
+today's training code. With `--equivalence`, `book.commands.equivalence` judges that code instead.
 """
 
 from __future__ import annotations
