@@ -4,13 +4,14 @@ A difference of two draws has twice the variance of one, so it may be as large a
 the square root of 2 times the seeds' standard deviation. The record itself is left out of these:
 what is wrong with it must not widen its own tolerance. Two other seeds know their standard
 deviation badly, none not at all. So each variant's variance is moderated by those of its like: the
-variants of the same network and data set after as many epochs, in units that make them of a kind
-(`book.commands.outcomes.unit`). By how much these vary beyond chance tells how many degrees of
-freedom a typical one is worth (Smyth 2004, Linear models and empirical Bayes methods for assessing
-differential expression in microarray experiments, sections 3 and 6.2). Where the like are too few
-for that, all published variants take their place; where these are too few, their pooled variance;
-and where no variant has two seeds, an accuracy may still differ by its binomial standard errors,
-and a loss is not judged.
+variants of the same network, data set and activation function, with or without a normalization as
+itself, after as many epochs and in units that make them of a kind (`book.commands.outcomes.unit`).
+By how much these vary beyond chance tells how many degrees of freedom a typical one is worth (Smyth
+2004, Linear models and empirical Bayes methods for assessing differential expression in microarray
+experiments, sections 3 and 6.2). Where the like are too few or too equal for that, all of the
+network and data set take their place, then all published ones, at last with their pooled variance.
+Where no variant has two seeds, an accuracy may still differ by its binomial standard errors, and a
+loss is not judged.
 
 Both trainings begin with the same weights and see the same examples in the same order, which can
 only bring them closer than two seeds are: the tolerance errs on the side of agreement.
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -32,6 +33,19 @@ from models.records import Record
 from models.specs import RunSpec
 
 LEAST = 3  # variances, whose own variance can be told
+
+
+def _same_kind(one: RunSpec, other: RunSpec) -> bool:
+    normalized = (one.norm == "none") == (other.norm == "none")
+    return _same_task(one, other) and one.activation == other.activation and normalized
+
+
+def _same_task(one: RunSpec, other: RunSpec) -> bool:
+    return (one.network, one.dataset) == (other.network, other.dataset)
+
+
+#: Whose spreads may stand beside a variant's, from the most alike on.
+LIKE: tuple[Callable[[RunSpec, RunSpec], bool], ...] = (_same_kind, _same_task, lambda *_: True)
 
 
 @dataclass(frozen=True)
@@ -155,13 +169,9 @@ class Spreads:
         others = [one for one in self._variants.get(name, ()) if one.key != record.key]
         own = _sample(spec, others, measure, epoch) or Sample(unit(spec, measure, about), 0.0, 0)
         samples = {**self._samples(measure, epoch), name: (spec, own)}.values()
-        like = [
-            sample
-            for other, sample in samples
-            if (other.network, other.dataset) == (spec.network, spec.dataset)
-        ]
-        everyone = [sample for _, sample in samples]
-        spread = moderated(own, like) or moderated(own, everyone) or pooled(own, like + everyone)
+        circles = [[one for other, one in samples if like(other, spec)] for like in LIKE]
+        found = (moderated(own, known) for known in circles)
+        spread = next(filter(None, found), None) or pooled(own, circles[-1])
         if spread is None and measure.endswith("accuracy"):
             return Spread(own.unit, math.inf)
         return spread
