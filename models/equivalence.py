@@ -1,97 +1,73 @@
-"""Certificates: committed evidence that two forms of the training code compute the same bits.
+"""Certificates: committed evidence that two forms of the training code are as good as one.
 
-A rewrite that changes no result changes the code fingerprint all the same. Whoever makes one trains
-the first epoch of some runs with the old code and with the new, on one machine, and commits what
-was compared as one strict-JSON file in `models/equivalences`, written by `python -m book certify`.
-A record by a fingerprint that certificates link to today's is then as good as one of today's.
+A rewrite changes the code fingerprint, whatever it does to the results. There are two ways to show
+that the records of before are still good, and each leaves one strict-JSON file in
+`models/equivalences`. `python -m book certify` trains the first epoch of some runs with both forms,
+and finds the same bits. `python -m book verify --equivalence` trains published runs again, and
+finds that they differ by no more than seeds do. A record by a fingerprint that certificates link to
+today's is then as good as one of today's.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, RootModel
 
+from models.evidence import BitCertificate, Certificate, NoiseCertificate, TwoForms
 from models.files import read_model, write_atomically
 from models.fingerprint import code_fingerprint
 
 FOLDER = Path(__file__).parent / "equivalences"
 
-Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-
 
 class CorruptCertificate(Exception):  # noqa: N818 - what it is, rather than that it is one
-    """A certificate that cannot be believed: torn, not strict JSON, or with wrong fields."""
+    """A certificate that cannot be believed.
 
-
-class _Fact(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class ComparedRun(_Fact):
-    """One run whose first epoch both forms of the code trained, and what both gave.
-
-    `history_sha256` is of the epoch's history in strict JSON, `weights_sha256` of the network's
-    weights and buffers and the optimizer's state after it.
+    It is torn, not strict JSON, with wrong fields, or its evidence does not show what it claims.
     """
 
-    key: str
-    network: str
-    dataset: str
-    schedule: str
-    norm: str
-    epochs: int = Field(ge=1)
-    train_size: int | None
-    history_sha256: Sha256
-    weights_sha256: Sha256
 
-
-class Certificate(_Fact):
-    """Two code fingerprints whose code gave the same bits on every one of `runs`.
-
-    `machine` is where that was shown: processor, threads, versions.
-    """
-
-    old: Sha256
-    new: Sha256
-    kind: Literal["identical bits in the first epoch"] = "identical bits in the first epoch"
-    date: str
-    machine: dict[str, str | int | None]
-    runs: tuple[ComparedRun, ...] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _two_forms(self) -> Certificate:
-        if self.old == self.new:
-            raise ValueError(f"expected two fingerprints, got {self.old} twice")
-        return self
+class EitherKind(RootModel[Annotated[Certificate, Field(discriminator="kind")]]):
+    """A certificate of either kind."""
 
 
 def read(path: Path) -> Certificate:
     """Return the certificate of a file.
 
     Raises:
-        CorruptCertificate: The file is torn, not strict JSON, has wrong fields, or does not belong
-            under its name.
+        CorruptCertificate: The file is torn, not strict JSON, has wrong fields, was changed since
+            it was written, or does not belong under its name.
         FileNotFoundError: There is none.
     """
-    certificate = read_model(path, Certificate, CorruptCertificate)
+    certificate = read_model(path, EitherKind, CorruptCertificate).root
     if path.name != _file_name(certificate):
         raise CorruptCertificate(f"{path}: holds the certificate {_file_name(certificate)}")
+    if isinstance(certificate, NoiseCertificate) and certificate.sha256 != certificate.digest():
+        raise CorruptCertificate(f"{path}: its digest does not fit its content")
     return certificate
 
 
 def write(certificate: Certificate, folder: Path = FOLDER) -> Path:
-    """Write `<old>-<new>.json`, twelve digits of each, whole or not at all; return its path."""
+    """Write `<old>-<new>.json`, twelve digits of each, whole or not at all; return its path.
+
+    A certificate of equality within seed noise is called `<old>-<new>-noise.json`.
+    """
+    if isinstance(certificate, NoiseCertificate):
+        certificate = certificate.model_copy(update={"sha256": certificate.digest()})
     path = folder / _file_name(certificate)
     write_atomically(path, (certificate.model_dump_json(indent=1) + "\n").encode())
-    _links.cache_clear()
+    _all.cache_clear()
+    _chains.cache_clear()
     return path
 
 
 def _file_name(certificate: Certificate) -> str:
-    return f"{certificate.old[:12]}-{certificate.new[:12]}.json"
+    kind = "-noise" if isinstance(certificate, NoiseCertificate) else ""
+    return f"{certificate.old[:12]}-{certificate.new[:12]}{kind}.json"
 
 
 def certificates(folder: Path = FOLDER) -> list[Certificate]:
@@ -108,36 +84,51 @@ def certificates(folder: Path = FOLDER) -> list[Certificate]:
     return found
 
 
-def links(fingerprint: str, folder: Path = FOLDER) -> tuple[Certificate, ...]:
+@cache
+def _all(folder: Path) -> tuple[Certificate, ...]:
+    return tuple(certificates(folder))
+
+
+def links(
+    fingerprint: str, network: str, schedule: str, norm: str, folder: Path = FOLDER
+) -> tuple[Certificate, ...]:
     """Return the certificates that link a fingerprint to today's, the nearest to today's first.
 
-    Today's own, and one that is not shown equivalent, have none.
+    Each covers such runs: one says nothing of what it has not seen. Today's own fingerprint, and
+    one that is not shown equivalent, have none.
     """
-    return _links(code_fingerprint(), folder).get(fingerprint, ())
+    return _chains(code_fingerprint(), folder, (network, schedule, norm)).get(fingerprint, ())
 
 
-def vouches(fingerprint: str, network: str, schedule: str, folder: Path = FOLDER) -> bool:
-    """Return whether code of a fingerprint trains such runs as today's code does.
-
-    It is today's, or every certificate on the way to today's compared a run of that network and
-    that schedule: one says nothing of what it has not seen.
-    """
-    certified = _links(code_fingerprint(), folder).get(fingerprint)
-    return certified is not None and all(
-        any((run.network, run.schedule) == (network, schedule) for run in link.runs)
-        for link in certified
-    )
+def vouches(
+    fingerprint: str, network: str, schedule: str, norm: str, folder: Path = FOLDER
+) -> bool:
+    """Return whether code of a fingerprint trains such runs as today's does: `links`, or is it."""
+    return fingerprint in _chains(code_fingerprint(), folder, (network, schedule, norm))
 
 
 def current_fingerprints(folder: Path = FOLDER) -> frozenset[str]:
-    """Return today's code fingerprint and all that certificates link to it."""
-    return frozenset(_links(code_fingerprint(), folder))
+    """Return today's code fingerprint, and all that certificates show equal to the bit.
+
+    What one of them has begun another may finish.
+    """
+    equal = [one for one in _all(folder) if isinstance(one, BitCertificate)]
+    return frozenset(_linked(code_fingerprint(), equal))
 
 
 @cache
-def _links(today: str, folder: Path) -> dict[str, tuple[Certificate, ...]]:
+def _chains(
+    today: str, folder: Path, such: tuple[str, str, str]
+) -> dict[str, tuple[Certificate, ...]]:
+    return _linked(today, [one for one in _all(folder) if one.covers(*such)])
+
+
+AnyCertificate = TypeVar("AnyCertificate", bound=TwoForms)
+
+
+def _linked(today: str, known: Iterable[AnyCertificate]) -> dict[str, tuple[AnyCertificate, ...]]:
     """Return the fewest certificates that link each fingerprint to `today`."""
-    known, found = certificates(folder), {today: tuple[Certificate, ...]()}
+    known, found = list(known), {today: tuple[AnyCertificate, ...]()}
     waiting = [today]
     while waiting:
         reached = waiting.pop(0)
@@ -149,6 +140,6 @@ def _links(today: str, folder: Path) -> dict[str, tuple[Certificate, ...]]:
     return found
 
 
-def _other(certificate: Certificate, fingerprint: str) -> str | None:
+def _other(certificate: TwoForms, fingerprint: str) -> str | None:
     """Return the fingerprint that a certificate equates with this one, if any."""
     return {certificate.old: certificate.new, certificate.new: certificate.old}.get(fingerprint)

@@ -67,7 +67,8 @@ class Epoch(BaseModel):
 class Provenance(BaseModel):
     """Where, when and with what a run was trained.
 
-    `seconds` and `examples_per_second` count training only.
+    `seconds` and `examples_per_second` count training only. What is not declared may be there:
+    `processor_features`, which older records do not state, and `verified`, a note of `book verify`.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
@@ -84,6 +85,11 @@ class Provenance(BaseModel):
     epoch_seconds: tuple[float, ...]
     examples_per_second: float
     resumed_from_epoch: int | None = None
+
+    @property
+    def processor_features(self) -> str | None:
+        """By what torch chose its kernels (`models.runs.making`); None where it was not noted."""
+        return (self.model_extra or {}).get("processor_features")
 
 
 class Record(BaseModel):
@@ -147,8 +153,8 @@ def is_current(record: Record) -> bool:
     """Return whether today's training code, or code shown equal to it, made the record."""
     from models.equivalence import vouches  # whoever only reads a record needs none of it
 
-    spec = record.spec
-    return vouches(record.provenance.code_fingerprint, spec.network, spec.schedule)
+    made_by, spec = record.provenance.code_fingerprint, record.spec
+    return vouches(made_by, spec.network, spec.schedule, spec.norm)
 
 
 def strict(value: Any) -> Any:

@@ -1,71 +1,130 @@
 """Whether a run trained again agrees with its record.
 
-There are four verdicts.
+There are five verdicts.
 
 identical: history, learned parameters and diagnostics agree to the last bit. That is what the same
     processor, threads, versions and training code must give in fp32: there, anything else counts as
-    different.
+    different. A processor is the same by its name and the features by which torch chooses its
+    kernels; a record that does not state them is not held to its bits.
 within tolerance: elsewhere, sums are rounded in another order, and over thousands of steps that
-    grows until the run is as good as another draw. Then the final accuracies may differ by 4
-    binomial standard errors of a difference, sqrt(2 p (1 - p) / n) with n judged examples (a chance
-    of 1 in 16,000), and the final training losses by 25 % of the recorded one or by 0.02 nats,
-    whichever is more (near zero, a quarter of a loss is nothing).
-identical so far: of a run that was trained again for its first epochs only, these have the same
-    bits, loss for loss. Thousands of steps lie in an epoch, each built on the one before, so other
-    arithmetic would show.
+    grows until the run is as good as another draw. Then it may differ by as much as two seeds of
+    its variant do (see `book.commands.spread`), in each of its measures
+    (`book.commands.outcomes`).
+identical so far, within tolerance so far: the same of a run that was trained again for its first
+    epochs only. Thousands of steps lie in an epoch, each built on the one before, so that other
+    arithmetic would show in its bits; without these, the first epochs say too little of the last
+    ones for a record to be stamped anew.
 DIFFERS: anything else.
-
-A range test (schedule `range-test`) ends in chaos by design; elsewhere its bounds may differ by a
-factor of 2 instead.
-
-Comparing looks at both places of a record that say how a run ended: its last epoch, and its
-diagnostics.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from book.learning_rate import range_test
-from book.report.intervals import STANDARD_ERRORS, accuracy_limit
+from book.commands.outcomes import compared, measured
+from book.commands.retraining import Place, Start, threads_here
+from book.commands.spread import Spread, Spreads
+from book.report.intervals import LEVEL
 from models import records
-from models.data.datasets import DATASETS
-from models.records import Epoch, Record
-
-LOSS_SHARE = 0.25  # of the recorded training loss
-LOSS_FLOOR = 0.02  # nats
-TOLERANCE = (
-    "identical: same bits, a must with the same processor, threads, versions and code in fp32; "
-    "elsewhere within tolerance: final accuracies differ by at most "
-    f"{STANDARD_ERRORS} binomial standard errors, "
-    f"final training losses by {LOSS_SHARE:.0%} or {LOSS_FLOOR}"
-)
+from models.records import Provenance, Record
 
 IDENTICAL = "identical"
 SO_FAR = "identical so far"
 WITHIN = "within tolerance"
+WITHIN_SO_FAR = "within tolerance so far"
 DIFFERS = "DIFFERS"
-AGREES = (IDENTICAL, SO_FAR, WITHIN)
+AGREES = (IDENTICAL, SO_FAR, WITHIN, WITHIN_SO_FAR)
+EARNS = (IDENTICAL, SO_FAR, WITHIN)  # a stamp of today's code
+
+TOLERANCE = (
+    "identical: same bits, a must with the same processor, threads, versions and code in fp32; "
+    "elsewhere within tolerance: a run may differ by as much as two seeds of it do, with a chance "
+    f"of {1 - LEVEL:.0%} that one of all these measures exceeds it"
+)
 
 
-def judge(recorded: Record, retrained: Record) -> tuple[str, str]:
-    """Return the verdict on a run trained again, and why, if it does not agree."""
-    if _outcome(recorded, recorded) == _outcome(retrained, recorded):
-        return IDENTICAL, ""
-    if must_be_identical(recorded, retrained):
-        return DIFFERS, "same processor, threads, versions and code, but not the same bits"
-    found = differences(recorded, retrained)
-    return (DIFFERS, "; ".join(found)) if found else (WITHIN, "")
+@dataclass(frozen=True)
+class Gap:
+    """A measure of a run as recorded and as trained again, and its spread between seeds."""
+
+    measure: str
+    old: float | None
+    new: float | None
+    spread: Spread
+
+    @property
+    def p(self) -> float:
+        """The chance that two seeds differ as much; a loss that is a number only once has none."""
+        if self.old is None or self.new is None:
+            return 1.0 if self.old is self.new else 0.0
+        return self.spread.p(self.new - self.old)
 
 
-def judge_start(recorded: Record, epochs: Sequence[Epoch]) -> tuple[str, str]:
-    """Return the verdict on the first epochs of a run trained again, and why, if they differ."""
-    for old, new in zip(recorded.history, epochs, strict=False):
-        if old != new:
-            return DIFFERS, f"not the same bits in epoch {old.epoch}"
-    return SO_FAR, ""
+def gaps(recorded: Record, retrained: Record | Start, epoch: int, spreads: Spreads) -> list[Gap]:
+    """Return by how much two trainings of a run differ after so many epochs.
+
+    Measures whose spread nobody knows are left out, and those that only one of the two has.
+    """
+    old, new = (measured(recorded.spec, run, epoch) for run in (recorded, retrained))
+    known = {
+        name: spreads.of(recorded, name, epoch, old[name] or new[name] or 0.0)
+        for name in compared(old, new)
+    }
+    return [Gap(name, old[name], new[name], one) for name, one in known.items() if one]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What differences between seeds are, and with which chance one may exceed its tolerance."""
+
+    spreads: Spreads
+    level: float
+
+    @classmethod
+    def of(cls, published: Spreads, runs: int) -> Judge:
+        """Return who judges so many runs: the chance is shared between them (Bonferroni)."""
+        return cls(published, (1 - LEVEL) / max(1, runs))
+
+    def verdict(self, recorded: Record, retrained: Record | Start) -> tuple[str, str]:
+        """Return the verdict on a run trained again, and why, if it does not agree."""
+        whole = isinstance(retrained, Record)
+        if _same_bits(recorded, retrained):
+            return (IDENTICAL if whole else SO_FAR), ""
+        if must_be_identical(recorded, retrained.provenance):
+            return DIFFERS, "same processor, threads, versions and code, but not the same bits"
+        found = "; ".join(self.differences(recorded, retrained))
+        return (DIFFERS, found) if found else ((WITHIN if whole else WITHIN_SO_FAR), "")
+
+    def differences(self, recorded: Record, retrained: Record | Start) -> Iterator[str]:
+        """Yield how two trainings differ by more than the tolerance, in words.
+
+        Two that diverged end alike.
+        """
+        epochs = len(retrained.history)
+        diverged = [recorded.diverged and len(recorded.history) <= epochs, retrained.diverged]
+        if any(diverged):
+            yield from [] if all(diverged) else ["only one of the two diverged"]
+            return
+        found = gaps(recorded, retrained, epochs, self.spreads)
+        for gap in found:
+            tolerance = gap.spread.tolerance(self.level / len(found))
+            if gap.p <= self.level / len(found):
+                yield f"{gap.measure}: recorded {_text(gap.old)}, retrained {_text(gap.new)}, " + (
+                    f"tolerance {tolerance:.4f}"
+                )
+
+
+def _text(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4f}"
+
+
+def _same_bits(recorded: Record, retrained: Record | Start) -> bool:
+    if isinstance(retrained, Record):
+        return _outcome(recorded, recorded) == _outcome(retrained, recorded)
+    return recorded.history[: len(retrained.history)] == retrained.history
 
 
 def _outcome(record: Record, like: Record) -> dict[str, Any]:
@@ -80,68 +139,43 @@ def _outcome(record: Record, like: Record) -> dict[str, Any]:
     return {part: content[part] for part in ("diverged", "history", "parameters", "diagnostics")}
 
 
-def must_be_identical(recorded: Record, retrained: Record) -> bool:
+def must_be_identical(recorded: Record, retrained: Provenance) -> bool:
     """Return whether one setting made both: processor, threads, versions and code, in fp32.
 
     A record that was stamped anew because it was within tolerance bears the name of a code that did
     not make it.
     """
-    stamp = (recorded.provenance.model_extra or {}).get("verified") or {"verdict": IDENTICAL}
+    made = recorded.provenance
+    stamp = (made.model_extra or {}).get("verified") or {"verdict": IDENTICAL}
     made_so = recorded.spec.precision == "fp32" and stamp["verdict"] == IDENTICAL
-    return made_so and _setting(recorded) == _setting(retrained)
+    return made_so and _setting(made) == _setting(retrained) and bool(made.processor_features)
 
 
-def _setting(record: Record) -> tuple[Any, ...]:
-    made = record.provenance
+def _setting(made: Provenance) -> tuple[object, ...]:
     versions = {name: version for name, version in made.versions.items() if name != "convbook"}
     return (
         made.code_fingerprint,
         made.device,
         made.device_name,
+        made.processor_features,
         made.threads,
         made.platform,
         versions,
     )
 
 
-def differences(recorded: Record, retrained: Record) -> list[str]:
-    """Return how the ends of two trainings differ by more than the tolerance, in words.
-
-    Two that diverged end alike. Of a range test, its bounds are compared.
-    """
-    if recorded.spec.schedule == "range-test" and recorded.spec.loss_every:
-        return range_test.differences(recorded, retrained)
-    if recorded.diverged or retrained.diverged:
-        return [] if recorded.diverged and retrained.diverged else ["only one of the two diverged"]
-    ends = [(_end(recorded)[name], _end(retrained)[name], name) for name in _end(recorded)]
-    return [text for old, new, name in ends if (text := _difference(recorded, name, old, new))]
-
-
-def _end(record: Record) -> dict[str, Any]:
-    """Return final accuracies and training losses by name.
-
-    Those of the last epoch, and those of the finished network.
-    """
-    names = ("test_accuracy", "validation_accuracy", "train_loss")
-    epoch = {f"last epoch's {name}": getattr(record.final, name) for name in names}
-    return epoch | {f"final {name}": record.diagnostics.get(name) for name in names}
-
-
-def _difference(record: Record, name: str, old: float | None, new: float | None) -> str:
-    """Return one difference in words; nothing when it is within tolerance."""
-    if old is None or new is None:
-        return "" if old == new else f"{name}: recorded {old}, retrained {new}"
-    if name.endswith("loss"):
-        limit = max(LOSS_SHARE * old, LOSS_FLOOR)
-    else:
-        judged = (
-            record.spec.validation_size
-            if "validation" in name
-            else DATASETS[record.spec.dataset].test_size
-        )
-        limit = accuracy_limit((old + new) / 2, judged)
-    return (
-        ""
-        if abs(new - old) <= limit
-        else f"{name}: recorded {old:.4f}, retrained {new:.4f}, tolerance {limit:.4f}"
-    )
+def elsewhere(record: Record, here: Place) -> list[str]:
+    """Return in what this place differs from a record's, so that bits cannot be compared."""
+    made = record.provenance
+    processor = (made.device, made.device_name, made.processor_features or here.processor_features)
+    own = (here.device, here.device_name, here.processor_features)
+    versions = {name: version for name, version in made.versions.items() if name != "convbook"}
+    found = {
+        f"on another processor ({made.device_name}, not {here.device_name})": processor != own,
+        f"with {made.threads} threads, not {threads_here(record)}": (
+            made.threads != threads_here(record)
+        ),
+        "with other versions of Python or its packages": versions != here.versions,
+        f"on another platform ({made.platform})": made.platform != here.platform,
+    }
+    return [words for words, so in found.items() if so]

@@ -23,11 +23,10 @@ from tabulate import tabulate
 
 from book import settings
 from book.builder.errors import BookError
-from book.commands.published import Published
+from book.commands.published import Published, load_data
 from book.commands.trees import HERE, FirstEpoch, Tree, tree_of
-from book.commands.verify import load_data
 from models import equivalence
-from models.equivalence import Certificate, ComparedRun
+from models.evidence import BitCertificate, ComparedRun
 from models.fingerprint import code_fingerprint
 from models.progress import clock, title
 from models.records import Record
@@ -67,7 +66,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Compare, and certify; return 0 when all bits are the same, 1 when some are not."""
-    runs = covering(_published())
+    runs = covering(Published.of(settings.store()).readable())
     if not runs:
         raise BookError("expected published runs to train anew, but there is none")
     load_data({record.key: record for record in runs})
@@ -86,12 +85,6 @@ def main(options: argparse.Namespace) -> int:
     path = equivalence.write(certificate(fingerprint, comparisons))
     print(f"certified: {path}")
     return 0
-
-
-def _published() -> list[Record]:
-    published = Published.of(settings.store())
-    found = published.read(published.files())
-    return [record for record in found.values() if isinstance(record, Record)]
 
 
 def covering(records: Iterable[Record]) -> list[Record]:
@@ -180,9 +173,9 @@ def report(comparisons: Sequence[Comparison]) -> str:
     return f"{table}\n\ncompared: {same} of {len(comparisons)} first epochs are identical"
 
 
-def certificate(old: str, comparisons: Sequence[Comparison]) -> Certificate:
+def certificate(old: str, comparisons: Sequence[Comparison]) -> BitCertificate:
     """Return what was shown: that the code of the fingerprint `old` gave the bits of today's."""
-    return Certificate(
+    return BitCertificate(
         old=old,
         new=code_fingerprint(),
         date=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -57,8 +57,8 @@ COMMANDS = {
         "publish",
     ),
     "verify": Command(
-        "train published runs again, compare them with their records, and re-stamp those that "
-        "agree",
+        "train published runs again, and compare them with their records or judge by them whether "
+        "today's training code is as good",
         "batch_norm --sample 3",
         "verify",
     ),

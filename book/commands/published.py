@@ -1,6 +1,6 @@
 """The published records, and which of them chapters use: what publish, verify and certify share."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,18 @@ from models.sweeps.cores import available_cores
 
 #: A published record; the error in place of one that cannot be believed.
 Readable = Record | CorruptRecord
+
+
+def load_data(found: Mapping[str, Readable]) -> None:
+    """Load each data set that the runs need once: a missing one is found before any training.
+
+    Raises:
+        DataError: A data set is missing or damaged.
+    """
+    from models.data.loading import load
+
+    for name in sorted({one.spec.dataset for one in found.values() if isinstance(one, Record)}):
+        load(name)
 
 
 def used_runs(chapter: Chapter) -> tuple[str, ...]:
@@ -54,6 +66,11 @@ class Published:
         """Return records by key, with the error in place of one whose spec is none any more."""
         files = self.files()
         return {key: _read(files[key]) for key in keys}
+
+    def readable(self) -> list[Record]:
+        """Return all records, without those that cannot be believed."""
+        found = self.read(self.files()).values()
+        return [record for record in found if isinstance(record, Record)]
 
     def used(self, chapters: Sequence[Chapter]) -> list[list[str]]:
         """Return the published runs of each chapter, executed now where its copy is stale.

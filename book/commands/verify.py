@@ -1,7 +1,7 @@
 """`python -m book verify`: published runs trained again, compared with their records, re-stamped.
 
 What "agree" means is said in `book.commands.agreement`; a record that agrees is stamped with
-today's training code.
+today's training code. With `--equivalence`, `book.commands.equivalence` judges that code instead.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ from pathlib import Path
 from book import settings
 from book.builder.chapters import find_book, named
 from book.builder.errors import BookError
-from book.commands.agreement import AGREES, TOLERANCE, judge, judge_start
-from book.commands.checks import IMPOSSIBLE, Check, report
-from book.commands.published import Published, Readable
-from book.commands.retraining import device_name, retrain, retrain_start
+from book.commands import equivalence
+from book.commands.agreement import AGREES, EARNS, TOLERANCE, Judge, elsewhere
+from book.commands.checks import IMPOSSIBLE, Check, report, titles
+from book.commands.published import Published, Readable, load_data
+from book.commands.retraining import Place, Start, retrain, retrain_start
+from book.commands.sample import MINUTES
+from book.commands.spread import Spreads
 from models import records
 from models.data.sources import DataError
 from models.fingerprint import code_fingerprint
@@ -40,12 +43,21 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     extent.add_argument("--all", action="store_true", help="every run")
     outdated = "only runs that other code than today's has trained"
     command.add_argument("--outdated", action="store_true", help=outdated)
-    epochs = "only the first N epochs of each, which must have the same bits"
+    epochs = "only the first N epochs of each"
     command.add_argument("--epochs", type=positive, metavar="N", help=epochs)
     seed = "draw the sample that S gives (default: a new one)"
     command.add_argument("--seed", type=int, metavar="S", help=seed)
-    device = "where to train (default: cuda when there is one)"
+    device = "where to train (default: cuda when there is one; with --equivalence cpu)"
     command.add_argument("--device", choices=("cpu", "cuda"), help=device)
+    dry = "say what would be trained, and how long that took when it was recorded"
+    command.add_argument("--dry-run", action="store_true", help=dry)
+    equal = (
+        "judge whether today's code is as good as that of the records, from a sample of each "
+        "network, normalization and schedule, at least N, and certify it"
+    )
+    command.add_argument("--equivalence", action="store_true", help=equal)
+    minutes = f"with --equivalence: cut the sample's longest runs to M minutes ({MINUTES})"
+    command.add_argument("--minutes", type=positive, metavar="M", help=minutes)
 
 
 def positive(text: str) -> int:
@@ -63,9 +75,13 @@ def main(options: argparse.Namespace) -> int:
     """Verify the runs that were asked for; return 0 when all agree, 1 when some do not.
 
     Raises:
+        BookError: The options say nothing together.
         SpecError: The device is not there.
     """
+    _check(options)
     require_device(options.device)
+    if options.equivalence:
+        return equivalence.run(options)
     published = Published.of(settings.store())
     groups = candidates(options, published)
     if options.outdated and not any(groups):
@@ -73,13 +89,42 @@ def main(options: argparse.Namespace) -> int:
         return 0
     keys, drawn = chosen(options, groups)
     found = published.read(keys)
-    print(f"{plan(found)}{drawn}\n{TOLERANCE}", file=sys.stderr, flush=True)
+    print(f"{plan(found, options.epochs)}{drawn}\n{TOLERANCE}", file=sys.stderr, flush=True)
+    if options.dry_run:
+        return 0
     load_data(found)
-    verification = Verification(published.folder, options.device, options.epochs)
+    here = Place.here(options.device)
+    if told := told_elsewhere(found, here):
+        print(told, file=sys.stderr, flush=True)
+    judge = Judge.of(Spreads(published.readable()), len(found))
+    return _concluded(Verification(published.folder, here, judge, options.epochs), found)
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse options that say nothing together.
+
+    Raises:
+        BookError: There are such.
+    """
+    given = {
+        "CHAPTER": bool(options.chapters),
+        "--all": options.all,
+        "--outdated": options.outdated,
+        "--seed": options.seed is not None,
+    }
+    if options.equivalence and any(given.values()):
+        names = ", ".join(name for name, there in given.items() if there)
+        raise BookError(f"expected --equivalence without {names}: it chooses its own sample")
+    if options.minutes and not options.equivalence:
+        raise BookError("expected --minutes with --equivalence only")
+
+
+def _concluded(verification: Verification, found: Mapping[str, Readable]) -> int:
+    """Verify all, and tell what was found out, be it interrupted; return the exit status."""
     checks: list[Check] = []
     try:
         checks.extend(verification.verify_all(found))
-    finally:  # what was found out until an interruption is told all the same
+    finally:
         if checks:
             print(report(checks))
     return 0 if all(check.verdict in AGREES for check in checks) else 1
@@ -136,64 +181,73 @@ def draw(groups: Sequence[Sequence[str]], seed: int, sample: int | None = None) 
     return sorted(generator.sample(keys, min(sample, len(keys))))
 
 
-def plan(found: Mapping[str, Readable]) -> str:
+def plan(found: Mapping[str, Readable], epochs: int | None = None) -> str:
     """Return what is about to be done, and how long it took when it was recorded."""
-    seconds = [record.provenance.seconds for record in found.values() if isinstance(record, Record)]
-    count = "1 run" if len(seconds) == 1 else f"{len(seconds)} runs"
-    return f"retraining {count}; as recorded, that takes {clock(sum(seconds))}"
+    made = [record.provenance for record in found.values() if isinstance(record, Record)]
+    seconds = sum(sum(one.epoch_seconds[:epochs]) for one in made)
+    count = "1 run" if len(made) == 1 else f"{len(made)} runs"
+    extent = {None: "", 1: ", the first epoch of each"}.get(
+        epochs, f", the first {epochs} epochs of each"
+    )
+    return f"retraining {count}{extent}; as recorded, that takes {clock(seconds)}"
 
 
-def load_data(found: Mapping[str, Readable]) -> None:
-    """Load each data set that the runs need once: a missing one is found before any training.
-
-    Raises:
-        DataError: A data set is missing or damaged.
-    """
-    from models.data.loading import load
-
-    for name in sorted({one.spec.dataset for one in found.values() if isinstance(one, Record)}):
-        load(name)
+def told_elsewhere(found: Mapping[str, Readable], here: Place) -> str:
+    """Return why bits of how many runs cannot be compared here; nothing where all can."""
+    known = [record for record in found.values() if isinstance(record, Record)]
+    reasons = {record.key: elsewhere(record, here) for record in known}
+    count = sum(map(bool, reasons.values()))
+    words = "; ".join(sorted({reason for found in reasons.values() for reason in found}))
+    if not count:
+        return ""
+    return (
+        f"the bits of {count} of {len(known)} runs cannot be compared here, for they were trained "
+        f"{words}: within tolerance is all that can be told"
+    )
 
 
 @dataclass(frozen=True)
 class Verification:
-    """How runs are verified: on which device, for how many epochs (None: all), stamped where."""
+    """How runs are verified: where, by whose judgement, for how many epochs (None: all).
+
+    Records that agree are stamped in `folder`.
+    """
 
     folder: Path
-    device: str | None = None
+    here: Place
+    judge: Judge
     epochs: int | None = None
 
     def verify_all(self, found: Mapping[str, Readable]) -> Iterator[Check]:
         """Yield each check as soon as it is known, with live progress on stderr."""
+        known = [record.spec for record in found.values() if isinstance(record, Record)]
+        names = {spec.key: name for spec, name in zip(known, titles(known), strict=True)}
         for number, (key, record) in enumerate(found.items(), start=1):
             if isinstance(record, CorruptRecord):
                 yield Check(key, None, None, IMPOSSIBLE, str(record))
                 continue
             progress = live()
-            seconds = clock(record.provenance.seconds)
-            progress.note(f"{number}/{len(found)}: run {key}, {seconds} as recorded")
+            seconds = clock(sum(record.provenance.epoch_seconds[: self.epochs]))
+            told = f"run {key}, {seconds} as recorded: {names[key]}"
+            progress.note(f"{number}/{len(found)}: {told}")
             yield self.verify(record, progress)
 
     def verify(self, record: Record, progress: Progress) -> Check:
-        """Train a run again, compare, and re-stamp its record if it agrees and is outdated.
-
-        When only its first epochs are trained, they must agree to the last bit.
-        """
+        """Train a run again, compare, and re-stamp its record if it agrees and is outdated."""
         try:
-            verdict, reason, retrained = self._judged(record, progress)
+            retrained = self._retrained(record, progress)
         except (SpecError, DataError) as error:  # today's networks or data are not the record's
             return Check(record.key, record, None, IMPOSSIBLE, " ".join(str(error).split()))
-        stamp = verdict in AGREES and not records.is_current(record)
+        verdict, reason = self.judge.verdict(record, retrained)
+        stamp = verdict in EARNS and not records.is_current(record)
         if stamp:
-            records.write(restamped(record, verdict, device_name(self.device)), self.folder)
+            records.write(restamped(record, verdict, self.here.device_name), self.folder)
         return Check(record.key, record, retrained, verdict, reason, stamp)
 
-    def _judged(self, record: Record, progress: Progress) -> tuple[str, str, Record | None]:
-        if self.epochs is not None:
-            start = retrain_start(record, self.epochs, progress, self.device)
-            return *judge_start(record, start), None
-        retrained = retrain(record, progress, self.device)
-        return *judge(record, retrained), retrained
+    def _retrained(self, record: Record, progress: Progress) -> Record | Start:
+        if self.epochs is None:
+            return retrain(record, progress, self.here.device)
+        return retrain_start(record, self.epochs, progress, self.here.device)
 
 
 def restamped(record: Record, verdict: str, device: str) -> Record:

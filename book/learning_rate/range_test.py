@@ -27,7 +27,6 @@ from book.report.intervals import Interval, mean_interval
 from models.records import Record
 from models.specs import RunSpec
 
-SAME = 2  # bounds of one test on two machines may differ by so many times
 COLOURS = (BLUE, GREEN, ORANGE)  # of the readings that are compared
 HEADROOM = 1.3  # a loss axis ends at so many times the first loss: a lost run's can be anything
 
@@ -98,6 +97,11 @@ def attempt(curve: Curve, share: float = SHARE) -> Bounds | None:
         return None
 
 
+def bounds_of(record: Record) -> Bounds | None:
+    """Return the bounds of one range test that keeps its losses; None where the rule finds none."""
+    return attempt(stairs(record) if record.spec.candidates else swept(record))
+
+
 def rows(readings: Mapping[str, Sequence[Curve]], share: float = SHARE) -> list[list[str]]:
     """Return a row a reading: how many of its curves have bounds, and where these lie.
 
@@ -119,26 +123,6 @@ def _texts(bounds: Sequence[Bounds], name: str) -> list[str]:
 def spread(rates: Sequence[float]) -> Interval:
     """Return the mean of rates over seeds with its interval, in decades: of log₁₀ of each."""
     return mean_interval([float(np.log10(rate)) for rate in rates])
-
-
-def differences(recorded: Record, retrained: Record) -> list[str]:
-    """Return how the bounds of one test, trained twice, differ by more than a factor, in words.
-
-    The factor is `SAME`. A range test ends in chaos, where other rounding gives other losses: what
-    it has to say are the bounds.
-    """
-    old, new = (
-        attempt(stairs(record) if record.spec.candidates else swept(record))
-        for record in (recorded, retrained)
-    )
-    if old is None or new is None:
-        return [] if old is new else ["only one of the two range tests has bounds"]
-    pairs = [(name, getattr(old, name), getattr(new, name)) for name in ("lr_min", "lr_max")]
-    return [
-        f"{name}: recorded {first:.2g}, retrained {again:.2g}, tolerance a factor of {SAME}"
-        for name, first, again in pairs
-        if not 1 / SAME <= again / first <= SAME
-    ]
 
 
 def best(curve: Curve) -> float:

@@ -131,6 +131,15 @@ def accuracy_limit(accuracy: float, examples: int) -> float:
     >>> round(accuracy_limit(0.99, 10_000), 4)
     0.0056
     """
+    return STANDARD_ERRORS * math.sqrt(2) * binomial_error(accuracy, examples)
+
+
+def binomial_error(accuracy: float, examples: int) -> float:
+    """Return the standard error of an accuracy that is judged on so many examples.
+
+    >>> binomial_error(0.5, 100)
+    0.05
+    """
     one = 1 / examples  # even at 0 or 1, one example more or less is chance
     p = min(max(accuracy, one), 1 - one)
-    return STANDARD_ERRORS * math.sqrt(2 * p * (1 - p) / examples)
+    return math.sqrt(p * (1 - p) / examples)

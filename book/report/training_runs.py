@@ -9,6 +9,13 @@ from book import settings
 from book.builder.runs import Origin, Runs
 from models import records
 from models.equivalence import FOLDER, links
+from models.evidence import (
+    HELD_OUT_ACCURACY,
+    TRAINING_LOSS,
+    Certificate,
+    JudgedRun,
+    NoiseCertificate,
+)
 from models.fingerprint import code_fingerprint
 from models.records import CorruptRecord, Record
 
@@ -29,8 +36,9 @@ class TrainingRuns(Runs):
         return Origin(tuple(filter(None, lines)), tuple(warnings))
 
     def state(self) -> str:
-        """Return the training code's fingerprint, and those that were shown equal to it."""
-        return repr((code_fingerprint(), sorted(path.name for path in FOLDER.glob("*.json"))))
+        """Return the training code's fingerprint, and what shows others equivalent to it."""
+        certificates = [(path.name, path.read_bytes()) for path in sorted(FOLDER.glob("*.json"))]
+        return repr((code_fingerprint(), certificates))
 
     def _read(self, keys: Iterable[str]) -> Iterator[Record]:
         """Yield the records that are there, without those that cannot be believed."""
@@ -43,20 +51,47 @@ RUNS = TrainingRuns()
 
 
 def shown_equivalent(used: Sequence[Record]) -> str:
-    """Return how many runs were trained by code that was shown equal to today's, in words.
+    """Return how many runs were trained by code that was shown equivalent to today's, in words.
 
     Nothing where today's own code trained all of them.
     """
-    fingerprints = Counter(record.provenance.code_fingerprint for record in used)
-    certified = {one: found for one in fingerprints if (found := links(one))}
-    if not certified:
+    chains = [chain for record in used if (chain := _links(record))]
+    if not chains:
         return ""
-    linked = sum(fingerprints[fingerprint] for fingerprint in certified)
-    shown = min(len(link.runs) for found in certified.values() for link in found)
+    found = {one.model_dump_json(): one for chain in chains for one in chain}.values()
+    noisy = [one for one in found if isinstance(one, NoiseCertificate)]
+    shown = _within_noise(noisy) if noisy else _to_the_bit(found)
     return (
-        f"{linked} of {len(used)} runs were trained by an earlier form of the training code, "
-        f"shown equal to today's to the bit in the first epoch of {shown} runs"
+        f"{len(chains)} of {len(used)} runs were trained by an earlier form of the training code, "
+        f"shown {shown}"
     )
+
+
+def _links(record: Record) -> tuple[Certificate, ...]:
+    spec, made_by = record.spec, record.provenance.code_fingerprint
+    return links(made_by, spec.network, spec.schedule, spec.norm)
+
+
+def _to_the_bit(found: Iterable[Certificate]) -> str:
+    runs = min(len(certificate.runs) for certificate in found)
+    return f"equal to today's to the bit in the first epoch of {runs} runs"
+
+
+def _within_noise(found: Sequence[NoiseCertificate]) -> str:
+    """Return in how many runs, by how much at most, and the least chance of the joint tests."""
+    runs = [run for certificate in found for run in certificate.runs if run.is_within]
+    accuracy, loss = (_largest(runs, measure) for measure in (HELD_OUT_ACCURACY, TRAINING_LOSS))
+    least = min(certificate.joint_p for certificate in found)
+    return (
+        f"equivalent to today's: {len(runs)} runs trained again differ by no more than seeds do, "
+        f"by at most {100 * accuracy:.2f} points in accuracy and {loss:.4f} in training loss; "
+        f"together, seeds differ as much with p ≥ {least:.2g}"
+    )
+
+
+def _largest(runs: Iterable[JudgedRun], measure: str) -> float:
+    found = (one for run in runs for one in run.differences if one.measure == measure)
+    return max((difference.size for difference in found), default=0.0)
 
 
 def _older_code(older: int, used: int) -> str:

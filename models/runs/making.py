@@ -28,6 +28,8 @@ from models.training.loop import Training
 from models.training.schedules import batch_size_at
 
 PACKAGES = ("convbook", "torch", "torchvision", "numpy", "safetensors")
+# Instructions of matrix products in fewer bits, beside torch's own name for the processor's kind
+FEATURES = ("avx512_bf16", "avx512_fp16", "avx512_vnni", "amx_tile", "amx_bf16", "amx_fp16")
 # Sizes in bytes by the parameters of malloc.h: M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, M_TOP_PAD
 MALLOC_SIZES = {-3: 32 << 20, -1: 1 << 30, -2: 128 << 20}
 
@@ -168,6 +170,7 @@ def provenance(training: Training, data_source: str, resumed: int | None) -> Pro
     """Return where, when and with what the training was done."""
     spec, seconds = training.spec, sum(training.epoch_seconds)
     versions: dict[str, str | None] = {name: version(name) for name in PACKAGES}
+    undeclared: dict[str, Any] = {"processor_features": processor_features()}
     return Provenance(
         code_fingerprint=code_fingerprint(),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -181,6 +184,7 @@ def provenance(training: Training, data_source: str, resumed: int | None) -> Pro
         epoch_seconds=tuple(training.epoch_seconds),
         examples_per_second=len(training.history) * spec.passes * len(training.train) / seconds,
         resumed_from_epoch=resumed,
+        **undeclared,
     )
 
 
@@ -190,6 +194,13 @@ def version(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def processor_features() -> str:
+    """Return by what torch chooses its kernels here, such as `AVX512 avx512_bf16 avx512_vnni`."""
+    known: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    there = [name for name in FEATURES if known.get(name)]
+    return " ".join([torch.backends.cpu.get_cpu_capability(), *there])
 
 
 def device_name(device: torch.device) -> str:

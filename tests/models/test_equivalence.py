@@ -9,8 +9,6 @@ import pytest
 from models import equivalence
 from models.equivalence import (
     FOLDER,
-    Certificate,
-    ComparedRun,
     CorruptCertificate,
     certificates,
     current_fingerprints,
@@ -18,6 +16,14 @@ from models.equivalence import (
     read,
     vouches,
     write,
+)
+from models.evidence import (
+    BitCertificate,
+    ComparedRun,
+    Difference,
+    JointTest,
+    JudgedRun,
+    NoiseCertificate,
 )
 from models.fingerprint import code_fingerprint
 
@@ -36,9 +42,47 @@ RUN = ComparedRun(
 )
 
 
-def certificate(old: str, new: str = TODAY) -> Certificate:
-    machine = {"processor": "one of ours", "threads": 1, "torch": "2.14.1"}
-    return Certificate(old=old, new=new, date="2026-11-26", machine=machine, runs=(RUN,))
+MACHINE = {"processor": "one of ours", "threads": 1, "torch": "2.14.1"}
+SUCH = ("lenet5", "constant", "none")
+
+
+def certificate(old: str, new: str = TODAY) -> BitCertificate:
+    return BitCertificate(old=old, new=new, date="2026-11-26", machine=MACHINE, runs=(RUN,))
+
+
+def difference(new: float, old: float | None = 0.5) -> Difference:
+    return Difference(measure="training loss", old=old, new=new, tolerance=0.1, p=0.4)
+
+
+def judged(norm: str = "none", new: float = 0.55) -> JudgedRun:
+    return JudgedRun(
+        key="1" * 20,
+        network="lenet5",
+        dataset="mnist5k",
+        schedule="constant",
+        norm=norm,
+        epochs=3,
+        planned=10,
+        train_size=None,
+        seed=2,
+        differences=(difference(new),),
+        verdict="within seed noise" if abs(new - 0.5) <= 0.1 else "DIFFERS",
+    )
+
+
+def noise(old: str, new: str = TODAY, *runs: JudgedRun, mean_p: float = 0.4) -> NoiseCertificate:
+    joint = JointTest(
+        measure="training loss", runs=1, mean=0.3, mean_p=mean_p, spread=0.8, spread_p=0.6
+    )
+    return NoiseCertificate(
+        old=old,
+        new=new,
+        date="2026-11-26",
+        machine=MACHINE,
+        alpha=0.05,
+        runs=runs or (judged(),),
+        together=(joint,),
+    )
 
 
 def test_a_certificate_reads_as_it_was_written(tmp_path):
@@ -55,7 +99,7 @@ def test_every_committed_certificate_can_be_believed():
 def test_without_certificates_only_todays_code_is_current(tmp_path):
     assert current_fingerprints(tmp_path) == {TODAY}
     assert current_fingerprints(tmp_path / "absent") == {TODAY}
-    assert links(TODAY, tmp_path) == ()
+    assert links(TODAY, *SUCH, tmp_path) == ()
 
 
 def test_certificates_link_in_either_direction_and_over_several_steps(tmp_path):
@@ -63,24 +107,89 @@ def test_certificates_link_in_either_direction_and_over_several_steps(tmp_path):
         write(certificate(old, new), tmp_path)
     write(certificate(D, "e" * 64), tmp_path)  # of two forms, neither of which is linked to today's
     assert current_fingerprints(tmp_path) == {TODAY, A, B, C}
-    assert [(link.old, link.new) for link in links(A, tmp_path)] == [(B, TODAY), (A, B)]
-    assert links(D, tmp_path) == ()
+    assert [(link.old, link.new) for link in links(A, *SUCH, tmp_path)] == [(B, TODAY), (A, B)]
+    assert links(D, *SUCH, tmp_path) == ()
 
 
 def test_a_circle_of_certificates_is_walked_once(tmp_path):
     for old, new in ((A, TODAY), (B, A), (TODAY, B)):
         write(certificate(old, new), tmp_path)
     assert current_fingerprints(tmp_path) == {TODAY, A, B}
-    assert len(links(B, tmp_path)) == 1
+    assert len(links(B, *SUCH, tmp_path)) == 1
 
 
-def test_a_certificate_vouches_only_for_networks_and_schedules_that_it_compared(tmp_path):
+def test_a_certificate_of_bits_vouches_for_the_networks_and_schedules_that_it_compared(tmp_path):
     write(certificate(A), tmp_path)
-    assert vouches(TODAY, "any", "at all", tmp_path)
-    assert vouches(A, RUN.network, RUN.schedule, tmp_path)
-    assert not vouches(A, RUN.network, "one-cycle", tmp_path)
-    assert not vouches(A, "minigooglenet", RUN.schedule, tmp_path)
-    assert not vouches(B, RUN.network, RUN.schedule, tmp_path)
+    assert vouches(TODAY, "any", "at all", "of them", tmp_path)
+    assert vouches(A, "lenet5", "constant", "batch", tmp_path)
+    assert not vouches(A, "lenet5", "one-cycle", "none", tmp_path)
+    assert not vouches(A, "minigooglenet", "constant", "none", tmp_path)
+    assert not vouches(B, "lenet5", "constant", "none", tmp_path)
+
+
+def test_a_certificate_of_noise_vouches_only_for_what_it_judged_and_passed(tmp_path):
+    path = write(noise(A, TODAY, judged(), judged("batch"), judged("batch", new=0.9)), tmp_path)
+    assert path.name == f"{A[:12]}-{TODAY[:12]}-noise.json"
+    assert vouches(A, "lenet5", "constant", "none", tmp_path)
+    assert not vouches(A, "lenet5", "constant", "batch", tmp_path), "one of its runs failed"
+    assert not vouches(A, "lenet5", "constant", "layer", tmp_path)
+    assert not vouches(A, "lenet5", "one-cycle", "none", tmp_path)
+
+
+def test_both_kinds_link_and_every_link_of_a_chain_must_cover_the_run(tmp_path):
+    write(certificate(A, B), tmp_path)
+    write(noise(B), tmp_path)
+    assert [type(link) for link in links(A, *SUCH, tmp_path)] == [NoiseCertificate, BitCertificate]
+    assert vouches(A, *SUCH, tmp_path)
+    assert not vouches(A, "lenet5", "constant", "batch", tmp_path)
+
+
+def test_two_kinds_between_the_same_two_forms_stand_side_by_side(tmp_path):
+    assert write(certificate(A), tmp_path) != write(noise(A), tmp_path)
+    assert len(certificates(tmp_path)) == 2
+
+
+def test_a_checkpoint_of_code_that_is_equal_within_noise_alone_is_not_gone_on_from(tmp_path):
+    write(noise(A), tmp_path)
+    write(certificate(B), tmp_path)
+    assert vouches(A, *SUCH, tmp_path)
+    assert current_fingerprints(tmp_path) == {TODAY, B}
+
+
+def test_a_certificate_of_noise_must_show_what_it_claims():
+    with pytest.raises(ValueError, match="does not follow from its differences"):
+        JudgedRun(**{**judged().model_dump(), "verdict": "DIFFERS"})
+    with pytest.raises(ValueError, match="does not follow from its differences"):
+        JudgedRun(**{**judged(new=0.9).model_dump(), "verdict": "within seed noise"})
+    with pytest.raises(ValueError, match="expected a run within seed noise, got none"):
+        noise(A, TODAY, judged(new=0.9))
+    with pytest.raises(ValueError, match="together, the runs differ by more than seeds do"):
+        noise(A, mean_p=0.02)
+    assert noise(A, mean_p=0.026)
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda text: text[:-20], "no strict JSON"),
+        (lambda text: text.replace("0.55", "0.56"), "its digest does not fit its content"),
+        (lambda text: text.replace("one of ours", "another"), "its digest does not fit"),
+        (lambda text: text.replace("0.55", "0.75"), "does not follow from its differences"),
+        (lambda text: text.replace('"mean_p": 0.4', '"mean_p": 1e-9'), "together, the runs differ"),
+        (lambda text: text.replace('"alpha": 0.05', '"alpha": 0'), "alpha: "),
+    ],
+)
+def test_a_torn_or_forged_certificate_of_noise_is_named_and_links_nothing(damage, reason, tmp_path):
+    path = write(noise(A), tmp_path)
+    text = path.read_text()
+    path.write_text(damage(text))
+    assert path.read_text() != text
+    equivalence.write(certificate(B), tmp_path)
+    with pytest.raises(CorruptCertificate, match=rf"{path.name}.*{reason}"):
+        read(path)
+    assert not vouches(A, *SUCH, tmp_path)
+    path.write_text(text)
+    assert read(path).runs == noise(A).runs
 
 
 def test_a_certificate_under_anothers_name_is_not_believed(tmp_path):
@@ -100,7 +209,7 @@ def test_a_certificate_under_anothers_name_is_not_believed(tmp_path):
         (lambda text: text.replace('"old"', '"older"'), "old: Field required"),
         (lambda text: text.replace(A, "a" * 12), "old: String should match"),
         (lambda text: text.replace(TODAY, A), "expected two fingerprints"),
-        (lambda text: text.replace('"kind": "identical', '"kind": "similar'), "kind: "),
+        (lambda text: text.replace('"kind": "identical', '"kind": "similar'), "using 'kind'"),
         (lambda text: json.dumps({**json.loads(text), "runs": []}), "runs: "),
         (lambda text: "[]", "valid dictionary"),
     ],

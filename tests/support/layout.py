@@ -21,7 +21,7 @@ PARTS = ("appendix", "architectures", "learning_rate", "regularization")
 #: each other.
 LADDERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "models": (
-        ("fields", "files", "settings"),
+        ("evidence", "fields", "files", "settings"),
         ("fingerprint",),
         ("equivalence",),
         ("data",),
