@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(tabulate(rows(timings), HEADINGS, disable_numparse=True))
         result.write(timings, options.output)
         print(f"stored in {options.output}", file=sys.stderr)
-    except BenchmarkError as error:
+    except (BenchmarkError, OSError) as error:
         print(f"{PROGRAM}: error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
