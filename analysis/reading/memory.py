@@ -29,6 +29,11 @@ from analysis.reading.terms import Term, term
 
 GIB = 2**30
 
+BESIDE = (
+    "{} is counted as torch itself saves it: at least, for the library that a CPU runs in its "
+    "place keeps a workspace of its own size"
+)
+
 
 def training_memory(
     reading: Reading,
@@ -52,7 +57,7 @@ def training_memory(
     shape = reading.resized(batch=batch, height=height, width=width)
     sizes = symbols(shape, reading.tokens)
     if shape[0] == 1 or not trained.holds(sizes):
-        trained = trained.again(shape).checked_saves()
+        trained = trained.again(shape).checked_saves(at_least=True)
     saved = calculation(saved_formula(trained.steps, size).at(sizes))
     kept = _memory(reading, optimizer, precision, saved)
     return replace(kept, layers=_layers(trained, sizes, size))
@@ -85,7 +90,7 @@ def training_formula(
 def _checked(reading: Reading, precision: str) -> int:
     """Return the bytes of a number, if it is known what training saves."""
     size = itemsize(precision)
-    reading.training.checked_saves()
+    reading.training.checked_saves(at_least=True)
     return size
 
 
@@ -99,6 +104,7 @@ def _memory(reading: Reading, optimizer: str, precision: str, saved: Calculation
         state=_bytes(learned, size, states),
         buffers=_bytes(_buffers(reading), size),
         saved=saved,
+        beside=tuple(map(BESIDE.format, reading.training.trace.bounded)),
     )
 
 
@@ -134,8 +140,11 @@ def largest_batch(
     The formula is a + b·B bytes, so the batch is ⌊(budget − a)/b⌋; 0 where not one image fits.
 
     Raises:
-        AnalysisError: If the formula still has another symbol than B, or doesn't hold at the size.
+        AnalysisError: If the formula still has another symbol than B, doesn't hold at the size, or
+            is a lower bound.
     """
+    if memory.beside:
+        raise AnalysisError(f"no batch is known to fit: {'; '.join(memory.beside)}")
     sizes = {symbol: size for symbol, size in ((H, height), (W, width)) if size is not None}
     if memory.holds and not memory.holds({str(symbol): size for symbol, size in sizes.items()}):
         written = ", ".join(f"{symbol} = {size}" for symbol, size in sizes.items())

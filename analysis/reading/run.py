@@ -134,7 +134,8 @@ def run(
             raise AnalysisError(_refusal(module, shape, tracer, error)) from error
     if tracer.iterated:
         raise AnalysisError(ITERATED_TOLD.format(type(module).__name__))
-    tracer.trace.unsaved = stores.untold() if stores else ()
+    if stores:
+        tracer.trace.unsaved, tracer.trace.bounded = stores.untold(), stores.bounded()
     tracer.trace.journal.closed = True
     tracer.trace.outputs = tuple(marks_of(tensor) for tensor in tensors_in(output))
     return tracer.trace

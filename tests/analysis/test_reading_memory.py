@@ -196,7 +196,7 @@ class Custom(nn.Module):
 
 
 UNKNOWN = {
-    "lstm": nn.LSTM(16, 8),
+    "lstm": nn.LSTM(16, 8, bidirectional=True, batch_first=True),
     "gru": nn.GRU(16, 8, bidirectional=True, batch_first=True),
     "rnn_tanh": nn.RNN(16, 8, bidirectional=True, batch_first=True),
     "torch.autograd.Function": Custom(),
@@ -262,17 +262,64 @@ RECURRENCES = {
     "GRU": nn.GRU(16, 8, batch_first=True),
     "three layers with dropout": nn.GRU(16, 8, 3, dropout=0.2),
     "both directions": nn.GRU(16, 8, 2, bidirectional=True),
+    "LSTM with projections": nn.LSTM(16, 8, 2, proj_size=4),
     "a plain one": nn.RNN(16, 8, 2, nonlinearity="relu", batch_first=True),
     "a plain one in both directions": nn.RNN(16, 8, bidirectional=True, bias=False),
 }
 
 
+@pytest.mark.filterwarnings("ignore:LSTM with projections")  # torch's note on the library's limits
 @pytest.mark.parametrize("module", RECURRENCES.values(), ids=RECURRENCES)
 def test_a_recurrence_saves_what_torch_saves(module):
     reading = read(module, (7, 16))
     for batch in (1, 2, 3):
         said = training_memory(reading, batch=batch).saved.value
         assert said == really_saved(module, torch.randn(batch, 7, 16))
+
+
+LSTMS = {
+    "one layer": {},
+    "two layers with dropout": {"num_layers": 2, "dropout": 0.3, "batch_first": True},
+    "both directions without bias": {"bidirectional": True, "bias": False},
+}
+
+
+@pytest.mark.filterwarnings("ignore:TF32 acceleration")  # torch's, at switching oneDNN off
+@pytest.mark.parametrize("options", LSTMS.values(), ids=LSTMS)
+def test_an_lstm_is_counted_as_torch_saves_it_and_its_librarys_workspace_makes_that_a_bound(options):
+    module, x = nn.LSTM(16, 8, **options).train(), torch.randn(3, 7, 16)
+    memory = training_memory(read(module, (7, 16)), batch=3)
+    with torch.backends.mkldnn.flags(enabled=False):
+        assert memory.saved.value == really_saved(module, x)
+    if torch.backends.mkldnn.is_available():
+        assert memory.saved.value < really_saved(module, x)
+    assert memory.beside == (
+        "lstm is counted as torch itself saves it: at least, for the library that a CPU runs in "
+        "its place keeps a workspace of its own size",
+    )
+
+
+def test_an_lstm_in_doubles_has_no_workspace():
+    module = nn.LSTM(16, 8).double()
+    memory = training_memory(read(module, (7, 16), dtype=torch.float64), batch=3)
+    assert memory.saved.value == really_saved(module, torch.randn(3, 7, 16).double())
+    assert memory.beside == ()
+
+
+def test_a_bound_gives_no_largest_batch():
+    with pytest.raises(AnalysisError, match="no batch is known to fit: lstm is counted"):
+        largest_batch(training_formula(read(Last(), (7, 16))), 1, height=7)
+
+
+class Last(nn.Module):
+    """An LSTM over the batch, whose length is no size of the formula."""
+
+    def __init__(self):
+        super().__init__()
+        self.cell = nn.LSTM(16, 8)
+
+    def forward(self, x):
+        return self.cell(x.transpose(0, 1)[:2])[0]
 
 
 class Unrolled(nn.Module):
