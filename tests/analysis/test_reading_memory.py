@@ -286,7 +286,7 @@ LSTMS = {
 
 @pytest.mark.filterwarnings("ignore:TF32 acceleration")  # torch's, at switching oneDNN off
 @pytest.mark.parametrize("options", LSTMS.values(), ids=LSTMS)
-def test_an_lstm_is_counted_as_torch_saves_it_and_its_librarys_workspace_makes_that_a_bound(options):
+def test_an_lstm_is_counted_as_torch_itself_saves_it_which_a_library_exceeds(options):
     module, x = nn.LSTM(16, 8, **options).train(), torch.randn(3, 7, 16)
     memory = training_memory(read(module, (7, 16)), batch=3)
     with torch.backends.mkldnn.flags(enabled=False):
