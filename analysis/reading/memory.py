@@ -3,7 +3,9 @@
 Training keeps weights, their gradients, the optimizer's state, buffers, and what the operators save
 for the backward pass. That last part is torch's own doing, seen at its hooks; each storage counts
 once, and parameters that an operator saves do not count again. A precision is that of the numbers
-which the module holds in single precision; others keep their own bytes.
+which the module holds in single precision; others keep their own bytes. What an operator makes in
+single precision whatever the module's is then taken to be of that precision too: a module that is
+itself in bfloat16 is counted as it saves it.
 """
 
 from __future__ import annotations
@@ -89,9 +91,16 @@ def training_formula(
 
 def _checked(reading: Reading, precision: str) -> int:
     """Return the bytes of a number, if it is known what training saves."""
-    size = itemsize(precision)
+    size = _single(reading, precision)
     reading.training.checked_saves(at_least=True)
     return size
+
+
+def _single(reading: Reading, precision: str) -> int:
+    """Return the bytes of a number that is in single precision; 4 where the module holds none."""
+    size = itemsize(precision)
+    held = {reading.dtype, *(one.dtype for one in reading.module.parameters())}
+    return size if torch.float32 in held else torch.float32.itemsize
 
 
 def _memory(reading: Reading, optimizer: str, precision: str, saved: Calculation) -> Memory:
@@ -194,7 +203,7 @@ def inference_memory(
     A tensor lives from the operator that makes it to the last one that reads it: a module that
     holds on to more in variables of its own needs more.
     """
-    size = itemsize(precision)
+    size = _single(reading, precision)
     shape = reading.resized(batch=batch, height=height, width=width)
     sizes = symbols(shape, reading.tokens)
     read = reading if reading.holds(sizes) else reading.again(shape)

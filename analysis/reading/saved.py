@@ -108,7 +108,8 @@ class Stores:
             shape = _whole(storage.nbytes() // tensor.element_size(), shape)
             self.shapes[storage._cdata] = shape
         role = _role(storage._cdata, call, outs)
-        return Saved(role, shape, tensor.element_size() * 8, tensor.is_floating_point())
+        size = _statistic(call) if role == "own" else 0
+        return Saved(role, shape, (size or tensor.element_size()) * 8, tensor.is_floating_point())
 
 
 def _whole(held: int, shape: Shape) -> Shape:
@@ -171,6 +172,19 @@ def has_workspace(call: Call) -> bool:
 
 def _name(call: Call) -> str:
     return getattr(call.function, "__name__", "")
+
+
+NORMS = ("batch_norm", "instance_norm", "layer_norm")
+
+
+def _statistic(call: Call) -> int:
+    """Return the bytes of a norm's statistic on a CPU, or 0 for what is none.
+
+    It has the type of the norm's numbers if they are all of one; the meta device has it in single
+    precision.
+    """
+    types = {one.dtype for one in tensors_in(call.arguments) if one.is_floating_point()}
+    return types.pop().itemsize if _name(call) in NORMS and len(types) == 1 else 0
 
 
 def _role(storage: int, call: Call, outs: list[Tensor]) -> str:
