@@ -133,7 +133,7 @@ def _memory(memory: Memory) -> dict[str, Any]:
     written: dict[str, Any] = {"mode": mode, "bytes": parts, "total": memory.total.value}
     if not memory.alive:
         written["layers"] = [{"layer": one, "saved": part.value} for one, part in memory.layers]
-    return written
+    return written | ({"total_is": "at least"} if memory.beside else {})
 
 
 def typed(content: dict[str, Any]) -> dict[str, Any]:
@@ -200,7 +200,7 @@ _ROW = _object(
 )
 _AT_LEAST = {
     "enum": ["at least"],
-    "description": "said where an operator without a rule is not counted",
+    "description": "said where something is not counted: an operator without a rule, a workspace",
 }
 _CONVENTION = _object(
     {"name": _TEXT, "counts": _TEXT, "unit": _TEXT, "total": _NUMBER, "total_is": _AT_LEAST},
@@ -216,8 +216,9 @@ _MEMORY = _object(
             "in training: the bytes that a layer adds to what is saved for the backward pass, of "
             "those that add any; those of a module are named as they run in training",
         ),
+        "total_is": _AT_LEAST,
     },
-    optional=["layers"],
+    optional=["layers", "total_is"],
 )
 _TYPE = {
     "enum": ["integer", "text"],

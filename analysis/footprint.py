@@ -35,7 +35,8 @@ class Memory:
     """Bytes of a training step, or of evaluation (`alive`), by what they are for.
 
     `layers`: what each layer adds to what is saved for backward, if it adds any. `holds`: whether a
-    closed form holds at sizes by symbol, asked of the module that it was read from.
+    closed form holds at sizes by symbol, asked of the module that it was read from. `beside`: what
+    is kept besides and not counted, where what is saved is a lower bound.
     """
 
     weights: Calculation
@@ -46,6 +47,7 @@ class Memory:
     alive: bool = False
     layers: tuple[tuple[str, Calculation], ...] = ()
     holds: Callable[[Mapping[str, int]], bool] | None = field(default=None, compare=False)
+    beside: tuple[str, ...] = ()
 
     @property
     def parts(self) -> dict[str, Calculation]:

@@ -53,9 +53,9 @@ def _bare(name: str) -> str:
 def channels_last(sizes: tuple[int, ...]) -> str:
     """Return the input that is meant where channels were written first, or nothing.
 
-    >>> channels_last((3, 224, 320)), channels_last((224, 224, 3))
-    ('224x320x3', '')
+    >>> channels_last((3, 224, 320)), channels_last((224, 224, 3)), channels_last((3, 16, 112, 96))
+    ('224x320x3', '', '16x112x96x3')
     """
-    if len(sizes) == 3 and sizes[0] in (1, 3, 4) and sizes[2] > 4:
+    if len(sizes) in (3, 4) and sizes[0] in (1, 3, 4) and sizes[-1] > 4:
         return "x".join(map(str, (*sizes[1:], sizes[0])))
     return ""

@@ -43,7 +43,9 @@ def javascript_function(derivation: Derivation) -> str:
     made = content(derivation)
     made["numbers"] = "integer"
     returned = _literal(made, printer)
-    names = ", ".join(str(one) for one in SYMBOLS.values() if str(one) in printer.used)
+    ours = [str(one) for one in SYMBOLS.values()]
+    names = ", ".join(one for one in dict.fromkeys([*ours, *sorted(printer.used)])
+                      if one in printer.used)  # fmt: skip
     lines = [f"  const {name} = {written};" for written, name in printer.constants.items()]
     return "\n".join([f"({{ {names} }}) => {{", *lines, f"  return {returned};", "}"])
 
@@ -121,6 +123,12 @@ class _Printer(JavascriptCodePrinter):
     def _print_Symbol(self, expr: Any) -> str:  # noqa: N802 (sympy looks it up by this name)
         self.used.add(expr.name)
         return str(super()._print_Symbol(expr))
+
+    def _print_Pow(self, expr: Any) -> str:  # noqa: N802 (sympy looks it up by this name)
+        """Write a whole power; of a root a double is not exact, and its floor may be another."""
+        if not expr.exp.is_Integer:
+            raise PrintMethodNotImplementedError("only whole powers are exact in a double")
+        return str(super()._print_Pow(expr))
 
     def _print_floor(self, expr: Any) -> str:
         return self._rounded("floor", expr.args[0])

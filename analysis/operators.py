@@ -42,6 +42,8 @@ def floor_divide(numerator: Dimension, divisor: Dimension) -> Expr:
     floor(H/4)
     """
     numerator, divisor = sympify(numerator), sympify(divisor)
+    if isinstance(numerator, Integer) and isinstance(divisor, Integer):
+        return numerator // divisor
     terms = Add.make_args(numerator)
     floors = [term for term in terms if isinstance(term, floor)]
     rest = Add(*(term for term in terms if not isinstance(term, floor)))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 from typing import Literal, Protocol, TypeAlias, get_args
 
 from sympy import Add, sympify
@@ -208,7 +209,7 @@ class Derivation:
     network: Described
     rows: tuple[Row, ...]
 
-    @property
+    @cached_property
     def total(self) -> Total:
         """The sum of each quantity over the rows."""
         names = ("activations", "weights", "biases", "buffers", "macs")

@@ -1,7 +1,9 @@
 """What flows from layer to layer, and what windows do to it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from math import prod
+from typing import Any, TypeVar
 
 from sympy import Expr, Integer, Mul
 
@@ -16,6 +18,8 @@ from analysis.receptive_field import (
     start_calculation,
 )
 from analysis.rows import STATUSES, Shown, Status
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -37,14 +41,14 @@ class Signal:
     @property
     def numbers(self) -> Expr:
         """Numbers in it, for the whole batch."""
-        return Mul(self.batch, *self.shape)
+        return prod(self.shape, start=self.batch)
 
 
 def slide(layer: Conv | Pool, signal: Signal) -> tuple[Window, Window]:
     """Return the layer's windows, checked to fit onto the map."""
     check_map(layer.name, signal, "slides over")
     along = windows(layer)
-    for side, window in zip(signal.shape[:2], along, strict=True):
+    for side, window in dict.fromkeys(zip(signal.shape[:2], along, strict=True)):
         positions = operators.output_side(side, *window)
         if positions.is_number and positions <= 0:
             window_size = by(tuple(one.dilation * (one.kernel - 1) + 1 for one in along))
@@ -85,30 +89,32 @@ def behind(
     How: the calculations of its sides, receptive field, start and jump.
     """
     axes = tuple(zip(signal.shape[:2], along, strict=True))
-    height, width = (operators.output_side(side, *window) for side, window in axes)
+    sides = _each(operators.side_calculation, axes)
+    height, width = (side.result for side in sides)
     fields = fields_behind(signal, along)
     after = replace(signal, shape=(height, width, channels), fields=fields, pooled=None)
-    return after, {
-        "sides_shown": tuple(operators.side_calculation(*axis) for axis in axes),
-        **seen(signal, along),
-    }
+    return after, {"sides_shown": sides, **seen(signal, along)}
 
 
 def fields_behind(signal: Signal, along: tuple[Window, Window]) -> tuple[Field, Field]:
     """Return what a position behind the windows sees along each axis."""
-    height, width = (
-        field.through(window) for field, window in zip(signal.fields, along, strict=True)
-    )
-    return height, width
+    return _each(Field.through, zip(signal.fields, along, strict=True))
+
+
+def _each(make: Callable[..., Made], axes: Iterable[tuple[Any, Window]]) -> tuple[Made, Made]:
+    """Return what is made of height and width: of both at once where they are alike."""
+    height, width = axes
+    made = make(*height)
+    return made, made if width == height else make(*width)
 
 
 def seen(signal: Signal, along: tuple[Window, Window]) -> dict[str, Shown]:
     """Return the calculations of the receptive field, its start and the jump behind the windows."""
     axes = tuple(zip(signal.fields, along, strict=True))
     return {
-        "receptive_field_shown": tuple(size_calculation(*axis) for axis in axes),
-        "start_shown": tuple(start_calculation(*axis) for axis in axes),
-        "jump_shown": tuple(jump_calculation(*axis) for axis in axes),
+        "receptive_field_shown": _each(size_calculation, axes),
+        "start_shown": _each(start_calculation, axes),
+        "jump_shown": _each(jump_calculation, axes),
     }
 
 

@@ -55,6 +55,7 @@ def _written(asked: Request, source: Source, derivation: Derivation, width: int 
     flags = asked.flags
     memory, counted = _memory(flags, source), _convention(flags, source)
     show, notes = flags.show_calculation, [*source.notes, *filter(None, [meant(flags)])]
+    notes += memory.beside if memory is not None else ()
     if flags.format == "json":
         return as_json(derivation, show, memory=memory, convention=counted, notes=notes)
     if flags.format in ("csv", "javascript"):
@@ -82,7 +83,7 @@ def _memory(flags: Any, source: Source) -> Memory | None:
 
 
 def _memory_table(memory: Memory, form: Format, width: int | None) -> str:
-    parts = {**memory.parts, "total": memory.total}
+    parts = {**memory.parts, "total, at least" if memory.beside else "total": memory.total}
     lines = [
         [word(name, form), calculated(part, form, True), *_mib(part.value, form)]
         for name, part in parts.items()

@@ -45,6 +45,8 @@ examples:
   python -m analysis torchvision:resnet50 --depth 1 --convention fvcore
   python -m analysis my_net.py:make --input 32x32x3
   python -m analysis my_net.py:encoder --input 128 --dtype int64
+  python -m analysis my_net.py:captions --input 224x224x3 --input 20x64
+  python -m analysis torchvision:r3d_18 --input 16x112x112x3
   python -m analysis --diff vgg16 vgg19"""
 
 
@@ -90,13 +92,16 @@ def _add_sizes(made: argparse.ArgumentParser) -> None:
     add(
         "--input",
         metavar="HxWxC",
+        action="append",
         help="height, width, channels (default: the published ones); for a module also "
-        "LENGTHxCHANNELS or FEATURES",
+        "LENGTHxCHANNELS, FEATURES or FRAMESxHxWxC; again for each further input of it",
     )
     add(
         "--dtype",
         choices=DTYPES,
-        help="of a module's input (default: its own numbers'); int64 reads --input TOKENS as ids",
+        action="append",
+        help="of a module's input (default: its own numbers'); int64 reads --input TOKENS as ids; "
+        "again for each further input",
     )
     add("--batch", metavar="B", help="images in a batch (default: 1)")
     add(

@@ -21,10 +21,10 @@ def torchvision_model(name: str, sizes: tuple[int, ...] | None) -> tuple[Factory
     """Return what makes one of torchvision's models, and the shape of its input: (C, H, W).
 
     Without sizes (height, width, channels) it is the one that its weights were trained at. A vision
-    transformer is made for the size.
+    transformer is made for the size. Of a video, (C, T, H, W), the sizes must be given.
 
     Raises:
-        AnalysisError: For a name that torchvision does not know.
+        AnalysisError: For a name that torchvision does not know, and sizes that it cannot read.
     """
     from torchvision import models
 
@@ -32,11 +32,8 @@ def torchvision_model(name: str, sizes: tuple[int, ...] | None) -> tuple[Factory
         near = get_close_matches(name, models.list_models(), n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else "see torchvision.models"
         raise AnalysisError(f"torchvision has no model {name!r}; {hint}")
-    if models.get_model_builder(name).__module__.startswith("torchvision.models.video"):
-        raise AnalysisError(
-            f"{name} reads video, whose frames are a third axis, and the command line reads images "
-            "alone: read it in Python, summary(model, (channels, frames, height, width))"
-        )
+    video = models.get_model_builder(name).__module__.startswith("torchvision.models.video")
+    _check_axes(name, sizes, video)
     shape = _native(name) if sizes is None else channels_first(sizes)
     options: dict[str, Any] = {"init_weights": False} if name in WITHOUT_WARNING else {}
     if "weights_backbone" in signature(models.get_model_builder(name)).parameters:
@@ -44,6 +41,21 @@ def torchvision_model(name: str, sizes: tuple[int, ...] | None) -> tuple[Factory
     if name.startswith("vit") and shape[1] == shape[2]:
         options["image_size"] = shape[1]
     return lambda: models.get_model(name, weights=None, **options), shape
+
+
+def _check_axes(name: str, sizes: tuple[int, ...] | None, video: bool) -> None:
+    if not video:
+        if sizes is not None and len(sizes) != 3:
+            raise AnalysisError(
+                f"{name} reads images: --input must be HEIGHTxWIDTHxCHANNELS, not "
+                f"{'x'.join(map(str, sizes))}"
+            )
+    elif sizes is None or len(sizes) != 4:
+        _, height, width = _native(name)
+        raise AnalysisError(
+            f"{name} reads video: give --input FRAMESxHEIGHTxWIDTHxCHANNELS, such as "
+            f"16x{height}x{width}x3"
+        )
 
 
 def _native(name: str) -> tuple[int, ...]:

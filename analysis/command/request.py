@@ -1,13 +1,13 @@
 """What is asked on the command line, checked: no flag is empty, and none contradicts another."""
 
 from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from analysis.command import written
-from analysis.command.factories import channels_first, from_file, torchvision_model
+from analysis.command.factories import Factory, channels_first, from_file, torchvision_model
 from analysis.command.sources import BuiltIn, Module, Source
 from analysis.errors import AnalysisError
 from analysis.hints import channels_last
@@ -42,10 +42,9 @@ def request(flags: Namespace) -> Request:
 
 def meant(flags: Namespace) -> str:
     """Return what an input with its channels first was meant to be, or nothing."""
-    if flags.input is None:
-        return ""
-    turned = channels_last(written.sizes(flags.input))
-    return f"--input is HEIGHTxWIDTHxCHANNELS: did you mean {turned}?" if turned else ""
+    turned = filter(None, (channels_last(written.sizes(one)) for one in flags.input or ()))
+    told = "--input has its channels last: did you mean {}?"
+    return next(map(told.format, turned), "")
 
 
 def _problems(flags: Namespace) -> Iterable[str]:
@@ -89,6 +88,8 @@ def _twice(flags: Namespace) -> Iterable[str]:
             yield f"{key} is given twice; give it once"
 
 
+Given = TypeVar("Given")
+
 _AFTER_THE_COLON = "write torchvision:MODEL or path/to/file.py:FACTORY"
 _PRINTED = ("memory", "convention", "show_calculation", "depth")
 
@@ -106,22 +107,43 @@ def source(name: str, flags: Namespace) -> Source:
         raise AnalysisError(f"--parameter belongs to built-in networks; {name} makes its own")
     if not rest:
         raise AnalysisError(f"{name} names nothing after the colon; {_AFTER_THE_COLON}")
-    sizes = None if flags.input is None else written.sizes(flags.input)
+    factory, shapes = _made(name, place, rest, tuple(map(written.sizes, flags.input or ())))
+    batch = None if flags.batch is None else written.count("batch", flags.batch, 1)
+    return Module(rest, factory, shapes, batch, flags.closed_form, _dtypes(flags, len(shapes)))
+
+
+def _made(
+    name: str, place: str, rest: str, inputs: tuple[tuple[int, ...], ...]
+) -> tuple[Factory, tuple[tuple[int, ...], ...]]:
+    """Return what makes a module, and the shapes of its inputs, channels first."""
     if place == "torchvision":
-        if sizes is not None:
-            written.image(sizes, flags.input)
-        factory, shape = torchvision_model(rest, sizes)
-    elif place.endswith(".py"):
-        if sizes is None:
-            raise AnalysisError(f"{name} needs --input HEIGHTxWIDTHxCHANNELS, the size to read at")
-        factory, shape = from_file(Path(place), rest), channels_first(sizes)
-    else:
+        factory, shape = torchvision_model(rest, _only(name, inputs))
+        return factory, (shape,)
+    if not place.endswith(".py"):
         raise AnalysisError(
             f"unknown network {name!r}; write torchvision:MODEL, path/to/file.py:FACTORY or the "
             "name of a built-in network"
         )
-    batch = None if flags.batch is None else written.count("batch", flags.batch, 1)
-    return Module(rest, factory, shape, batch, flags.closed_form, flags.dtype)
+    if not inputs:
+        raise AnalysisError(f"{name} needs --input HEIGHTxWIDTHxCHANNELS, the size to read at")
+    return from_file(Path(place), rest), tuple(map(channels_first, inputs))
+
+
+def _only(name: str, inputs: Sequence[Given]) -> Given | None:
+    """Return the one input that is given, if any is."""
+    if len(inputs) > 1:
+        raise AnalysisError(f"{name} has one input, not {len(inputs)}; give --input once")
+    return next(iter(inputs), None)
+
+
+def _dtypes(flags: Namespace, inputs: int) -> tuple[str, ...]:
+    given = tuple(flags.dtype or ())
+    if len(given) > 1 and len(given) != inputs:
+        raise AnalysisError(
+            f"--dtype is given {len(given)} times for {inputs} of --input; give one for all, or "
+            "one for each in the same order"
+        )
+    return given
 
 
 def _built_in(name: str, flags: Namespace) -> BuiltIn:
@@ -131,5 +153,6 @@ def _built_in(name: str, flags: Namespace) -> BuiltIn:
     pairs = [*flags.parameter, *([] if flags.batch is None else [("batch", flags.batch)])]
     given: dict[str, Any] = written.settings(name, pairs)
     if flags.input is not None:
-        given |= written.image(written.sizes(flags.input), flags.input)
+        _only(name, flags.input)
+        given |= written.image(written.sizes(flags.input[0]), flags.input[0])
     return BuiltIn(name, given, flags.closed_form)

@@ -83,34 +83,37 @@ class BuiltIn:
 
 @dataclass(frozen=True)
 class Module:
-    """A torch module that is read, its input's shape without the batch, channels first."""
+    """A torch module that is read, its inputs' shapes without the batch, channels first."""
 
     name: str
     factory: Callable[[], Any]
-    shape: tuple[int, ...]
+    shapes: tuple[tuple[int, ...], ...]
     batch: int | None = None
     closed_form: bool = False
-    dtype: str | None = None
+    dtypes: tuple[str, ...] = ()
 
     @cached_property
     def summary(self) -> "Summary":
         """What `analysis.summary` makes of it; two sizes may be (tokens, features) as well."""
         try:
-            return self._summary(self.shape)
+            return self._summary(self.shapes)
         except AnalysisError as refusal:
-            if len(self.shape) != 2:
+            turned = tuple(one[::-1] if len(one) == 2 else one for one in self.shapes)
+            if turned == self.shapes:
                 raise
             try:
-                return self._summary(self.shape[::-1])
+                return self._summary(turned)
             except AnalysisError:
                 raise refusal from None
 
-    def _summary(self, shape: tuple[int, ...]) -> "Summary":
+    def _summary(self, shapes: tuple[tuple[int, ...], ...]) -> "Summary":
         import torch
 
         from analysis.reading import summary
 
-        dtype = getattr(torch, self.dtype) if self.dtype else None
+        shape: Any = shapes if len(shapes) > 1 else shapes[0]
+        types = [getattr(torch, name) for name in self.dtypes]
+        dtype: Any = types if len(types) > 1 else next(iter(types), None)
         return summary(self.factory, shape, batch=self.batch or 1, name=self.name, dtype=dtype)
 
     @property

@@ -13,7 +13,7 @@ EXPECTED = "HEIGHTxWIDTHxCHANNELS, three whole numbers from 1 to 999,999 such as
 
 
 def sizes(written: str) -> tuple[int, ...]:
-    """Read `HEIGHTxWIDTHxCHANNELS`, or for a module `LENGTHxCHANNELS` or `FEATURES`.
+    """Read `HEIGHTxWIDTHxCHANNELS`, for a module also one number, two, or four with the frames.
 
     Raises:
         AnalysisError: For anything but whole numbers from 1 to 999,999, and for a square image
@@ -23,12 +23,13 @@ def sizes(written: str) -> tuple[int, ...]:
     (227, 227, 3)
     """
     parts = re.split("[x×]", written.strip().lower())
-    if not all(re.fullmatch(r"0*[1-9][0-9]{0,5}", part) for part in parts) or len(parts) > 3:
+    if not all(re.fullmatch(r"0*[1-9][0-9]{0,5}", part) for part in parts) or len(parts) > 4:
         raise AnalysisError(f"--input must be {EXPECTED}, not {_short(written)!r}")
     read = tuple(int(part) for part in parts)
-    if channels_last(read) and read[1] == read[2]:
+    if channels_last(read) and read[-1] == read[-2]:
+        frames = "FRAMESx" if len(read) == 4 else ""
         raise AnalysisError(
-            f"--input is HEIGHTxWIDTHxCHANNELS, channels last; for {written} write "
+            f"--input is {frames}HEIGHTxWIDTHxCHANNELS, channels last; for {written} write "
             f"{channels_last(read)}"
         )
     return read

@@ -42,12 +42,14 @@ class Inputs:
         """Whether one tensor is all."""
         return self.tree is None
 
-    def call(self, module: Any, data: Any, made: Callable[[Given], Any]) -> Any:
-        """Call a module with the first input, and with the others as `made` makes them."""
+    def arguments(
+        self, data: Any, made: Callable[[Given], Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return what a call takes by place and by name: others than the first as `made`."""
         if self.single:
-            return module(data)
+            return (data,), {}
         filled = _mapped(self.tree, lambda one: data if one is self.first else made(one))
-        return module(**filled) if isinstance(filled, dict) else module(*filled)
+        return ((), filled) if isinstance(filled, dict) else (filled, {})
 
     def axes(self, one: Given, tokens: bool) -> dict[str, int]:
         """Return which dimension of another input is the batch, the height and the width."""
@@ -66,13 +68,13 @@ def inputs(shape: Any, batch: int, dtype: Any, otherwise: torch.dtype) -> tuple[
     """Read the shapes of a call as a user gives them: a shape, a list of them, or a dictionary.
 
     Raises:
-        AnalysisError: For a shape that is none.
+        AnalysisError: For a shape or a type that is none.
     """
-    if not _several(shape):
-        return Given(checked(shape, batch), dtype or otherwise), Inputs()
     tree = _given(shape, batch, dtype, otherwise)
-    first = next(_leaves(tree))
-    return first, Inputs(tree, first)
+    first = next(_leaves(tree), None)
+    if first is None:
+        raise AnalysisError(f"a module needs the shape of one input or more, not {shape!r}")
+    return first, Inputs() if first is tree else Inputs(tree, first)
 
 
 def checked(shape: Any, batch: Any) -> tuple[int, ...]:
@@ -101,15 +103,23 @@ def _several(shape: Any) -> bool:
 def _given(shape: Any, batch: int, dtype: Any, otherwise: torch.dtype) -> Any:
     """Return the same tree with inputs for shapes; types are a tree alike, or one for all."""
     if not _several(shape):
-        return Given(checked(shape, batch), dtype or otherwise)
+        return Given(checked(shape, batch), _typed(dtype, otherwise))
     if isinstance(shape, Mapping):
         types = dtype if isinstance(dtype, Mapping) else dict.fromkeys(shape, dtype)
+        if strange := [name for name in types if name not in shape]:
+            raise AnalysisError(f"no input is called {strange[0]}: {', '.join(shape)} are")
         return {k: _given(one, batch, types.get(k), otherwise) for k, one in shape.items()}
     many = dtype if isinstance(dtype, list | tuple) else [dtype] * len(shape)
     if len(many) != len(shape):
-        raise AnalysisError(f"{len(shape)} inputs need as many types, not {len(many)}")
+        raise AnalysisError(f"a list of {len(shape)} needs as many types, not {len(many)}")
     pairs = zip(shape, many, strict=True)
     return tuple(_given(one, batch, kind, otherwise) for one, kind in pairs)
+
+
+def _typed(dtype: Any, otherwise: torch.dtype) -> torch.dtype:
+    if dtype is not None and not isinstance(dtype, torch.dtype):
+        raise AnalysisError(f"an input's type must be torch's, such as torch.int64, not {dtype!r}")
+    return dtype or otherwise
 
 
 def _leaves(tree: Any) -> Any:

@@ -3,7 +3,9 @@
 Training keeps weights, their gradients, the optimizer's state, buffers, and what the operators save
 for the backward pass. That last part is torch's own doing, seen at its hooks; each storage counts
 once, and parameters that an operator saves do not count again. A precision is that of the numbers
-which the module holds in single precision; others keep their own bytes.
+which the module holds in single precision; others keep their own bytes. What an operator makes in
+single precision whatever the module's is then taken to be of that precision too: a module that is
+itself in bfloat16 is counted as it saves it.
 """
 
 from __future__ import annotations
@@ -29,6 +31,11 @@ from analysis.reading.terms import Term, term
 
 GIB = 2**30
 
+BESIDE = (
+    "{} is counted as torch itself saves it: at least, for the library that a CPU runs in its "
+    "place keeps a workspace of its own size"
+)
+
 
 def training_memory(
     reading: Reading,
@@ -52,7 +59,7 @@ def training_memory(
     shape = reading.resized(batch=batch, height=height, width=width)
     sizes = symbols(shape, reading.tokens)
     if shape[0] == 1 or not trained.holds(sizes):
-        trained = trained.again(shape).checked_saves()
+        trained = trained.again(shape).checked_saves(at_least=True)
     saved = calculation(saved_formula(trained.steps, size).at(sizes))
     kept = _memory(reading, optimizer, precision, saved)
     return replace(kept, layers=_layers(trained, sizes, size))
@@ -84,9 +91,16 @@ def training_formula(
 
 def _checked(reading: Reading, precision: str) -> int:
     """Return the bytes of a number, if it is known what training saves."""
-    size = itemsize(precision)
-    reading.training.checked_saves()
+    size = _single(reading, precision)
+    reading.training.checked_saves(at_least=True)
     return size
+
+
+def _single(reading: Reading, precision: str) -> int:
+    """Return the bytes of a number that is in single precision; 4 where the module holds none."""
+    size = itemsize(precision)
+    held = {reading.dtype, *(one.dtype for one in reading.module.parameters())}
+    return size if torch.float32 in held else torch.float32.itemsize
 
 
 def _memory(reading: Reading, optimizer: str, precision: str, saved: Calculation) -> Memory:
@@ -99,6 +113,7 @@ def _memory(reading: Reading, optimizer: str, precision: str, saved: Calculation
         state=_bytes(learned, size, states),
         buffers=_bytes(_buffers(reading), size),
         saved=saved,
+        beside=tuple(map(BESIDE.format, reading.training.trace.bounded)),
     )
 
 
@@ -134,8 +149,11 @@ def largest_batch(
     The formula is a + b·B bytes, so the batch is ⌊(budget − a)/b⌋; 0 where not one image fits.
 
     Raises:
-        AnalysisError: If the formula still has another symbol than B, or doesn't hold at the size.
+        AnalysisError: If the formula still has another symbol than B, doesn't hold at the size, or
+            is a lower bound.
     """
+    if memory.beside:
+        raise AnalysisError(f"no batch is known to fit: {'; '.join(memory.beside)}")
     sizes = {symbol: size for symbol, size in ((H, height), (W, width)) if size is not None}
     if memory.holds and not memory.holds({str(symbol): size for symbol, size in sizes.items()}):
         written = ", ".join(f"{symbol} = {size}" for symbol, size in sizes.items())
@@ -185,7 +203,7 @@ def inference_memory(
     A tensor lives from the operator that makes it to the last one that reads it: a module that
     holds on to more in variables of its own needs more.
     """
-    size = itemsize(precision)
+    size = _single(reading, precision)
     shape = reading.resized(batch=batch, height=height, width=width)
     sizes = symbols(shape, reading.tokens)
     read = reading if reading.holds(sizes) else reading.again(shape)

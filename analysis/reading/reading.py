@@ -214,13 +214,15 @@ class Reading:
         evaluate = compiled([self.macs_formula, numbers, saved_formula(self.steps)])
         return lambda B=1, H=1, W=1: Totals(*asked(self, "totals", evaluate, (B, H, W)))
 
-    def checked_saves(self) -> Reading:
-        """Return it, if all that its operators save for the backward pass is known.
+    def checked_saves(self, at_least: bool = False) -> Reading:
+        """Return it, if all that its operators save for backward is known, or that `at_least`.
 
         Raises:
             AnalysisError: If it is not; it names the operators.
         """
-        unsure = dict.fromkeys((*self.trace.unsaved, *(self.unknown if self.in_training else ())))
+        bounded = () if at_least else self.trace.bounded
+        unruled = self.unknown if self.in_training else ()
+        unsure = dict.fromkeys((*self.trace.unsaved, *bounded, *unruled))
         if unsure:
             raise AnalysisError(
                 f"the bytes that {', '.join(unsure)} saves for the backward pass are not known, so "

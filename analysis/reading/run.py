@@ -117,7 +117,7 @@ def run(
     stores = Stores([*module.parameters(), *module.buffers()]) if training else None
     tracer = Tracer(module, stores)
     data = _entry(tracer, hinted(shape, tracer.trace.journal, dtype, tokens))
-    beside = _besides(tracer, inputs, shape, tokens)
+    given, named = inputs.arguments(data, _besides(tracer, inputs, shape, tokens))
     with _mode(module, training), _seen(tracer), ExitStack() as stack:
         hooks = saved_tensors_hooks(stores.pack, lambda saved: saved) if stores else torch.no_grad()
         stack.enter_context(hooks)
@@ -125,7 +125,7 @@ def run(
         warnings.simplefilter("ignore", UserWarning)  # torch's advice on speed and copies
         try:
             with tracer, unscripted(tracer):
-                output = inputs.call(module, data, beside)
+                output = module(*given, **named)
         except AnalysisError:
             raise
         except Exception as error:
@@ -134,7 +134,8 @@ def run(
             raise AnalysisError(_refusal(module, shape, tracer, error)) from error
     if tracer.iterated:
         raise AnalysisError(ITERATED_TOLD.format(type(module).__name__))
-    tracer.trace.unsaved = stores.untold() if stores else ()
+    if stores:
+        tracer.trace.unsaved, tracer.trace.bounded = stores.untold(), stores.bounded()
     tracer.trace.journal.closed = True
     tracer.trace.outputs = tuple(marks_of(tensor) for tensor in tensors_in(output))
     return tracer.trace
@@ -201,7 +202,7 @@ def one_input(module: nn.Module) -> None:
     if len(needed) > 1:
         raise AnalysisError(
             f"{type(module).__name__} needs {len(needed)} inputs ({', '.join(needed)}), and one "
-            "shape was given: give a list in Python, summary(module, [(3, 224, 224), (10,)])"
+            "shape was given: give --input for each, in Python a list, [(3, 224, 224), (10,)]"
         )
 
 

@@ -47,6 +47,7 @@ class Stores:
         self.counted = {storage._cdata for storage in self.alive}
         self.waiting: list[Tensor] = []
         self.unknown: list[str] = []
+        self.workspaces: list[str] = []
 
     def pack(self, tensor: Tensor) -> Tensor:
         """Note a tensor that is being saved."""
@@ -66,6 +67,8 @@ class Stores:
         """Return what the operator that has just run saved for the first time."""
         if differs_here(call):
             self.unknown.append(_name(call))
+        elif has_workspace(call):
+            self.workspaces.append(_name(call))
         for tensor, one in zip(outs, marks, strict=True):
             if not tensor._is_view() or tensor.untyped_storage()._cdata not in self.shapes:
                 self.know(tensor, one.shape)
@@ -85,6 +88,10 @@ class Stores:
         last = ["torch.autograd.Function"] if self.waiting else []
         return tuple(dict.fromkeys([*self.unknown, *last]))
 
+    def bounded(self) -> tuple[str, ...]:
+        """Return of whose saved bytes a lower bound is known."""
+        return tuple(dict.fromkeys(self.workspaces))
+
     def _saved(
         self, tensor: Tensor, call: Call, outs: list[Tensor], known: list[Shape]
     ) -> Saved | None:
@@ -101,7 +108,8 @@ class Stores:
             shape = _whole(storage.nbytes() // tensor.element_size(), shape)
             self.shapes[storage._cdata] = shape
         role = _role(storage._cdata, call, outs)
-        return Saved(role, shape, tensor.element_size() * 8, tensor.is_floating_point())
+        size = _statistic(call) if role == "own" else 0
+        return Saved(role, shape, (size or tensor.element_size()) * 8, tensor.is_floating_point())
 
 
 def _whole(held: int, shape: Shape) -> Shape:
@@ -135,24 +143,48 @@ def _joined(real: Shape, shape: Shape) -> Shape | None:
     return None if rest or len(real) == len(shape) else tuple(found)
 
 
-STEPWISE = ("gru", "rnn_tanh", "rnn_relu")
-"""Recurrences that a CPU works through step by step, as the meta device does."""
+RECURRENCES = ("lstm", "gru", "rnn_tanh", "rnn_relu")
+"""What a CPU works through step by step, as the meta device does."""
 
 
 def differs_here(call: Call) -> bool:
-    """Return whether a CPU saves something that the meta device does not show.
+    """Return whether a CPU saves something else than the meta device shows.
 
-    An LSTM has a workspace of its library's own size; a sequence that is packed, or read in both
-    directions with the batch first, is copied elsewhere.
+    A sequence that is packed, or read in both directions with the batch first, is copied elsewhere.
     """
-    if _name(call) in STEPWISE:
-        plain = len(call.arguments) == 9 and isinstance(call.arguments[3], bool)
-        return not plain or bool(call.arguments[7] and call.arguments[8])
-    return _name(call) == "lstm"
+    if _name(call) not in RECURRENCES:
+        return False
+    plain = len(call.arguments) == 9 and isinstance(call.arguments[3], bool)
+    return not plain or bool(call.arguments[7] and call.arguments[8])
+
+
+def has_workspace(call: Call) -> bool:
+    """Return whether a CPU's library saves more than the steps: all of them and copies of its own.
+
+    oneDNN reads an LSTM without projections whose numbers are no doubles; how large its workspace
+    is only it knows.
+    """
+    if _name(call) != "lstm":
+        return False
+    hidden, cell = call.arguments[1]
+    return bool(hidden.shape[-1] == cell.shape[-1] and hidden.dtype != torch.float64)
 
 
 def _name(call: Call) -> str:
     return getattr(call.function, "__name__", "")
+
+
+NORMS = ("batch_norm", "instance_norm", "layer_norm")
+
+
+def _statistic(call: Call) -> int:
+    """Return the bytes of a norm's statistic on a CPU, or 0 for what is none.
+
+    It has the type of the norm's numbers if they are all of one; the meta device has it in single
+    precision.
+    """
+    types = {one.dtype for one in tensors_in(call.arguments) if one.is_floating_point()}
+    return types.pop().itemsize if _name(call) in NORMS and len(types) == 1 else 0
 
 
 def _role(storage: int, call: Call, outs: list[Tensor]) -> str:

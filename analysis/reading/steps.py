@@ -66,6 +66,7 @@ class Trace:
     lives: Lives = field(default_factory=lambda: Lives(set()))
     outputs: tuple[Marks, ...] = ()
     unsaved: tuple[str, ...] = ()
+    bounded: tuple[str, ...] = ()
 
 
 def operator_name(function: Any) -> str:

@@ -7,21 +7,28 @@ and what counts is the median of the rounds.
 """
 
 import argparse
+import gc
 import importlib.util
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from random import Random
-from statistics import median
 from typing import Any
 
 from tabulate import tabulate
 
 import analysis
+from book.benchmark import result
+from book.benchmark.counting_times import HEADINGS, PEER, STORED, Timings, rows
+from book.benchmark.result import OURS, contest
 from book.benchmark.rounds import PACKAGES, BenchmarkError
+from book.benchmark.verdicts import describe_machine
 from models.cli import INTERRUPTED, Parser
 
+PROGRAM = "python -m book.benchmark.counting"
 SHAPE = (3, 224, 224)
 SIZES = 1_000
 AGAIN = 10
@@ -37,10 +44,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.one:
         print(TIMED[options.one]())
         return 0
+    if options.rounds < 1:
+        print(f"{PROGRAM}: error: --rounds: expected at least 1, got {options.rounds}",
+              file=sys.stderr)  # fmt: skip
+        return 2
     try:
-        print(report(measure(options.rounds)))
-    except BenchmarkError as error:
-        print(f"python -m book.benchmark.counting: error: {error}", file=sys.stderr)
+        timings = judged(measure(options.rounds))
+        print(tabulate(rows(timings), HEADINGS, disable_numparse=True))
+        result.write(timings, options.output)
+        print(f"stored in {options.output}", file=sys.stderr)
+    except (BenchmarkError, OSError) as error:
+        print(f"{PROGRAM}: error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -49,8 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser() -> Parser:
     """Return the command line's parser."""
-    top = Parser(prog="python -m book.benchmark.counting", description=__doc__.partition("\n")[0])
+    top = Parser(prog=PROGRAM, description=__doc__.partition("\n")[0])
     top.add_argument("--rounds", type=int, default=5, metavar="N", help="default: 5")
+    output = f"the stored result (default: {STORED.relative_to(PACKAGES)})"
+    top.add_argument("--output", type=Path, default=STORED, metavar="FILE", help=output)
     top.add_argument("--one", choices=TIMED, help=argparse.SUPPRESS)
     return top
 
@@ -80,28 +96,22 @@ def _in_a_process(name: str) -> float:
     return float(run.stdout)
 
 
-def report(times: Times) -> str:
-    """Return a table of medians with their ranges, and how often ours goes into the peer's."""
-    rows = [
-        [what, _cell(times[ours]), _cell(times[peer]), f"{_ratio(times, ours, peer):.2f}"]
-        for what, ours, peer in PAIRS
-    ]
-    headings = ["", "ours, ms", "torchinfo, ms", "ours : torchinfo"]
-    faster = 1 / _ratio(times, *PAIRS[-1][1:])
-    told = f"At {SIZES:,} sizes ours is {faster:,.0f} × faster."
-    return f"{tabulate(rows, headings, disable_numparse=True)}\n{told}"
-
-
-def _ratio(times: Times, ours: str, peer: str) -> float:
-    return median(times[ours]) / median(times[peer])
-
-
-def _cell(seconds: Sequence[float]) -> str:
-    low, middle, high = (1e3 * one for one in (min(seconds), median(seconds), max(seconds)))
-    return f"{middle:.3g} ({low:.3g}–{high:.3g})"
+def judged(times: Times) -> Timings:
+    """Return the contests of the rounds, ratios round by round, and where they were measured."""
+    contests = {}
+    for name, (title, target) in CONTESTS.items():
+        seconds = {OURS: times[name], PEER: times[f"{name} {PEER}"]}
+        contests[name] = contest(title, "s", seconds, {PEER: target})
+    return Timings(
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        rounds=len(times["vgg19"]),
+        machine=describe_machine(VERSIONS),
+        contests=contests,
+    )
 
 
 def _timed(work: Callable[[], Any]) -> float:
+    gc.collect()  # what imports leave behind is collected now, not while one of the two is timed
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
@@ -174,11 +184,13 @@ TIMED: dict[str, Callable[[], float]] = {
     "sizes": _evaluated,
     "sizes torchinfo": _run_again,
 }
-PAIRS = (
-    ("VGG19, built in", "vgg19", "vgg19 torchinfo"),
-    ("ResNet-50, read", "resnet50", "resnet50 torchinfo"),
-    ("ResNet-50, at one of 1,000 sizes", "sizes", "sizes torchinfo"),
-)
+CONTESTS = {
+    "vgg19": ("VGG19, built in", 1.0),
+    "resnet50": ("ResNet-50, read", 1.0),
+    "sizes": (f"ResNet-50, at one of {SIZES:,} sizes", 100.0),
+}
+"""What is timed, and how many times as fast as the peer it is to be."""
+VERSIONS = ("torch", "torchvision", "sympy", PEER)
 
 
 if __name__ == "__main__":

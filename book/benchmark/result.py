@@ -9,7 +9,7 @@ import json
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -29,6 +29,9 @@ class Stored(BaseModel):
     """Immutable, strict about its fields, and without NaN."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+Kept = TypeVar("Kept", bound=Stored)
 
 
 class Spread(Stored):
@@ -193,7 +196,7 @@ def share_of_rate(examples_per_second: float, forward_flops: int, rate: float) -
 # The file
 
 
-def write(result: Result, path: Path) -> None:
+def write(result: Stored, path: Path) -> None:
     """Write strict JSON, whole or not at all."""
     content = json.dumps(result.model_dump(mode="json"), indent=1, allow_nan=False)
     write_atomically(path, f"{content}\n".encode())
@@ -205,8 +208,17 @@ def read(path: str | Path) -> Result:
     Raises:
         ResultError: There is no such file, or it holds no result.
     """
+    return read_as(Result, path)
+
+
+def read_as(kind: type[Kept], path: str | Path) -> Kept:
+    """Read what a benchmark of that kind has stored.
+
+    Raises:
+        ResultError: There is no such file, or it holds nothing of that kind.
+    """
     try:
-        result = Result.model_validate(read_json(Path(path)))
+        result = kind.model_validate(read_json(Path(path)))
     except OSError as error:
         raise ResultError(
             f"no benchmark result at {path} ({error.strerror}): `make bench` measures one"

@@ -3,7 +3,7 @@
 import importlib.metadata
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -153,7 +153,7 @@ def _profiles(rounds: Sequence[Measured]) -> dict[str, dict[str, float]]:
 # The machine
 
 
-def describe_machine() -> Machine:
+def describe_machine(packages: Iterable[str] = PACKAGES) -> Machine:
     """Describe this machine, as far as it matters to speed and may be published."""
     cpu = _cpuinfo()
     known = cpu.get("flags", "").split()
@@ -169,7 +169,7 @@ def describe_machine() -> Machine:
         memory=memory,
         flags=tuple(flag for flag in FLAGS if flag in known),
         system=f"{_system()} {platform.machine()}",
-        versions={"Python": platform.python_version(), **_versions()},
+        versions={"Python": platform.python_version(), **_versions(packages)},
     )
 
 
@@ -190,9 +190,9 @@ def _system() -> str:
         return platform.system()
 
 
-def _versions() -> dict[str, str]:
+def _versions(packages: Iterable[str]) -> dict[str, str]:
     versions = {}
-    for package in PACKAGES:
+    for package in packages:
         try:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:

@@ -34,6 +34,26 @@ def tokens():
 def doubles():
     return make().double()
 
+class Captions(nn.Module):
+    def __init__(self, words):
+        super().__init__()
+        self.conv, self.words = nn.Conv2d(3, 8, 3, padding=1), words
+
+    def forward(self, image, words):
+        return self.conv(image).mean((2, 3)).unsqueeze(1) + self.words(words)
+
+def captions():
+    return Captions(nn.Linear(6, 8))
+
+def written_captions():
+    return Captions(nn.Embedding(50, 8))
+
+def volume():
+    return nn.Conv3d(3, 4, 3)
+
+def recurrent():
+    return nn.LSTM(16, 8)
+
 def needy(width):
     return nn.Linear(width, width)
 number = 7
@@ -168,8 +188,61 @@ def test_no_image_and_no_column_are_refused(capsys):
     assert "width must be 1 or more" in refused(capsys, "vgg19", "--width", "0")
 
 
-def test_a_video_network_is_refused_in_a_sentence(capsys):
-    assert "r3d_18 reads video" in refused(capsys, "torchvision:r3d_18")
+def test_a_module_of_two_inputs_takes_the_flag_twice(file, capsys):
+    inputs = ("--input", "16x20x3", "--input", "5x6")
+    written = document(capsys, f"{file}:captions", *inputs, "--batch", "2")
+    assert [row["output"] for row in written["rows"][:2]] == [[16, 20, 3], [5, 6]]
+    assert written["total"]["macs"] == 2 * (16 * 20 * 27 * 8 + 5 * 6 * 8)
+    flags = ("--closed-form", "--memory", "training", "--optimizer", "sgd")
+    closed = document(capsys, f"{file}:captions", *inputs, *flags)
+    assert closed["total"]["macs"] == "216*B*H*W + 240*B"
+    assert closed["memory"]["bytes"]["saved_for_backward"] == "12*B*(H*W + 10)"
+
+
+def test_each_input_has_its_own_type_or_all_have_one(file, capsys):
+    asked = (f"{file}:written_captions", "--input", "16x16x3", "--input", "5", "--dtype")
+    assert document(capsys, *asked, "float32", "--dtype", "int64")["total"]["macs"] == 16**2 * 216
+    assert "refuses an input" in refused(capsys, *asked, "float32")
+    three = ("int64", "--dtype", "int64", "--dtype", "int64")
+    assert "--dtype is given 3 times for 2 of --input" in refused(capsys, *asked, *three)
+
+
+def test_a_video_has_frames_before_its_height(file, capsys):
+    written = document(capsys, "torchvision:r3d_18", "--input", "8x112x112x3", "--depth", "1")
+    assert written["input"] == [8, 112, 112, 3]
+    assert written["total"]["parameters"] == 33_371_472
+    volume = document(capsys, f"{file}:volume", "--input", "5x16x20x3", "--closed-form")
+    assert volume["rows"][1]["output"] == ["3", "H - 2", "W - 2", "4"]
+
+
+@pytest.mark.parametrize(
+    ("network", "inputs", "told"),
+    [
+        ("torchvision:r3d_18", [], "reads video: give --input FRAMESx.* such as 16x112x112x3"),
+        ("torchvision:r3d_18", ["112x112x3"], "reads video: give --input FRAMESx"),
+        ("torchvision:r3d_18", ["3x8x64x64"], "channels last; for 3x8x64x64 write 8x64x64x3"),
+        ("torchvision:vgg11", ["8x64x64x3"], "reads images: .* not 8x64x64x3"),
+        ("torchvision:vgg11", ["64x64x3"] * 2, "has one input, not 2; give --input once"),
+        ("vgg19", ["64x64x3", "10"], "vgg19 has one input, not 2"),
+        ("vgg19", ["8x64x64x3"], "must be HEIGHTxWIDTHxCHANNELS"),
+        ("FILE:captions", ["64x64x3"], "needs 2 inputs .*: give --input for each"),
+        ("FILE:captions", ["3x16x20", "10"], "did you mean 16x20x3"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_answered_in_one_line(network, inputs, told, file, capsys):
+    flags = [part for one in inputs for part in ("--input", one)]
+    assert re.search(told, refused(capsys, network.replace("FILE", str(file)), *flags))
+
+
+def test_a_lower_bound_of_what_is_kept_is_told_as_one(file, capsys):
+    asked = (f"{file}:recurrent", "--input", "7x16", "--batch", "3", "--memory", "training")
+    written = document(capsys, *asked)
+    assert written["memory"]["total_is"] == "at least"
+    assert written["notes"][-1].startswith("lstm is counted as torch itself saves it: at least")
+    assert main(asked) == 0
+    printed = capsys.readouterr().out
+    assert "| total, at least    |" in printed
+    assert "keeps a workspace of its own size" in printed.splitlines()[-1]
 
 
 @pytest.mark.parametrize("text", ["raise SystemExit(3)", "def make():\n    raise SystemExit(3)"])

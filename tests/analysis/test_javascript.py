@@ -8,7 +8,19 @@ import pytest
 import torchvision
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sympy import Max, Min, Mod, Rational, ceiling, floor, gamma, preorder_traversal, sympify
+from sympy import (
+    Max,
+    Min,
+    Mod,
+    Rational,
+    Symbol,
+    ceiling,
+    floor,
+    gamma,
+    preorder_traversal,
+    sqrt,
+    sympify,
+)
 
 import analysis
 from analysis import NETWORKS, SYMBOLS, AnalysisError, B, C, H, W
@@ -54,6 +66,18 @@ def test_a_floor_is_divided_once():
 def test_what_javascript_does_not_know_is_refused_by_name():
     with pytest.raises(AnalysisError, match="gamma"):
         javascript(gamma(H + Rational(1, 3)))
+    # ⌊√3 · √3⌋ is 2 in doubles
+    with pytest.raises(AnalysisError, match="only whole powers are exact in a double"):
+        javascript(floor(sqrt(H) * sqrt(W)))
+
+
+@needs_node
+def test_a_function_takes_every_symbol_that_its_numbers_have():
+    side = Symbol("side", integer=True, positive=True)
+    code = javascript_function(analysis.lenet5_unpadded(height=side, width=side, batch=B))
+    assert code.startswith("({ B, side }) =>")
+    (found,) = in_node(code, {"B": 2, "side": 32})
+    assert found["total"]["macs"] == analysis.lenet5_unpadded(batch=2).total.macs
 
 
 def numbers():

@@ -412,7 +412,7 @@ def test_more_inputs_than_were_given_are_refused():
 
     with pytest.raises(AnalysisError, match=r"apart along the batch"):
         read(Function(unpacking), (3, 8, 8), batch=2)
-    bilinear = r"Bilinear needs 2 inputs \(input1, input2\), and one shape was given: give a list"
+    bilinear = r"Bilinear needs 2 inputs \(input1, input2\), and one shape was given: give --input"
     with pytest.raises(AnalysisError, match=bilinear):
         read(nn.Bilinear(3, 3, 4), (3,))
 

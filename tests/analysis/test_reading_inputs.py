@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import video
 
 from analysis import AnalysisError, B, H, W
-from analysis.reading import read, summary, training_memory
+from analysis.reading import read, summary, training_formula, training_memory
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -65,6 +65,8 @@ def test_what_a_module_of_two_inputs_saves_is_what_torch_saves():
     reading = read(Conditioned(), [(3, 16, 20), (10,)])
     real = really_saved(Conditioned(), torch.randn(3, 3, 16, 20), torch.randn(3, 10))
     assert training_memory(reading, batch=3).saved.value == real
+    formula = training_formula(reading).saved.value
+    assert formula.subs({B: 3, H: 16, W: 20}) == real
 
 
 @pytest.mark.parametrize("pair", [[(3, 16, 20)] * 2, {"left": (3, 16, 20), "right": (3, 16, 20)}])
@@ -96,8 +98,27 @@ def test_an_encoder_and_a_decoder_keep_their_own_lengths():
 def test_inputs_that_are_none_are_refused():
     with pytest.raises(AnalysisError, match=r"must be positive whole numbers .* not \(0,\)"):
         read(Conditioned(), [(3, 16, 20), (0,)])
-    with pytest.raises(AnalysisError, match="2 inputs need as many types, not 1"):
-        read(Conditioned(), [(3, 16, 20), (10,)], dtype=[torch.float32])
+    with pytest.raises(AnalysisError, match=r"needs the shape of one input or more, not \{\}"):
+        read(Conditioned(), {})
+
+
+@pytest.mark.parametrize(
+    ("types", "told"),
+    [
+        ([torch.float32], "a list of 2 needs as many types, not 1"),
+        ("int64", "must be torch's, such as torch.int64, not 'int64'"),
+        ([torch.float32, 7], "not 7"),
+    ],
+)
+def test_types_that_are_none_are_refused(types, told):
+    with pytest.raises(AnalysisError, match=told):
+        read(Conditioned(), [(3, 16, 20), (10,)], dtype=types)
+
+
+def test_a_type_for_an_input_that_is_not_there_is_refused():
+    shapes = {"image": (3, 16, 20), "vector": (10,)}
+    with pytest.raises(AnalysisError, match="no input is called vectr: image, vector are"):
+        read(Conditioned(), shapes, dtype={"vectr": torch.float32})
 
 
 def test_a_volume_is_seen_along_three_axes():
