@@ -196,7 +196,8 @@ def draw(results: Results) -> Figure:
         order_label(order): list(shifts(records).values()) for order, records in results.items()
     }
     shown = {label: values for label, values in series.items() if values}
-    ends = figures.sweep(ax, range(len(layers)), shown, _colours(list(series)))
+    colours = _colours(list(series))
+    ends = figures.sweep(ax, range(len(layers)), shown, colours, figures.NO_LESS_THAN_ZERO)
     ax.axhline(1, color=BLACK, lw=0.8, ls=":")
     ax.set_yscale("log", base=2)
     ax.yaxis.set_major_formatter("{x:g}")
