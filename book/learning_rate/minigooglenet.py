@@ -118,7 +118,7 @@ def draw(derivation: Derivation) -> Figure:
     ax = axes[0][0]
     _line(ax, 0, "input", [], cell(derivation.rows[0].output), "1")
     for place, module in enumerate(shown, start=1):
-        ax.annotate("", (2.2, place - 0.3), (2.2, place - 0.7), arrowprops=_ARROW)
+        ax.annotate("", (2.55, place - 0.3), (2.55, place - 0.7), arrowprops=_ARROW)
         _line(ax, place, module.name, module.branches, cell(module.output), str(module.field))
     for x, heading in ((4.05, "output"), (5.5, "sees, pixels")):
         ax.text(x, -0.9, heading, fontsize=8, color=GREY, va="center")
