@@ -42,6 +42,18 @@ def tail(record: Record) -> tuple[int, int]:
     return len(within), within[-1] if within else 0
 
 
+def tail_text(record: Record) -> str:
+    """Tell whether the last epochs make enough updates for momentum, as a sentence."""
+    (epochs, made), remembered = tail(record), f"{memory(record.spec):.0f}"
+    if not epochs:
+        return f"Each of its epochs makes more updates than the {remembered} that momentum spans."
+    times = "epoch" if epochs == 1 else f"{epochs} epochs"
+    return (
+        f"In its last {times} the growing batch makes {made} updates, while momentum spreads "
+        f"each gradient over {remembered}: there the noise scale is a formula's, not the run's."
+    )
+
+
 def rows(results: Results) -> list[list[object]]:
     """Return a row an epoch, as far as both runs got.
 

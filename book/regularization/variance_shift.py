@@ -6,7 +6,7 @@ dropout is off.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -251,28 +251,33 @@ def draw_accuracy(results: Results) -> Figure:
 
     Bars are 95 % intervals over seeds.
     """
-    figure, axes = figures.new(size=(6.4, 3.4))
+    figure, axes = figures.new(size=(6.4, 3.8))
     ax = axes[0][0]
     colours = _colours([order_label(order) for order in results])
-    for order, records in results.items():
-        if shift := overall_shift(records):
-            _accuracy_point(ax, shift, records, order_label(order), colours)
+    found = {order: shift for order, runs in results.items() if (shift := overall_shift(runs))}
+    ascending = sorted(found, key=lambda order: found[order].mean)
+    for place, order in enumerate(ascending):
+        label, accuracy = order_label(order), mean(results[order], "test_accuracy").affine(100)
+        _accuracy_point(ax, (found[order], accuracy), label, colours[label], above=place % 2 == 0)
     ax.set_xscale("log", base=2)
     ax.xaxis.set_major_formatter("{x:g}")
+    ax.margins(0.14, 0.12)
     ax.set(xlabel="factor by which a variance is off, up or down", ylabel="test accuracy, %")
     return figure
 
 
 def _accuracy_point(
-    ax: Axes, shift: Interval, records: Sequence[Record], label: str, colours: Mapping[str, str]
+    ax: Axes, at: tuple[Interval, Interval], label: str, colour: str, *, above: bool
 ) -> None:
-    accuracy = mean(records, "test_accuracy").affine(100)
-    look: dict[str, Any] = {"color": colours[label], "fmt": "o", "ms": 5, "capsize": 3}
-    at = (shift.mean, accuracy.mean)
-    ax.errorbar(*at, accuracy.half_width or 0, shift.half_width or 0, **look)
-    side, offset = ("left", 6) if shift.mean < 1.5 else ("right", -6)
-    where: dict[str, Any] = {"xytext": (offset, 5), "textcoords": "offset points", "ha": side}
-    ax.annotate(label, at, color=colours[label], fontsize=8, **where)
+    """Draw one order's shift and accuracy, its label above or below the bar, by turns."""
+    shift, accuracy = at
+    low, high = figures.bar(accuracy, figures.PER_CENT)
+    look: dict[str, Any] = {"color": colour, "fmt": "o", "ms": 5, "capsize": 3}
+    ax.errorbar(shift.mean, accuracy.mean, [[low], [high]], shift.half_width or 0, **look)
+    end = (shift.mean, accuracy.mean + high if above else accuracy.mean - low)
+    where: dict[str, Any] = {"xytext": (0, 4 if above else -4), "textcoords": "offset points"}
+    where |= {"va": "bottom" if above else "top", "ha": "left" if shift.mean < 1.5 else "center"}
+    ax.annotate(label, end, color=colour, fontsize=8, **where)
 
 
 def _colours(labels: Sequence[str]) -> dict[str, str]:

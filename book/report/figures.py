@@ -143,7 +143,7 @@ def sweep(
         colour = colours[label] if colours else named(label).colour
         dash = "-" if colours else named(label).dash
         means = [one.mean for one in intervals]
-        errors = np.transpose([_bar(one, limits) for one in intervals])
+        errors = np.transpose([bar(one, limits) for one in intervals])
         look: dict[str, Any] = {"marker": "o", "ms": 3.5, "capsize": 2, "elinewidth": 0.9}
         ax.errorbar(positions, means, errors, color=colour, ls=dash, **look)
         for position, one in zip(positions, intervals, strict=True):
@@ -153,7 +153,7 @@ def sweep(
     return ends
 
 
-def _bar(interval: Interval, limits: tuple[float, float]) -> tuple[float, float]:
+def bar(interval: Interval, limits: tuple[float, float] = UNLIMITED) -> tuple[float, float]:
     """Return how far an interval reaches below and above its mean, within a quantity's limits."""
     low, high = np.clip([interval.low, interval.high], *limits)
     return max(0.0, interval.mean - low), max(0.0, high - interval.mean)  # not −0.0 by rounding
@@ -187,8 +187,8 @@ def mean_dot(
 ) -> None:
     """Draw a mean as a large dot in a row, with its interval as a bar within the limits."""
     look: dict[str, Any] = {"fmt": "o", "ms": 5, "capsize": 3}
-    bar = None if interval.half_width is None else np.transpose([_bar(interval, limits)])
-    ax.errorbar(interval.mean, row, xerr=bar, color=colour, **look)
+    xerr = None if interval.half_width is None else np.transpose([bar(interval, limits)])
+    ax.errorbar(interval.mean, row, xerr=xerr, color=colour, **look)
 
 
 def violins(

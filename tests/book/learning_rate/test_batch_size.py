@@ -45,7 +45,10 @@ def test_the_whole_set_as_a_batch_has_no_noise():
 
 def test_the_last_epochs_updates_are_fewer_than_momentum_remembers(results):
     assert batch_size.tail(results[GROWING_BATCH][0]) == (2, 10)
+    told = batch_size.tail_text(results[GROWING_BATCH][0])
+    assert told.startswith("In its last 2 epochs the growing batch makes 10 updates, while")
     assert batch_size.tail(results[SHRINKING_RATE][0]) == (0, 0)
+    assert "more updates than the 10" in batch_size.tail_text(results[SHRINKING_RATE][0])
 
 
 def scored(train, test):
