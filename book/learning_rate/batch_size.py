@@ -1,26 +1,57 @@
-"""What growing the batch did beside lowering the rate: noise scales, updates, and their curves."""
+"""What growing the batch did beside lowering the rate: noise, updates, curves, generalisation."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import accumulate
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
 from book.learning_rate.iterations import updates
 from book.report import figures
-from book.report.experiments import Results, histories, training_images
+from book.report.comparisons import compare, generalization_gap
+from book.report.experiments import Results, difference, histories, or_nan, training_images
+from book.report.intervals import Interval, paired_difference, verdict
 from book.report.methods import GROWING_BATCH, SHRINKING_RATE, named
 from models.records import Record
 from models.specs import RunSpec
 
 
 def noise_scales(record: Record) -> list[float]:
-    """Return the noise scale ε N / (B (1 − m)) in each epoch, that of its last step.
+    """Return the noise scale ε (N / B − 1) / (1 − m) in each epoch, that of its last step.
 
-    ε is the learning rate, N the training images, B the batch and m the momentum (Smith et al.
-    2018, section 3, for B ≪ N).
+    ε is the learning rate, N the training images, B the batch and m the momentum (Smith and Le
+    2018, section 4; Smith et al. 2018, section 3, write N / B, for B ≪ N).
     """
-    per_image = record.diagnostics["train_examples"] / (1 - record.spec.momentum)
-    return [epoch.lr * per_image / epoch.batch_size for epoch in record.history]
+    images, remembered = record.diagnostics["train_examples"], memory(record.spec)
+    return [epoch.lr * (images / epoch.batch_size - 1) * remembered for epoch in record.history]
+
+
+def memory(spec: RunSpec) -> float:
+    """Return over how many updates momentum spreads a gradient, 1 / (1 − m).
+
+    >>> round(memory(RunSpec(momentum=0.9)), 9)
+    10.0
+    """
+    return 1 / (1 - spec.momentum)
+
+
+def tail(record: Record) -> tuple[int, int]:
+    """Return the last epochs that make no more updates than momentum remembers: epochs, updates."""
+    made = list(accumulate(reversed(record.curve("iterations"))))
+    within = [total for total in made if total <= memory(record.spec) + 1e-9]
+    return len(within), within[-1] if within else 0
+
+
+def tail_text(record: Record) -> str:
+    """Tell whether the last epochs make enough updates for momentum, as a sentence."""
+    (epochs, made), remembered = tail(record), f"{memory(record.spec):.0f}"
+    if not epochs:
+        return f"Each of its epochs makes more updates than the {remembered} that momentum spans."
+    times = "epoch" if epochs == 1 else f"{epochs} epochs"
+    return (
+        f"In its last {times} the growing batch makes {made} updates, while momentum spreads "
+        f"each gradient over {remembered}: there the noise scale is a formula's, not the run's."
+    )
 
 
 def rows(results: Results) -> list[list[object]]:
@@ -64,6 +95,53 @@ def ghosts_text(spec: RunSpec) -> str:
     return (
         f"here batches of more than {micro:,} images are accumulated, up to {parts} parts a batch"
     )
+
+
+def running_loss_difference(results: Results, first: str, second: str) -> Interval:
+    """Return `first` − `second` in the last epoch's running training loss, nats, seed by seed.
+
+    It is taken in training mode, while the weights change; `train_loss` of `final` is the finished
+    network's, in evaluation mode.
+    """
+    ours, theirs = ([or_nan(one.final.train_loss) for one in results[n]] for n in (first, second))
+    return paired_difference(ours, theirs)
+
+
+def gap_difference(results: Results, first: str, second: str) -> Interval:
+    """Return `first` − `second` in training less test accuracy, seed by seed."""
+    return paired_difference(
+        generalization_gap(results[first]), generalization_gap(results[second])
+    )
+
+
+def generalization_rows(results: Results, pairs: Collection[tuple[str, str]]) -> list[list[str]]:
+    """Return a row a pair: its differences in training and in test accuracy, and in their gap.
+
+    All are in percentage points; the words say what the first has.
+    """
+    rows = []
+    for first, second in pairs:
+        gap = gap_difference(results, first, second)
+        accuracies = (
+            difference(results, first, second, f"{p}_accuracy") for p in ("train", "test")
+        )
+        texts = [one.text(2, 100, sign=True) for one in (*accuracies, gap)]
+        rows.append([f"{first} − {second}", *texts, verdict(gap, "a wider gap", "a narrower gap")])
+    return rows
+
+
+def lack_text(results: Results, first: str, second: str) -> str:
+    """Tell what sets the test accuracies of two variants apart: training, or generalisation."""
+    gap = gap_difference(results, first, second)
+    trained = compare(results, first, second, "train_accuracy")
+    if not gap.could_be_noise:
+        return "so the two generalise differently"
+    if trained.is_clear:
+        return (
+            "so as far as these runs can tell, what sets them apart is how well they are trained, "
+            "and not how well they generalise"
+        )
+    return "so these runs can't tell what sets them apart"
 
 
 def draw_by_epochs_and_updates(results: Results, name: str, label: str) -> Figure:

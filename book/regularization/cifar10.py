@@ -10,7 +10,7 @@ from analysis import Derivation
 from analysis.rows import Row
 from book.report.derivations import quantity
 from book.report.experiments import Groups, Results, Variants, final
-from book.report.intervals import Interval, mean_interval, paired_difference
+from book.report.intervals import Interval, mean_interval, paired_difference, too_few
 from book.report.methods import BATCH_NORM, GROUP_NORM, INSTANCE_NORM, LAYER_NORM, NO_NORM
 from models.networks.build import build, count_parameters
 from models.records import Record
@@ -28,6 +28,8 @@ SKETCH: Mapping[str, tuple[str, str]] = {
 #: The two that every question of the chapter needs, and the norms that may be compared with them.
 COMPARED = (NO_NORM, BATCH_NORM)
 OTHER_NORMS = tuple(norm for method, (norm, _) in SKETCH.items() if method not in COMPARED)
+
+AGREE = 2  # epochs by which the seeds' lowest losses may lie apart and still name one place
 
 #: Networks that the sketch's question can be asked of, its own first.
 NETWORKS = ("lenet5-norm", "lenet5", "lenet-stride1", "minigooglenet")
@@ -128,12 +130,30 @@ def _accuracies(results: Results) -> list[tuple[float, float]]:
 class Overfitting:
     """Where the validation loss is lowest, and by how much it has risen when training ends.
 
-    Losses are in nats; means over seeds.
+    `epochs` has the epoch of each seed. Losses are in nats; means over seeds. A rise since the
+    lowest is never negative.
     """
 
-    epoch: Interval
+    epochs: tuple[int, ...]
     lowest: Interval
     rise: Interval
+
+    @property
+    def epochs_text(self) -> str:
+        """The epoch of each seed, such as `epoch 8` or `epochs 15, 8 and 8`."""
+        *others, last = map(str, self.epochs)
+        return f"epochs {', '.join(others)} and {last}" if others else f"epoch {last}"
+
+    @property
+    def words(self) -> str:
+        """What that says of overfitting, as the end of a sentence."""
+        if self.rise.half_width is None:
+            return f"of which {too_few(self.rise)} can't tell whether it is more than noise"
+        if self.rise.could_be_noise:
+            return "so nothing here says that it overfits"
+        if max(self.epochs) - min(self.epochs) > AGREE:
+            return "so it overfits in the end, but the seeds don't agree since when"
+        return "so it overfits from about there on"
 
 
 def overfitting(records: Sequence[Record]) -> Overfitting:
@@ -145,7 +165,7 @@ def overfitting(records: Sequence[Record]) -> Overfitting:
     lowest = [min(losses) for losses in curves]
     pairs = list(zip(curves, lowest, strict=True))
     return Overfitting(
-        epoch=mean_interval([float(losses.index(low) + 1) for losses, low in pairs]),
+        epochs=tuple(losses.index(low) + 1 for losses, low in pairs),
         lowest=mean_interval(lowest),
         rise=mean_interval([losses[-1] - low for losses, low in pairs]),
     )

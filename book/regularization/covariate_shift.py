@@ -146,6 +146,15 @@ def drift(record: Record, layer: str) -> float:
     return float(np.mean(means.std(axis=0) / np.sqrt(variances.mean(axis=0))))
 
 
+def moments_gap(record: Record, layer: str) -> float:
+    """Return how far the last measured means of a layer's inputs are off the β of its batch norm.
+
+    The layer is one all of whose channels were measured, as those of the first convolution are.
+    """
+    means = _array(record.probed("inputs")["layers"][layer]["unit_means"][-1])
+    return float(np.max(np.abs(means - _array(record.parameters[layer]["beta"]))))
+
+
 def rescaling(record: Record, layer: str) -> float:
     """Return how far the spread wanders: over training, the standard deviation of its logarithm.
 

@@ -104,6 +104,22 @@ def relative_speed(results: Results, name: str, reference: str) -> float:
     return ours / theirs
 
 
+def behind_the_activation(orders: Results) -> Interval:
+    """Return what dropout right behind the activation changes in accuracy, from 0 to 1, by seed.
+
+    It is the mean of the orders that have it there, less the mean of the others.
+    """
+    there, elsewhere = (
+        [
+            final(records, "test_accuracy")
+            for order, records in orders.items()
+            if ("activation-dropout" in order) == right_behind
+        ]
+        for right_behind in (True, False)
+    )
+    return paired_difference(np.mean(there, axis=0).tolist(), np.mean(elsewhere, axis=0).tolist())
+
+
 def running_accuracy(records: Sequence[Record]) -> Interval:
     """Return the last epoch's training accuracy, in training mode, while the weights changed."""
     return mean_interval([record.final.train_accuracy for record in records])

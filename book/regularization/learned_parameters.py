@@ -74,5 +74,8 @@ def input_layer(records: Sequence[Record]) -> InputLayer:
 
 
 def _squared_length(layer: Mapping[str, Sequence[float]]) -> float:
-    """Return γ² + β², mean over channels: small steps leave it at 1 when a batch norm follows."""
+    """Return γ² + β², mean over channels: 1 at first; where a batch norm follows it only grows.
+
+    Its gradient is then at a right angle to (γ, β), so each step adds its own squared length.
+    """
     return float(np.mean(np.square(layer["gamma"]) + np.square(layer["beta"])))

@@ -113,7 +113,7 @@ def _lines(ax: Axes, methods: Mapping[str, Range]) -> list[figures.End]:
         method: [trial.accuracy.affine(100) for trial in one.trials]
         for method, one in methods.items()
     }
-    ends = figures.sweep(ax, values, accuracies)
+    ends = figures.sweep(ax, values, accuracies, limits=figures.PER_CENT)
     for method, one in methods.items():
         for trial in one.trials:
             if trial.diverged:

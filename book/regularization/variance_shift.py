@@ -7,17 +7,19 @@ dropout is off.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from book.report import figures
 from book.report.colours import BLACK
 from book.report.comparisons import compare, leader
-from book.report.experiments import Results, mean
+from book.report.experiments import Results, final, mean
 from book.report.intervals import Interval, mean_interval
 from book.report.methods import BATCH_NORM
 from models.networks.architectures import parse_order
@@ -93,16 +95,53 @@ def shifts(records: Sequence[Record]) -> dict[str, Interval]:
 
 
 def overall_shift(records: Sequence[Record]) -> Interval | None:
-    """Return the geometric mean of the layers' shifts, mean over seeds.
+    """Return by which factor a layer's shift is off 1, up or down: exp of mean |ln|, over seeds.
 
+    A mean of the shifts themselves would let a layer with too much and one with too little cancel.
     None where every run diverged.
     """
-    by_layer = list(measured(records).values())
-    if not by_layer:
-        return None
-    return mean_interval(
-        [float(np.exp(np.mean(np.log(ratios)))) for ratios in zip(*by_layer, strict=True)]
-    )
+    factors = _factors(records)
+    return mean_interval(factors) if factors else None
+
+
+def _factors(records: Sequence[Record]) -> list[float]:
+    """Return the overall shift of each seed: exp of the layers' mean |ln shift|."""
+    seeds = zip(*measured(records).values(), strict=True)
+    return [float(np.exp(np.mean(np.abs(np.log(ratios))))) for ratios in seeds]
+
+
+def per_doubling(results: Results) -> Interval:
+    """Return what a doubling of the overall shift changes in test accuracy, points, over seeds.
+
+    It is the slope of the least-squares line through the orders of a seed, by log₂ of the shift;
+    batch norm alone, which has no dropout, is no order, and one that diverged is left out. Not a
+    number where fewer than two are left.
+    """
+    orders = [
+        records
+        for order, records in results.items()
+        if order != BATCH_NORM and len(_factors(records)) == len(records)
+    ]
+    if len(orders) < 2:
+        return mean_interval([float("nan")])
+    shifts = np.log2([_factors(records) for records in orders])  # (orders, seeds)
+    accuracies = np.array([final(records, "test_accuracy", scale=100) for records in orders])
+    off = shifts - shifts.mean(axis=0)
+    return mean_interval(((off * accuracies).sum(axis=0) / (off**2).sum(axis=0)).tolist())
+
+
+def falling_pairs(results: Results) -> tuple[int, int]:
+    """Return in how many pairs of orders the larger mean shift has the lower mean accuracy.
+
+    And of how many pairs.
+    """
+    ends = [
+        (shift.mean, mean(records, "test_accuracy").mean)
+        for order, records in results.items()
+        if order != BATCH_NORM and (shift := overall_shift(records))
+    ]
+    pairs = list(combinations(sorted(ends), 2))
+    return sum(first[1] > second[1] for first, second in pairs), len(pairs)
 
 
 def order_label(order: str, activation: str = "tanh") -> str:
@@ -144,14 +183,14 @@ def shift_sentences(results: Results) -> str:
         raise ValueError("no shift was measured: every run diverged; choose a lower learning rate")
     ascending = sorted(shifts, key=lambda order: shifts[order].mean)
     sizes = [
-        f"{order_label(order)} ({shifts[order].text(2)})"
+        f"{order_label(order)} (a factor of {shifts[order].text(2)})"
         for order in ascending
         if order != BATCH_NORM
     ]
     sentences = []
     if sizes:
-        extremes = f"largest with {sizes[-1]} and smallest with {sizes[0]}"
-        sentences.append(f"Over all layers, the shift is {extremes}.")
+        extremes = f"farthest off with {sizes[-1]} and least with {sizes[0]}"
+        sentences.append(f"Over all layers, the variances are {extremes}.")
     if BATCH_NORM in shifts:
         sentences.append(f"Without dropout it is {shifts[BATCH_NORM].text(2)}.")
     return " ".join([*sentences, _ends_sentence(results)])
@@ -196,7 +235,8 @@ def draw(results: Results) -> Figure:
         order_label(order): list(shifts(records).values()) for order, records in results.items()
     }
     shown = {label: values for label, values in series.items() if values}
-    ends = figures.sweep(ax, range(len(layers)), shown, _colours(list(series)))
+    colours = _colours(list(series))
+    ends = figures.sweep(ax, range(len(layers)), shown, colours, figures.NO_LESS_THAN_ZERO)
     ax.axhline(1, color=BLACK, lw=0.8, ls=":")
     ax.set_yscale("log", base=2)
     ax.yaxis.set_major_formatter("{x:g}")
@@ -204,6 +244,40 @@ def draw(results: Results) -> Figure:
     ax.set(ylabel="moving variance / variance in use")
     figures.label_ends(ax, ends)
     return figure
+
+
+def draw_accuracy(results: Results) -> Figure:
+    """Draw test accuracy against the overall shift, a point an order and one batch norm alone.
+
+    Bars are 95 % intervals over seeds.
+    """
+    figure, axes = figures.new(size=(6.4, 3.8))
+    ax = axes[0][0]
+    colours = _colours([order_label(order) for order in results])
+    found = {order: shift for order, runs in results.items() if (shift := overall_shift(runs))}
+    ascending = sorted(found, key=lambda order: found[order].mean)
+    for place, order in enumerate(ascending):
+        label, accuracy = order_label(order), mean(results[order], "test_accuracy").affine(100)
+        _accuracy_point(ax, (found[order], accuracy), label, colours[label], above=place % 2 == 0)
+    ax.set_xscale("log", base=2)
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.margins(0.14, 0.12)
+    ax.set(xlabel="factor by which a variance is off, up or down", ylabel="test accuracy, %")
+    return figure
+
+
+def _accuracy_point(
+    ax: Axes, at: tuple[Interval, Interval], label: str, colour: str, *, above: bool
+) -> None:
+    """Draw one order's shift and accuracy, its label above or below the bar, by turns."""
+    shift, accuracy = at
+    low, high = figures.bar(accuracy, figures.PER_CENT)
+    look: dict[str, Any] = {"color": colour, "fmt": "o", "ms": 5, "capsize": 3}
+    ax.errorbar(shift.mean, accuracy.mean, [[low], [high]], shift.half_width or 0, **look)
+    end = (shift.mean, accuracy.mean + high if above else accuracy.mean - low)
+    where: dict[str, Any] = {"xytext": (0, 4 if above else -4), "textcoords": "offset points"}
+    where |= {"va": "bottom" if above else "top", "ha": "left" if shift.mean < 1.5 else "center"}
+    ax.annotate(label, end, color=colour, fontsize=8, **where)
 
 
 def _colours(labels: Sequence[str]) -> dict[str, str]:

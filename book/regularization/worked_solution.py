@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from matplotlib.axes import Axes
 
 import analysis
-from book.regularization.claims import AccuracyDifference
 from book.regularization.worked_solution_source import GAMMA, SOURCE, Printed, departures
+from book.report.claims import AccuracyDifference
 from book.report.experiments import Results, learned, mean
 from book.report.intervals import NBSP, accuracy_limit
 from book.report.methods import named

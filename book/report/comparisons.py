@@ -4,7 +4,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from book.report.experiments import Results, after, difference, final, mean
-from book.report.intervals import Interval, mean_interval, paired_difference, too_few, verdict
+from book.report.intervals import (
+    IDENTICAL,
+    Interval,
+    mean_interval,
+    paired_difference,
+    too_few,
+    verdict,
+)
 from book.report.methods import spoken
 from models.records import Record
 
@@ -35,12 +42,16 @@ class Comparison:
         """What the difference says of `first`."""
         if self.difference.half_width is None:
             return f"{too_few(self.difference)} can't tell"
+        if self.difference.is_identical:
+            return IDENTICAL
         return verdict(self.difference, *WORDS) if self.is_clear else "could be noise"
 
     @property
     def sentence(self) -> str:
         """The comparison as a sentence without its full stop, which begins with `first`."""
         first, second = spoken(self.first), spoken(self.second)
+        if self.difference.is_identical:
+            return f"{first} is as accurate as {second}: {IDENTICAL}"
         if self.is_clear:
             size = self.difference.text(2, 100).removeprefix("−")
             return f"{first} is {size} percentage points {self.words} than {second}"

@@ -24,6 +24,10 @@ STYLE = Path(__file__).with_name("report.mplstyle")
 #: Histories by method: each has one a seed, each a sequence over epochs.
 Series = Mapping[str, Sequence[Sequence[float]]]
 
+#: What a quantity can be at least and at most: a loss or a ratio, and an accuracy in per cent.
+NO_LESS_THAN_ZERO, PER_CENT = (0.0, np.inf), (0.0, 100.0)
+UNLIMITED = (-np.inf, np.inf)
+
 #: A line's last value, label and colour, for `label_ends`.
 End = tuple[float, str, str]
 
@@ -52,27 +56,33 @@ def new(
 def panels(quantities: Mapping[str, Series]) -> Figure:
     """Draw curves of several quantities side by side, labelled in the last panel.
 
-    `quantities` maps axis labels to series.
+    `quantities` maps axis labels to series: accuracies where the label ends with %, else losses.
     """
     figure, axes = new(len(quantities), size=(6.4, 2.9))
     for ax, (label, series) in zip(axes[0], quantities.items(), strict=True):
-        ends = curves(ax, series)
+        ends = curves(ax, series, PER_CENT if label.endswith("%") else NO_LESS_THAN_ZERO)
         ax.set(xlabel="epoch", ylabel=label)
     label_ends(axes[0][-1], ends)
     return figure
 
 
-def curves(ax: Axes, series: Series) -> list[End]:
+def curves(ax: Axes, series: Series, limits: tuple[float, float] = NO_LESS_THAN_ZERO) -> list[End]:
     """Draw each method's mean over seeds as a line, and its 95 % interval as a band.
 
-    Of one or two seeds, each is a line. The ends returned are those of the means.
+    Of one or two seeds, each is a line. A band ends where the quantity does (`limits`). The ends
+    returned are those of the means.
     """
-    ends = [_curve(ax, named(name), histories) for name, histories in series.items()]
+    ends = [_curve(ax, named(name), histories, limits) for name, histories in series.items()]
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     return ends
 
 
-def _curve(ax: Axes, method: Method, histories: Sequence[Sequence[float]]) -> End:
+def _curve(
+    ax: Axes,
+    method: Method,
+    histories: Sequence[Sequence[float]],
+    limits: tuple[float, float],
+) -> End:
     epochs = np.arange(1, len(histories[0]) + 1)
     intervals = [mean_interval(values) for values in zip(*histories, strict=True)]
     means = [interval.mean for interval in intervals]
@@ -80,15 +90,22 @@ def _curve(ax: Axes, method: Method, histories: Sequence[Sequence[float]]) -> En
     look["marker"] = "." if len(epochs) < 4 else None
     if len(histories) > 2:
         ax.plot(epochs, means, **look)
-        band(ax, epochs, intervals, method.colour)
+        band(ax, epochs, intervals, method.colour, limits)
     else:
         ax.plot(epochs, np.transpose(histories), **look)
     return means[-1], method, method.colour
 
 
-def band(ax: Axes, positions: Any, intervals: Sequence[Interval], colour: str) -> None:
-    """Draw intervals as a band around their means' line."""
-    low, high = [one.low for one in intervals], [one.high for one in intervals]
+def band(
+    ax: Axes,
+    positions: Any,
+    intervals: Sequence[Interval],
+    colour: str,
+    limits: tuple[float, float] = UNLIMITED,
+) -> None:
+    """Draw intervals as a band around their means' line, as far as the quantity's limits."""
+    low = np.clip([one.low for one in intervals], *limits)
+    high = np.clip([one.high for one in intervals], *limits)
     ax.fill_between(positions, low, high, color=colour, alpha=0.2, lw=0)
 
 
@@ -114,17 +131,19 @@ def sweep(
     positions: Sequence[float],
     series: Mapping[str, Sequence[Interval]],
     colours: Mapping[str, str] | None = None,
+    limits: tuple[float, float] = UNLIMITED,
 ) -> list[End]:
     """Draw means over seeds against a setting that was varied, with their 95 % intervals as bars.
 
-    Two seeds are dots. A series is a method, unless `colours` has the colour of each.
+    Two seeds are dots. A bar ends where the quantity does (`limits`). A series is a method, unless
+    `colours` has the colour of each.
     """
     ends = []
     for label, intervals in series.items():
         colour = colours[label] if colours else named(label).colour
         dash = "-" if colours else named(label).dash
         means = [one.mean for one in intervals]
-        errors = [one.half_width or 0.0 for one in intervals]
+        errors = np.transpose([bar(one, limits) for one in intervals])
         look: dict[str, Any] = {"marker": "o", "ms": 3.5, "capsize": 2, "elinewidth": 0.9}
         ax.errorbar(positions, means, errors, color=colour, ls=dash, **look)
         for position, one in zip(positions, intervals, strict=True):
@@ -134,17 +153,24 @@ def sweep(
     return ends
 
 
+def bar(interval: Interval, limits: tuple[float, float] = UNLIMITED) -> tuple[float, float]:
+    """Return how far an interval reaches below and above its mean, within a quantity's limits."""
+    low, high = np.clip([interval.low, interval.high], *limits)
+    return max(0.0, interval.mean - low), max(0.0, high - interval.mean)  # not −0.0 by rounding
+
+
 def dots(groups: Mapping[str, Mapping[str, Sequence[float]]], *, xlabel: str) -> Figure:
     """Draw a row a method and a panel a group.
 
-    Every seed is a small dot, the mean a large one with its 95 % interval.
+    The values are accuracies in per cent. Every seed is a small dot, the mean a large one with its
+    95 % interval.
     """
     figure, axes = new(len(groups), sharey=True, size=(6.4, 2.6))
     for ax, (group, methods) in zip(axes[0], groups.items(), strict=True):
         for row, (method, values) in enumerate(methods.items()):
             colour = named(method).colour
             ax.plot(values, [row + 0.22] * len(values), ".", color=colour, ms=4, alpha=0.7)
-            mean_dot(ax, row, mean_interval(values), colour)
+            mean_dot(ax, row, mean_interval(values), colour, PER_CENT)
         ax.set(xlabel=f"{xlabel}\n{group}".strip())
         ax.set_yticks(range(len(methods)), list(methods))
         ax.grid(visible=False, axis="y")
@@ -152,10 +178,17 @@ def dots(groups: Mapping[str, Mapping[str, Sequence[float]]], *, xlabel: str) ->
     return figure
 
 
-def mean_dot(ax: Axes, row: float, interval: Interval, colour: str) -> None:
-    """Draw a mean as a large dot in a row, with its interval as a bar."""
+def mean_dot(
+    ax: Axes,
+    row: float,
+    interval: Interval,
+    colour: str,
+    limits: tuple[float, float] = UNLIMITED,
+) -> None:
+    """Draw a mean as a large dot in a row, with its interval as a bar within the limits."""
     look: dict[str, Any] = {"fmt": "o", "ms": 5, "capsize": 3}
-    ax.errorbar(interval.mean, row, xerr=interval.half_width, color=colour, **look)
+    xerr = None if interval.half_width is None else np.transpose([bar(interval, limits)])
+    ax.errorbar(interval.mean, row, xerr=xerr, color=colour, **look)
 
 
 def violins(

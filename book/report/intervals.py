@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtrit  # scipy.stats takes half a second to import
 
+IDENTICAL = "identical in every seed"  # what a difference of zero is called
 STANDARD_ERRORS = 4  # by which two runs' accuracies may differ by chance
 LEVEL = 0.95  # of a confidence interval
 NBSP = "\N{NO-BREAK SPACE}"
@@ -41,6 +42,15 @@ class Interval:
     def could_be_noise(self) -> bool:
         """Whether zero lies in the interval, or there is none to tell."""
         return self.half_width is None or self.low <= 0 <= self.high
+
+    @property
+    def is_identical(self) -> bool:
+        """Whether, as a difference, it is zero in every one of three seeds or more.
+
+        >>> mean_interval([0.0, 0.0, 0.0]).is_identical, mean_interval([0.0]).is_identical
+        (True, False)
+        """
+        return self.half_width == self.mean == 0
 
     def affine(self, scale: float = 1.0, offset: float = 0.0) -> Interval:
         """Return the interval of `scale * value + offset`, seed by seed.
@@ -118,6 +128,8 @@ def verdict(difference: Interval, better: str, worse: str, *, higher_is_better: 
     """
     if difference.half_width is None:
         return f"{too_few(difference)} can't tell a difference from noise"
+    if difference.is_identical:
+        return IDENTICAL
     if difference.could_be_noise:
         return f"the difference could be noise (its {LEVEL:.0%} interval contains zero)"
     return better if (difference.mean > 0) == higher_is_better else worse

@@ -119,6 +119,32 @@ def accuracy(trial: Record) -> float:
     return -math.inf if trial.diverged or final is None else final
 
 
+def tied(trials: Mapping[float, Record], chosen: float) -> list[float]:
+    """Return the rates whose accuracy lies within a standard error of the chosen one's.
+
+    The error is that of a difference between two accuracies, √2 times that of one.
+    """
+    limit, of_chosen = _difference_error(trials[chosen]), accuracy(trials[chosen])
+    return [rate for rate in sorted(trials) if abs(accuracy(trials[rate]) - of_chosen) <= limit]
+
+
+def ties_text(trials: Mapping[float, Record], chosen: float) -> str:
+    """Tell which candidates one trial each can't tell from the chosen one, as a sentence."""
+    rates = " and ".join(f"{rate:g}" for rate in tied(trials, chosen) if rate != chosen)
+    limit = (
+        f"a standard error of a difference, {100 * _difference_error(trials[chosen]):.2f} points"
+    )
+    if not rates:
+        return f"Every other candidate is further from it than {limit}."
+    return (
+        f"That is a tie: {rates} can't be told from it by {limit} (of equals the lower is taken)."
+    )
+
+
+def _difference_error(trial: Record) -> float:
+    return math.sqrt(2) * standard_error(trial)
+
+
 def show(tuned: Tuned, *, name: str) -> None:
     """Display the trials as a table: a row a variant, a column a rate, the chosen one in bold."""
     if not tuned.trials:
@@ -170,10 +196,22 @@ def remarks(tuned: Tuned) -> str:
     chosen = [trials[tuned.rates[name]] for name, trials in tuned.trials.items()]
     error = 100 * max(standard_error(trial) for trial in chosen)
     exactness = f"The standard error of these accuracies is up to {error:.2f} points."
+    exactness += _ties(tuned)
     names = ", ".join(f"“{name}”" for name in tuned.at_the_edge)
     edge = f"At an edge of the candidates, where a rate beyond may be better still: {names}."
     inside = "None of the chosen rates is the lowest or the highest candidate."
     return f"{edge if names else inside} {exactness}"
+
+
+def _ties(tuned: Tuned) -> str:
+    """Name the variants whose rate one trial each can't tell from another candidate's."""
+    ties = {name: tied(trials, tuned.rates[name]) for name, trials in tuned.trials.items()}
+    texts = [
+        f"“{name}” ({', '.join(f'{rate:g}' for rate in rates)})"
+        for name, rates in ties.items()
+        if len(rates) > 1
+    ]
+    return f" Ties, within the standard error of a difference: {', '.join(texts)}." if texts else ""
 
 
 def standard_error(trial: Record) -> float:

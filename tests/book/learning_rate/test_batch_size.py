@@ -1,6 +1,10 @@
 """Growing the batch beside lowering the rate: noise scales and updates of real trainings."""
 
+from itertools import combinations
+
+import numpy as np
 import pytest
+from recorded import ended
 from trainings import trained
 
 from book.learning_rate import batch_size, policies
@@ -16,18 +20,63 @@ def results(digits):
     return {name: [trained(spec, digits)] for name, spec in specs.items()}
 
 
-def test_the_noise_scale_halves_every_epoch_whichever_of_the_two_changes(results):
+def test_the_noise_scale_halves_every_epoch_but_for_the_share_of_the_set_in_a_batch(results):
     start = 0.1 * 500 / 25 / (1 - 0.9)  # ε N / B / (1 - m)
-    expected = [
-        start,
-        start / 2,
-        start / 4,
-        start / 4,
-        start / 4,
-    ]  # a batch of 100, or a rate of 0.025, is the end
-    for name in (GROWING_BATCH, SHRINKING_RATE):
-        assert batch_size.noise_scales(results[name][0]) == pytest.approx(expected)
-    assert batch_size.noise_scales(results["both fixed"][0]) == pytest.approx([start] * 5)
+    halved = np.array([1, 1 / 2, 1 / 4, 1 / 4, 1 / 4]) * start  # a batch of 100, a rate of 0.025
+    sizes = {GROWING_BATCH: np.array([25, 50, 100, 100, 100]), SHRINKING_RATE: 25}
+    for name, size in sizes.items():
+        found = batch_size.noise_scales(results[name][0])
+        assert found == pytest.approx(halved * (1 - size / 500))
+    fixed = batch_size.noise_scales(results["both fixed"][0])
+    assert fixed == pytest.approx([start * (1 - 25 / 500)] * 5)
+
+
+def test_a_batch_without_replacement_has_the_variance_of_the_finite_population():
+    values, size = np.random.default_rng(0).normal(size=9), 4
+    means = [np.mean(batch) for batch in combinations(values, size)]
+    covariance = values.var() / size * (9 - size) / 9  # with Σ the unbiased one, N / (N − 1) times
+    assert np.var(means) == pytest.approx(covariance * 9 / 8)
+
+
+def test_the_whole_set_as_a_batch_has_no_noise():
+    whole = ended(BASE.with_(epochs=1), diagnostics={"train_examples": 128})
+    assert batch_size.noise_scales(whole) == [0]
+
+
+def test_the_last_epochs_updates_are_fewer_than_momentum_remembers(results):
+    assert batch_size.tail(results[GROWING_BATCH][0]) == (2, 10)
+    told = batch_size.tail_text(results[GROWING_BATCH][0])
+    assert told.startswith("In its last 2 epochs the growing batch makes 10 updates, while")
+    assert batch_size.tail(results[SHRINKING_RATE][0]) == (0, 0)
+    assert "more updates than the 10" in batch_size.tail_text(results[SHRINKING_RATE][0])
+
+
+def scored(train, test):
+    return [
+        ended(BASE.with_(seed=seed), test_accuracy=ours, diagnostics={"train_accuracy": theirs})
+        for seed, (theirs, ours) in enumerate(zip(train, test, strict=True))
+    ]
+
+
+def test_as_wide_a_gap_at_less_accuracy_is_told_to_be_a_lack_of_training():
+    better = scored([0.93, 0.94, 0.95], [0.90, 0.90, 0.92])
+    trained_less = scored([0.91, 0.92, 0.93], [0.88, 0.89, 0.89])
+    kept_less = scored([0.93, 0.94, 0.95], [0.87, 0.87, 0.89])
+    results = {"growing batch": better, "exp_range": trained_less, "both fixed": kept_less}
+    told = batch_size.lack_text(results, "growing batch", "exp_range")
+    assert "and not how well they generalise" in told
+    told = batch_size.lack_text(results, "growing batch", "both fixed")
+    assert told == "so the two generalise differently"
+    pairs = [("growing batch", "exp_range"), ("growing batch", "both fixed")]
+    rows = batch_size.generalization_rows(results, pairs)
+    assert "noise" in rows[0][-1]
+    assert rows[1][-1] == "a narrower gap"
+
+
+def test_the_running_loss_is_the_last_epochs_in_training_mode(results):
+    pair = (GROWING_BATCH, SHRINKING_RATE)
+    ends = [results[name][0].history[-1].train_loss for name in pair]
+    assert batch_size.running_loss_difference(results, *pair).mean == ends[0] - ends[1]
 
 
 def test_a_growing_batch_makes_fewer_updates_of_as_many_images(results):
@@ -37,8 +86,8 @@ def test_a_growing_batch_makes_fewer_updates_of_as_many_images(results):
 
 def test_the_table_has_a_row_an_epoch(results):
     first, *_, last = batch_size.rows(results)
-    assert first == [1, 25, 20, "0.1", 20, "20", "20"]
-    assert last == [5, 100, 5, "0.025", 20, "5", "5"]
+    assert first == [1, 25, 20, "0.1", 20, "19", "19"]
+    assert last == [5, 100, 5, "0.025", 20, "4", "4.75"]
 
 
 def test_the_text_says_where_the_training_set_ends_the_growth(results):

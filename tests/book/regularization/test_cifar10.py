@@ -108,12 +108,25 @@ def with_losses(*losses: float | None) -> Record:
 
 def test_overfitting_begins_where_the_validation_loss_is_lowest() -> None:
     found = cifar10.overfitting([with_losses(0.9, 0.6, 0.7, 0.8)])
-    assert (found.epoch.mean, found.lowest.mean) == (2, 0.6)
+    assert (found.epochs, found.lowest.mean) == ((2,), 0.6)
+    assert found.epochs_text == "epoch 2"
+    assert "a single seed can't tell" in found.words
     assert found.rise.mean == pytest.approx(0.2)
 
 
 def test_a_loss_that_is_lost_is_not_the_lowest() -> None:
-    assert cifar10.overfitting([with_losses(0.9, None, 0.7)]).epoch.mean == 3
+    assert cifar10.overfitting([with_losses(0.9, None, 0.7)]).epochs == (3,)
+
+
+def test_an_epoch_is_named_only_where_the_seeds_agree_on_it() -> None:
+    early, late = with_losses(0.6, 0.7, 0.8, 0.9, 1.0), with_losses(0.9, 0.8, 0.7, 0.6, 0.7)
+    agreeing = cifar10.overfitting([early, early, with_losses(0.7, 0.6, 0.8, 0.9, 1.1)])
+    assert agreeing.words == "so it overfits from about there on"
+    apart = cifar10.overfitting([early, late, with_losses(0.7, 0.6, 0.6, 0.6, 0.9)])
+    assert apart.epochs_text == "epochs 1, 4 and 2"
+    assert "says that it overfits" in cifar10.overfitting([late, late, early]).words
+    clear = cifar10.overfitting([early, with_losses(0.9, 0.8, 0.7, 0.6, 1.0), early])
+    assert clear.words == "so it overfits in the end, but the seeds don't agree since when"
 
 
 @pytest.mark.parametrize("factor", [0.5, 10.0])

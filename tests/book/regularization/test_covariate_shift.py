@@ -148,3 +148,12 @@ def test_real_runs_give_every_measure_and_figure():
     assert [ax.get_title() for ax in panels.axes] == list(results)
     both = covariate_shift.draw_predictiveness(results, list(results))
     assert len(both.axes[1].lines) == 2
+
+
+@pytest.mark.usefixtures("own_folders")
+def test_behind_a_batch_norm_the_inputs_of_the_tanh_have_its_beta_as_their_mean():
+    base = RunSpec(train_size=300, epochs=1, batch_size=30, lr=0.5, probes=("inputs",))
+    (record,) = ask([base.with_(norm="batch")], progress=Silent())
+    betas = record.parameters["conv1"]["beta"]
+    assert max(map(abs, betas)) > 0.01, "they have moved"
+    assert covariate_shift.moments_gap(record, "conv1") < 1e-3

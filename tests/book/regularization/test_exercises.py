@@ -315,3 +315,19 @@ def test_a_layers_effect_is_a_point_a_layer() -> None:
     (ax,) = exercise_answers.effects({"sigmoid": effects}).axes
     assert [label.get_text() for label in ax.get_yticklabels()] == ["conv1", "fc1"]
     assert [point.get_xdata()[0] for point in ax.lines if point.get_marker() == "o"] == [10.0, 20.0]
+
+
+def test_dropout_right_behind_the_activation_is_set_against_the_other_orders():
+    accuracies = {
+        "norm-activation-dropout": (0.70, 0.71, 0.72),
+        "activation-dropout-norm": (0.72, 0.73, 0.74),
+        "norm-dropout-activation": (0.80, 0.81, 0.82),
+        "dropout-norm-activation": (0.82, 0.83, 0.84),
+    }
+    orders = {
+        order: [ended(RunSpec(seed=seed), test_accuracy=value) for seed, value in enumerate(values)]
+        for order, values in accuracies.items()
+    }
+    found = exercise_answers.behind_the_activation(orders)
+    assert found.mean == pytest.approx(-0.1)
+    assert found.half_width == pytest.approx(0, abs=1e-9)

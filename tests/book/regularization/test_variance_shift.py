@@ -65,23 +65,43 @@ def test_the_table_of_moments_holds_the_proved_ones():
     assert variance_shift.moment_rows(x, y, 0.5) == [["2.000", "2.000", "2.000", "5.333", "4.000"]]
 
 
-def shifted(running, seed=0, **more):
+def shifted(running, seed=0, *, second=1.0, accuracy=0.9, **more):
     layers = {"conv1": {"train": 2.0, "eval": 1.0, "running": running, "shift": running}}
-    layers["fc1"] = {"train": 2.0, "eval": 2.0, "running": 2.0, "shift": 1.0}
+    layers["fc1"] = {"train": 2.0, "eval": 2.0, "running": 2 * second, "shift": second}
     return ended(
         SMALL.with_(seed=seed),
-        test_accuracy=0.9,
+        test_accuracy=accuracy,
         diagnostics={"probes": {"variances": layers}},
         **more,
     )
 
 
-def test_the_overall_shift_is_a_geometric_mean_of_layers_and_a_mean_of_seeds():
+def test_the_overall_shift_is_the_factor_off_over_layers_and_a_mean_over_seeds():
     found = [shifted(4.0), shifted(9.0, seed=1)]
     assert variance_shift.shifts(found)["conv1"].mean == pytest.approx(6.5)
     assert variance_shift.overall_shift(found).mean == pytest.approx(
         (math.sqrt(4) + math.sqrt(9)) / 2
     )
+
+
+def test_a_variance_too_large_and_one_too_small_do_not_cancel():
+    twice_and_half = shifted(2.0, second=0.5)
+    assert variance_shift.overall_shift([twice_and_half]).mean == pytest.approx(2)
+    assert variance_shift.overall_shift([shifted(0.25)]).mean == pytest.approx(2)
+
+
+def test_accuracy_is_set_against_the_logarithm_of_the_shift():
+    results = {
+        "batch norm": [shifted(1.0, accuracy=0.99)],
+        "norm-activation-dropout": [shifted(1.0, accuracy=0.96)],  # off by a factor of 1
+        "dropout-norm-activation": [shifted(4.0, accuracy=0.94)],  # by 2
+        "activation-dropout-norm": [shifted(1 / 16, accuracy=0.92)],  # by 4
+    }
+    assert variance_shift.per_doubling(results).mean == pytest.approx(-2)
+    assert variance_shift.falling_pairs(results) == (3, 3)
+    (ax,) = variance_shift.draw_accuracy(results).axes
+    assert ax.get_xscale() == "log"
+    assert len(ax.containers) == 4
 
 
 def test_diverged_runs_have_no_shift():
@@ -101,8 +121,8 @@ def test_the_sentences_name_the_orders_with_the_largest_and_the_smallest_shift()
     }
     told = variance_shift.shift_sentences(results)
     assert (
-        "largest with dropout → BN → tanh (4.00) and smallest with BN → tanh → dropout (2.00)"
-        in told
+        "farthest off with dropout → BN → tanh (a factor of 4.00) "
+        "and least with BN → tanh → dropout (a factor of 2.00)" in told
     )
     assert "Without dropout it is 1.00." in told
     assert variance_shift.direct_range(results) == (1.0, 16.0)

@@ -10,7 +10,7 @@ from book.regularization import cancellation, worked_solution
 from book.regularization import worked_solution_conclusions as conclusions
 from book.regularization import worked_solution_head_start as head_start
 from book.regularization import worked_solution_source as source
-from book.regularization.claims import FALLS, STANDS, TOO_FEW
+from book.report.claims import FALLS, STANDS, TOO_FEW
 from book.report.experiments import learned
 from models import records
 from models.data.loading import load

@@ -56,6 +56,13 @@ def test_a_difference_that_could_be_noise_is_not_called_better():
     assert compared.sentence.endswith("percentage points, which could be noise")
 
 
+def test_accuracies_that_are_the_same_in_every_seed_are_called_identical():
+    twins = dict.fromkeys(("with bias", "without bias"), RESULTS["dropout"])
+    compared = comparisons.compare(twins, "without bias", "with bias")
+    assert compared.words == "identical in every seed"
+    assert compared.sentence == "without bias is as accurate as with bias: identical in every seed"
+
+
 def test_a_single_seed_tells_nothing_and_has_no_interval():
     single = results_of({name: values[:1] for name, values in ACCURACIES.items()})
     compared = comparisons.compare(single, "batch norm", "dropout")

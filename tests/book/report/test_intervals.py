@@ -50,6 +50,13 @@ def test_a_difference_around_zero_is_called_noise():
     )
 
 
+def test_a_difference_of_zero_in_every_seed_is_identical_and_no_noise():
+    same = paired_difference([0.91, 0.92, 0.93], [0.91, 0.92, 0.93])
+    assert verdict(same, "better", "worse") == "identical in every seed"
+    assert "noise" in verdict(paired_difference([1.0, 2.0, 3.0], [1.0, 3.0, 2.0]), "", "")
+    assert "single seed" in verdict(paired_difference([0.91], [0.91]), "better", "worse")
+
+
 def test_unequal_numbers_of_seeds_are_refused():
     with pytest.raises(ValueError, match="got 2 and 1"):
         paired_difference([1.0, 2.0], [1.0])

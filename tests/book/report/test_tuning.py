@@ -51,6 +51,20 @@ def test_of_equal_rates_the_lower_one_is_taken():
     assert tuning.best(trials({1.0: 0.9, 0.3: 0.9, 0.1: 0.8})) == 0.3
 
 
+def test_rates_within_a_standard_error_of_a_difference_are_called_a_tie():
+    found = trials({0.1: 0.85, 0.3: 0.9, 1.0: 0.91, 3.0: 0.9})
+    held = {
+        rate: one.model_copy(update={"spec": one.spec.with_(validation_size=100)})
+        for rate, one in found.items()
+    }  # an error of √(2 · 0.91 · 0.09 / 100), 4 points
+    assert tuning.tied(held, 1.0) == [0.3, 1.0, 3.0]
+    assert tuning.ties_text(held, 1.0).startswith("That is a tie: 0.3 and 3 can't be told from it")
+    alone = {0.1: held[0.1], 1.0: held[1.0]}
+    assert tuning.ties_text(alone, 1.0).startswith("Every other candidate is further")
+    told = tuning.remarks(tuning.Tuned({"neither": held[1.0].spec}, {"neither": held}))
+    assert told.endswith("Ties, within the standard error of a difference: “neither” (0.3, 1, 3).")
+
+
 def test_a_diverged_trial_loses_to_every_other():
     lost = ended(SMALL.with_(lr=1.0), diverged=True, validation_accuracy=0.99)
     assert tuning.best({**trials({0.1: 0.2}), 1.0: lost}) == 0.1

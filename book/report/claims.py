@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from book.report.experiments import epochs_until, final, mean, or_nan
-from book.report.intervals import NBSP, Interval, accuracy_limit, mean_interval, paired_difference
+from book.report.experiments import final, mean
+from book.report.intervals import NBSP, Interval, accuracy_limit, paired_difference
 from models.data.datasets import DATASETS
 from models.records import Record
 
@@ -69,6 +69,16 @@ class AccuracyDifference:
         return AccuracyDifference(self.interval.affine(-1), self.limit)
 
     @property
+    def margin(self) -> str:
+        """The most that two that are alike may differ by, in percentage points (`judge_alike`)."""
+        return f"{50 * self.limit:.2f}{NBSP}points"
+
+    @property
+    def alike(self) -> str:
+        """The verdict on the claim that both sides are as accurate."""
+        return judge_alike(self.interval, self.limit)
+
+    @property
     def positive(self) -> str:
         """The verdict on the claim that the first side is more accurate."""
         return judge(self.interval, self.limit)
@@ -83,59 +93,3 @@ def accuracy_difference(first: Sequence[Record], second: Sequence[Record]) -> Ac
     accuracy = (mean(first, "test_accuracy").mean + mean(second, "test_accuracy").mean) / 2
     limit = accuracy_limit(accuracy, DATASETS[first[0].spec.dataset].test_size)
     return AccuracyDifference(interval, limit)
-
-
-def gaps(records: Sequence[Record]) -> list[float]:
-    """Return test loss minus training loss of each finished network, in nats.
-
-    Both are judged in evaluation mode.
-    """
-    losses = zip(final(records, "test_loss"), final(records, "train_loss"), strict=True)
-    return [test - train for test, train in losses]
-
-
-def overfitting_row(records: Sequence[Record]) -> list[str]:
-    """Return training loss, test loss, their gap, and what the test loss has risen by (all nats).
-
-    The rise is that since the epoch of the lowest test loss.
-    """
-    curves = [[or_nan(loss) for loss in record.curve("test_loss")] for record in records]
-    rises = [losses[-1] - min(losses) for losses in curves]
-    losses = [mean(records, name) for name in ("train_loss", "test_loss")]
-    intervals = (*losses, mean_interval(gaps(records)), mean_interval(rises))
-    return [interval.text(4) for interval in intervals]
-
-
-def epochs_to(record: Record, accuracy: float) -> int:
-    """Return the first epoch after which the test accuracy was at least `accuracy`.
-
-    Raises:
-        ValueError: There is none.
-    """
-    epoch = epochs_until(record.curve("test_accuracy"), accuracy)
-    if epoch is None:
-        count = len(record.history)
-        raise ValueError(
-            f"expected a test accuracy of {accuracy} in one of {count} epochs, got none"
-        )
-    return epoch
-
-
-@dataclass(frozen=True)
-class Race:
-    """Epochs that two sides need for the lower of their two final test accuracies, seed by seed."""
-
-    first: Interval
-    second: Interval
-    difference: Interval
-
-
-def race(first: Sequence[Record], second: Sequence[Record]) -> Race:
-    """Race two sides to the lower final accuracy, which both reach, seed by seed."""
-    pairs = list(zip(first, second, strict=False))
-    goals = [min(final(pair, "test_accuracy")) for pair in pairs]
-    ours, theirs = (
-        [float(epochs_to(pair[side], goal)) for pair, goal in zip(pairs, goals, strict=True)]
-        for side in (0, 1)
-    )
-    return Race(mean_interval(ours), mean_interval(theirs), paired_difference(ours, theirs))
