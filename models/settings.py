@@ -7,7 +7,8 @@
     CONVBOOK_WORKERS  the number of processes that train side by side on this machine
     OMP_NUM_THREADS   no more than so many cores
 
-A variable that is empty counts as not set.
+A variable that is empty counts as not set. OpenMP itself reads `OMP_WAIT_POLICY`, which importing
+`models` sets to `passive` where it is not set.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """What the environment says, read in one module: folders absolute, mistakes in one line."""
 
 import importlib.metadata
+import os
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -13,6 +15,8 @@ from models.runs.store import Store
 from models.settings import SettingError, Settings, declared_published
 
 ROOT = Path(__file__).parents[2]
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="asks GNU's OpenMP what it read")
+WAITING = {"OMP_WAIT_POLICY": "active"}
 READS = re.compile(r"\bos\.(environ|getenv|putenv)\b")
 
 
@@ -117,6 +121,7 @@ def test_the_users_choice_comes_before_the_books(declared, own_folders):
 def test_no_other_module_reads_the_environment():
     """Handing the whole of it to a process that is started is no reading."""
     allowed = {
+        "__init__.py": "sets OMP_WAIT_POLICY, which OpenMP reads",
         "settings.py": "reads it",
         "sweeps/cluster.py": "hands it to the process of a local cluster",
         "training/randomness.py": "sets CUBLAS_WORKSPACE_CONFIG, which CUDA reads",
@@ -128,3 +133,18 @@ def test_no_other_module_reads_the_environment():
         if READS.search(path.read_text())
     }
     assert found <= set(allowed)
+
+
+@LINUX
+@pytest.mark.slow
+@pytest.mark.parametrize(("chosen", "policy"), [({}, "PASSIVE"), (WAITING, "ACTIVE")])
+def test_torch_gets_threads_that_sleep_where_nobody_has_chosen(chosen, policy):
+    kept = {name: value for name, value in os.environ.items() if name not in WAITING}
+    asked = subprocess.run(
+        [sys.executable, "-c", "import models.training.loop"],
+        env=kept | chosen | {"OMP_DISPLAY_ENV": "true"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"OMP_WAIT_POLICY = '{policy}'" in asked.stderr
