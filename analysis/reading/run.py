@@ -44,9 +44,9 @@ def on_meta(module: nn.Module | Callable[[], nn.Module]) -> nn.Module:
         return meta_twin(_shaped(module))
     # a constructor may compute with its numbers
     with suppress(Exception, SystemExit), torch.device("meta"):
-        return _checked(module()).to("meta")
+        return _moved(_checked(module()))
     try:
-        return _checked(module()).to("meta")
+        return _moved(_checked(module()))
     except AnalysisError:
         raise
     except (Exception, SystemExit) as error:
@@ -54,6 +54,12 @@ def on_meta(module: nn.Module | Callable[[], nn.Module]) -> nn.Module:
             f"the factory failed, which is called without arguments: {type(error).__name__}: "
             f"{_said(error)}"
         ) from error
+
+
+def _moved(module: nn.Module) -> nn.Module:
+    """Return the module on the meta device: itself where it is there, since moving takes time."""
+    held = (*module.parameters(), *module.buffers())
+    return module if all(one.is_meta for one in held) else module.to("meta")
 
 
 def _checked(made: Any) -> nn.Module:
