@@ -27,7 +27,7 @@ from models.training import probes
 from models.training.loop import Training
 from models.training.schedules import batch_size_at
 
-PACKAGES = ("convbook", "torch", "torchvision", "numpy", "safetensors")
+PACKAGES = ("convbook", "torch", "torchvision", "numpy", "numba", "safetensors")
 # Sizes in bytes by the parameters of malloc.h: M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, M_TOP_PAD
 MALLOC_SIZES = {-3: 32 << 20, -1: 1 << 30, -2: 128 << 20}
 
