@@ -16,11 +16,11 @@ from torch.autograd.function import once_differentiable
 Moments = tuple[Tensor, Tensor]  # μ and 1/σ, each (C,)
 
 
-def can_take(x: Tensor) -> bool:
-    """Return whether the loops can take a tensor: float32 numbers in this machine's memory."""
+def can_take(x: Tensor, dtype: torch.dtype = torch.float32) -> bool:
+    """Return whether loops can take a tensor: such numbers in this machine's memory."""
     return (
         not torch.compiler.is_compiling()
-        and x.dtype == torch.float32
+        and x.dtype == dtype
         and x.device.type == "cpu"
         and type(x) is Tensor
         and not torch._C._get_tracing_state()

@@ -16,6 +16,7 @@ from models.networks.batch_last import (
     plain_norm,
     tanh_of_norm,
 )
+from models.networks.channels_last import norm_relu
 from models.networks.kernels import AveragePool2x2, Tanh
 from models.networks.layers import AffineConv2d
 
@@ -41,13 +42,22 @@ class FusedStage(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
         """Return what the modules return in turn, of x (B, C, H, W) or (B, C)."""
         if torch.compiler.is_compiling() or not (self._can_fuse(x) and _suits(x)):
-            for module in self:
-                x = module(x)
-            return x
+            return self._in_turn(x)
         parts: Parts = self._modules
         x = _convolve(parts["conv"], x) if "conv" in parts else _multiply(parts["linear"], x)
         x = _activate(x, parts.get("norm"), "pool" in parts)
         return parts["dropout"](x) if "dropout" in parts else x
+
+    def _in_turn(self, x: Tensor) -> Tensor:
+        """Return what the modules return, of a batch norm and a ReLU in one where it can be."""
+        modules = list(self)
+        while modules:
+            module, following = modules.pop(0), modules[0] if modules else None
+            if following is not None and can_rectify(x, module, following):
+                x, _ = norm_relu(x, module), modules.pop(0)
+            else:
+                x = module(x)
+        return x
 
     def _can_fuse(self, x: Tensor) -> bool:
         modules = tuple(self._modules.items())
@@ -59,6 +69,21 @@ class FusedStage(nn.Sequential):
             and not torch_modules._has_any_global_hook()
             and not any(map(_has_hook, self._modules.values()))
         )
+
+
+def can_rectify(x: Tensor, norm: Any, activation: nn.Module) -> bool:
+    """Return whether `norm_relu` does the work of two modules on x."""
+    return (
+        type(activation) is nn.ReLU
+        and x.dtype == torch.bfloat16
+        and _is_batch_norm(norm)
+        and (norm.training or not torch.is_grad_enabled())
+        and x.shape[0] >= SMALLEST
+        and x.is_contiguous(memory_format=torch.channels_last)
+        and not (_has_hook(norm) or _has_hook(activation))
+        and not torch_modules._has_any_global_hook()
+        and can_take(x, torch.bfloat16)
+    )
 
 
 def _suits(x: Tensor) -> bool:
