@@ -7,6 +7,7 @@ LeNet's are taken on one thread, as LeNets are trained: one process a core.
 
 import statistics
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ from book.benchmark.contest import GOOGLENET_BATCH, LENET_BATCH, LR, Sizes
 from models.data.loading import load
 from models.networks import kernels
 from models.networks.build import build
+from models.networks.fused import FusedStage
 from models.networks.layers import AffineConv2d, InputNorm
 from models.runs.making import keep_freed_memory
 from models.specs import RunSpec
@@ -146,14 +148,25 @@ def stepper(
 def steps(seconds: float) -> Pairs:
     """Compare a step of the LeNet that has everything with one of plainer parts.
 
-    One of its parts, or all, is replaced by torch's.
+    Its stages run module by module, and one of its parts, or all, is replaced by torch's. A last
+    pair are fused stages and those.
     """
-    calls = {"ours": stepper(build(EVERYTHING), LENET_BATCH)}
+    calls = {"ours": stepper(module_by_module(build(EVERYTHING)), LENET_BATCH)}
     for name, parts in {**{part: (part,) for part in PLAIN}, "all": tuple(PLAIN)}.items():
-        calls[f"step-{name}"] = stepper(with_plain(build(EVERYTHING), *parts), LENET_BATCH)
-    channels_last = build(EVERYTHING).to(memory_format=torch.channels_last)
+        plain = with_plain(module_by_module(build(EVERYTHING)), *parts)
+        calls[f"step-{name}"] = stepper(plain, LENET_BATCH)
+    channels_last = module_by_module(build(EVERYTHING)).to(memory_format=torch.channels_last)
     calls["step-contiguous"] = stepper(channels_last, LENET_BATCH)
-    return _against_ours(calls, 3 * seconds)
+    fused = {"ours": stepper(build(EVERYTHING), LENET_BATCH), "step-fused": calls["ours"]}
+    return _against_ours(calls, 3 * seconds) | _against_ours(fused, seconds)
+
+
+def module_by_module(network: nn.Sequential) -> nn.Sequential:
+    """Make a network's fused stages torch's `Sequential`, in place."""
+    for name, stage in list(network.named_modules()):
+        if isinstance(stage, FusedStage):
+            network.set_submodule(name, nn.Sequential(OrderedDict(stage.named_children())))
+    return network
 
 
 def _plain_conv(layer: AffineConv2d) -> nn.Module:

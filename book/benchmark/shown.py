@@ -174,7 +174,9 @@ def _narrow_bound(result: Result, share: float) -> str:
 
 def _products(result: Result, network: str) -> float:
     shares = result.profiles.get(network, {})
-    return sum(share for name, share in shares.items() if "conv" in name or name in ("mm", "addmm"))
+    return sum(
+        share for name, share in shares.items() if "conv" in name.lower() or name in ("mm", "addmm")
+    )
 
 
 def compile_text(result: Result) -> str:

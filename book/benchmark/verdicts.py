@@ -36,19 +36,21 @@ TARGETS: dict[str, dict[str, float]] = {
 SHARE_TARGET = 0.75  # of the machine's bf16 matrix-product rate
 
 LENET_STEP, GOOGLENET_STEP = "LeNet-5 step, one thread", "MiniGoogLeNet step, all threads"
+BY_MODULE = "LeNet-5 step, one thread, module by module"
 LAYER = "alone, one thread"
 EFFECTS: dict[str, tuple[str, str, str]] = {
     "layer-tanh": ("tanh as a logistic function", "nn.Tanh", LAYER),
     "layer-pooling": ("pooling as sums of slices", "nn.AvgPool2d", LAYER),
     "layer-dropout": ("dropout from 16-bit numbers", "nn.Dropout", LAYER),
     "layer-input": ("input norm in the kernel", "norm, then convolution", LAYER),
-    "step-tanh": ("tanh as a logistic function", "nn.Tanh", LENET_STEP),
-    "step-pooling": ("pooling as sums of slices", "nn.AvgPool2d", LENET_STEP),
-    "step-dropout": ("dropout from 16-bit numbers", "nn.Dropout", LENET_STEP),
-    "step-input": ("input norm in the kernel", "norm, then convolution", LENET_STEP),
-    "step-all": ("all four", "none", LENET_STEP),
+    "step-fused": ("stages in compiled loops", "module by module", LENET_STEP),
+    "step-tanh": ("tanh as a logistic function", "nn.Tanh", BY_MODULE),
+    "step-pooling": ("pooling as sums of slices", "nn.AvgPool2d", BY_MODULE),
+    "step-dropout": ("dropout from 16-bit numbers", "nn.Dropout", BY_MODULE),
+    "step-input": ("input norm in the kernel", "norm, then convolution", BY_MODULE),
+    "step-all": ("all four", "none", BY_MODULE),
     "step-memory": ("freed memory kept", "given back", LENET_STEP),
-    "step-contiguous": ("channels first", "channels last", LENET_STEP),
+    "step-contiguous": ("channels first", "channels last", BY_MODULE),
     "googlenet-bf16": ("bf16", "fp32", GOOGLENET_STEP),
     "googlenet-layout": ("channels last", "channels first", GOOGLENET_STEP),
     "loading": ("images in memory", "DataLoader", "batch of 128"),

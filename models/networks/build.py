@@ -26,6 +26,7 @@ from models.networks.architectures import (
     layers_to_normalize,
     parse_order,
 )
+from models.networks.fused import FusedStage
 from models.networks.kernels import AveragePool2x2, Dropout
 from models.networks.layers import (
     ACTIVATIONS,
@@ -205,7 +206,7 @@ def _make_stage(stage: Stage, x: Tensor, style: _Style) -> nn.Sequential:
 
     Pooling and flattening come right after the activation, or first where there is none.
     """
-    sequence, steps = nn.Sequential(), style.steps(stage)
+    sequence, steps = FusedStage(), style.steps(stage)
     norm_follows = (
         steps[:1] == ["norm"]
         and make_norm(style.norm, 2, spatial=isinstance(stage.layer, Conv)) is not None

@@ -219,11 +219,14 @@ class AffineConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, K, H', W') of the channels and the ones, x (B, 2C, H, W)."""
+        return F.conv2d(x, self.kernel(), self.bias, self.stride, self.padding)
+
+    def kernel(self) -> Tensor:
+        """Return the kernel for channels and ones, (K, 2C, h, w)."""
         scale, shift = (
             values.view(1, -1, 1, 1) for values in (self.affine[0].weight, self.affine[0].bias)
         )
-        kernel = torch.cat((self.weight * scale, self.weight * shift), dim=1)  # (K, 2C, h, w)
-        return F.conv2d(x, kernel, self.bias, self.stride, self.padding)
+        return torch.cat((self.weight * scale, self.weight * shift), dim=1)
 
 
 class Branches(nn.Module):

@@ -27,7 +27,7 @@ from models.training import probes
 from models.training.loop import Training
 from models.training.schedules import batch_size_at
 
-PACKAGES = ("convbook", "torch", "torchvision", "numpy", "safetensors")
+PACKAGES = ("convbook", "torch", "torchvision", "numpy", "numba", "safetensors")
 # Instructions of matrix products in fewer bits, beside torch's own name for the processor's kind
 FEATURES = ("avx512_bf16", "avx512_fp16", "avx512_vnni", "amx_tile", "amx_bf16", "amx_fp16")
 # Sizes in bytes by the parameters of malloc.h: M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, M_TOP_PAD
