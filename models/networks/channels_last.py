@@ -9,18 +9,20 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 
-def norm_relu(x: Tensor, norm: nn.BatchNorm2d) -> Tensor:
+def norm_relu(x: Tensor, norm: Any) -> Tensor:
     """Return the ReLU of a batch norm of x (B, C, H, W), both bf16; moves the norm's averages.
 
-    In eval mode the averages take the place of the batch's moments, and stay.
+    `norm` is an `nn.BatchNorm2d` that learns γ and β and keeps averages. In eval mode these take
+    the place of the batch's moments, and stay.
     """
     import numba
 
-    numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
+    config: Any = numba.config
+    numba.set_num_threads(min(torch.get_num_threads(), config.NUMBA_NUM_THREADS))
     mean, variance = _moments(x, norm)
     y: Tensor = _NormReLU.apply(x, norm.weight, norm.bias, mean, (variance + norm.eps).rsqrt())
     return y

@@ -174,7 +174,7 @@ def test_a_killed_run_resumes_with_the_same_measurements(tmp_path, monkeypatch):
 
 def test_verifying_the_first_epochs_of_a_run_measures_them_again():
     record = quietly(SPEC.with_(probes=("gradients", "inputs"))).record
-    assert tuple(retrain_start(record, 1, Silent(), "cpu")) == record.history[:1]
+    assert retrain_start(record, 1, Silent(), "cpu").history == record.history[:1]
 
 
 def test_time_spent_measuring_is_no_training_time(digits):
