@@ -65,20 +65,28 @@ class Spread(Stored):
 
 
 class Judged(Spread):
-    """A spread whose median was to reach a target, where there is one."""
+    """A spread whose median was to reach a target, where there is one, or to stay below it."""
 
     target: float | None = None
     reached: bool | None = None
+    below: bool = False
 
     @classmethod
-    def against(cls, values: Sequence[float], target: float | None) -> "Judged":
+    def against(
+        cls, values: Sequence[float], target: float | None, *, below: bool = False
+    ) -> "Judged":
         """Return the values with the verdict on their median.
 
         >>> Judged.against([2.4, 2.6, 2.7], 2.5).reached
         True
+        >>> Judged.against([2.4, 2.6, 2.7], 2.5, below=True).reached
+        False
         """
-        reached = None if target is None else statistics.median(values) >= target
-        return cls.of(values, target=target, reached=reached)
+        if target is None:
+            return cls.of(values)
+        median = statistics.median(values)
+        reached = median < target if below else median >= target
+        return cls.of(values, target=target, reached=reached, below=below)
 
 
 class Contest(Stored):
@@ -111,6 +119,26 @@ class Effect(Stored):
     gain: Spread
 
 
+class Load(Stored):
+    """A training beside busy processes.
+
+    `alone` is its rate without them (examples/s). `shares` are what it keeps of its fair share, by
+    the number of the busy: of that rate, cores/(cores + busy).
+    """
+
+    title: str
+    contender: str
+    alone: Spread
+    shares: dict[str, Judged]
+
+
+class Start(Stored):
+    """A first small training: seconds of the whole process, and the part that importing takes."""
+
+    seconds: Judged
+    imports: Judged
+
+
 class Machine(Stored):
     """Where it was measured; memory in bytes, `flags` those of the processor that matter here."""
 
@@ -126,7 +154,8 @@ class Result(Stored):
     """All of a benchmark. Rates are in FLOP/s, `forward_flops` one image's through MiniGoogLeNet.
 
     `share` is the part of the bf16 rate of the same round that its training reaches. `profiles`
-    hold, by network, the shares of a step's time that its operators take by themselves.
+    hold, by network, the shares of a step's time that its operators take by themselves. `left_out`
+    names contenders that do not run here. What was measured on a later day has it in `dates`.
     """
 
     date: str
@@ -141,6 +170,10 @@ class Result(Stored):
     effects: dict[str, Effect]
     compile_seconds: Spread | None
     profiles: dict[str, dict[str, float]]
+    load: dict[str, Load] = {}
+    start: Start | None = None
+    left_out: tuple[str, ...] = ()
+    dates: dict[str, str] = {}
 
 
 def contest(
@@ -179,6 +212,15 @@ def effect(
     return Effect(title=title, other_title=other_title, setting=setting, **spreads)
 
 
+def share_of_core_time(loaded: float, alone: float, cores: int, others: int) -> float:
+    """Return how much of its fair share a training keeps beside so many busy processes.
+
+    >>> share_of_core_time(loaded=50.0, alone=100.0, cores=2, others=2)
+    1.0
+    """
+    return loaded / alone * (cores + others) / cores
+
+
 def share_of_rate(examples_per_second: float, forward_flops: int, rate: float) -> float:
     """Return the part of a matrix-product rate (FLOP/s) that training reaches.
 
@@ -191,6 +233,30 @@ def share_of_rate(examples_per_second: float, forward_flops: int, rate: float) -
 
 
 # The file
+
+
+def merged(old: Result, new: Result) -> Result:
+    """Return an earlier result in which what has been measured anew stands in its place.
+
+    Raises:
+        ResultError: They are not of one machine with the same versions, or of as many rounds.
+    """
+    for what in ("machine", "rounds", "quick"):
+        if getattr(old, what) != getattr(new, what):
+            raise ResultError(
+                f"cannot merge: {what} differs; expected {getattr(old, what)}, "
+                f"got {getattr(new, what)}"
+            )
+    anew = {name: getattr(new, name) or getattr(old, name) for name in SINGLE}
+    parts = {**new.contests, **{name: name for name in PARTS if getattr(new, PARTS[name])}}
+    dates = {**old.dates, **dict.fromkeys(parts, new.date)}
+    contests = {**old.contests, **new.contests}
+    return old.model_copy(update={**anew, "contests": contests, "dates": dates})
+
+
+PARTS = {"load": "load", "start": "start", "effects": "effects"}
+SINGLE = ("rates", "share", "effects", "compile_seconds", "profiles", "load", "start")
+"""What a measurement fills besides the contests."""
 
 
 def write(result: Result, path: Path) -> None:

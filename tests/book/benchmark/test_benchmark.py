@@ -16,7 +16,7 @@ import torch
 from pydantic import ValidationError
 
 import analysis
-from book.benchmark import effects, shown, tutorial
+from book.benchmark import effects, plain_parts, shown, tutorial
 from book.benchmark.contenders import CONTENDERS
 from book.benchmark.contest import QUICK, VARIANTS
 from book.benchmark.result import Judged, ResultError, Spread, contest, read, share_of_rate
@@ -179,13 +179,13 @@ def test_a_network_of_another_size_is_refused():
         check_parameters("keras", {"lenet5": 61706})
 
 
-@pytest.mark.parametrize("part", effects.PLAIN)
+@pytest.mark.parametrize("part", plain_parts.PLAIN)
 def test_the_parts_that_an_ablation_replaces_are_there_and_torchs_compute_the_same(part):
     torch.manual_seed(0)
     ours = build(effects.EVERYTHING)
     X = torch.rand(4, 1, 28, 28)
     expected = ours.eval()(X)
-    plain = effects.with_plain(build(effects.EVERYTHING), part)
+    plain = plain_parts.with_plain(build(effects.EVERYTHING), part)
     assert [type(layer) for layer in plain.modules()] != [type(layer) for layer in ours.modules()]
     plain.load_state_dict(dict(zip(plain.state_dict(), ours.state_dict().values(), strict=True)))
     torch.testing.assert_close(plain.eval()(X), expected, atol=1e-5, rtol=1e-4)
