@@ -1,11 +1,12 @@
 """A benchmark's result as the tables, the figure and the words that readers see."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from book.benchmark.result import Contest, Effect, Judged, Load, Machine, Result, Spread
+from book.benchmark.verdicts import TRIED
 from book.report import figures
 from book.report.colours import BLACK, BLUE, RED
 from book.report.intervals import NBSP
@@ -82,6 +83,26 @@ def share_cell(judged: Judged) -> str:
     return Spread.of([100 * value for value in judged.values]).text(0) + verdict
 
 
+def kept(effects: Mapping[str, Effect]) -> dict[str, Effect]:
+    """Return the effects of what is used."""
+    return {name: one for name, one in effects.items() if name not in TRIED}
+
+
+def tried_rows(effects: Mapping[str, Effect]) -> list[list[str]]:
+    """List what was tried, instead of what, where, milliseconds either way, and its gain."""
+    return [
+        [
+            one.other_title,
+            one.title,
+            one.setting,
+            *(f"{1000 * spread.median:.2f}" for spread in (one.other, one.ours)),
+            f"{1 / one.gain.median:.2f}",
+        ]
+        for name, one in effects.items()
+        if name in TRIED
+    ]
+
+
 STEPS = {"LeNet-5": "step-all", "MiniGoogLeNet": "googlenet-bf16"}
 """The effects whose first side is a whole step of the network that was profiled."""
 
@@ -89,19 +110,26 @@ STEPS = {"LeNet-5": "step-all", "MiniGoogLeNet": "googlenet-bf16"}
 def profile_rows(before: Result, now: Result) -> list[list[str]]:
     """List network, operator, milliseconds of a step before and now, and per cent of it now.
 
-    An operator that was not among the longest has no number; the last row is the whole step.
+    An operator that was not among the longest has no number; a network's last row is its step.
     """
-    rows = []
+    rows: list[list[str]] = []
     for network, shares in now.profiles.items():
-        earlier, whole = before.profiles.get(network, {}), step_seconds(before, network)
-        step = step_seconds(now, network)
-        for name in [*shares, *(name for name in earlier if name not in shares)]:
-            times = [_milliseconds(earlier.get(name), whole), _milliseconds(shares.get(name), step)]
-            percent = f"{100 * shares[name]:.0f}" if name in shares else "–"
-            rows.append([network if not rows or name == next(iter(shares)) else "", f"`{name}`"])
-            rows[-1] += [*times, percent]
-        rows.append(["", "whole step", _milliseconds(1, whole), _milliseconds(1, step), "100"])
+        earlier, names = before.profiles.get(network, {}), list(shares)
+        names += [name for name in earlier if name not in shares]
+        steps = [step_seconds(result, network) for result in (before, now)]
+        rows += [
+            ["", f"`{name}`", *_costs([earlier.get(name), shares.get(name)], steps)]
+            for name in names
+        ]
+        rows.append(["", "the whole step", *_costs([1, 1], steps)])
+        rows[-1 - len(names)][0] = network
     return rows
+
+
+def _costs(shares: Sequence[float | None], steps: Sequence[float | None]) -> list[str]:
+    """Write the milliseconds of both days, and the share on the second one in per cent."""
+    percent = "–" if shares[-1] is None else f"{100 * shares[-1]:.0f}"
+    return [*map(_milliseconds, shares, steps), percent]
 
 
 def step_seconds(result: Result, network: str) -> float | None:

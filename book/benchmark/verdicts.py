@@ -137,10 +137,11 @@ def title(measurement: str, sizes: Sizes) -> str:
     """Say what is trained.
 
     >>> title("experiment", Sizes())
-    'LeNet-5 on mnist: 4 variants × 2 seeds × 2 epochs, whole process'
+    'LeNet-5 on mnist: 4 variants × 1 seed × 2 epochs, whole process'
     """
     if measurement == "experiment":
-        work = f"{len(VARIANTS)} variants × {sizes.seeds} seeds × {sizes.epochs} epochs"
+        times = f"{sizes.seeds} seed{'s' * (sizes.seeds > 1)} × {sizes.epochs} epochs"
+        work = f"{len(VARIANTS)} variants × {times}"
         return f"LeNet-5 on {sizes.lenet_data}: {work}, whole process"
     if measurement == "lenet5":
         return f"LeNet-5 with batch norm on {sizes.lenet_data}, training"

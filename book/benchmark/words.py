@@ -1,7 +1,6 @@
 """A benchmark's result in the words of the prose: verdicts, bounds, what was not measured."""
 
-from book.benchmark.result import OURS, Judged, Result, Spread
-from book.benchmark.verdicts import TRIED
+from book.benchmark.result import Judged, Result, Spread
 
 
 def missed(result: Result) -> list[str]:
@@ -17,13 +16,37 @@ def judgements(result: Result) -> list[tuple[str, Judged]]:
         for peer, ratio in one.ratios.items()
         if ratio.target is not None
     ]
+    return ratios + _share_judgement(result) + _load_judgements(result) + _start_judgements(result)
+
+
+def _share_judgement(result: Result) -> list[tuple[str, Judged]]:
     share = result.share
-    bound = (
-        [(f"{share.median:.0%} of the bf16 rate, of {share.target:.0%}", share)]
-        if share and share.target
-        else []
-    )
-    return ratios + bound
+    if share is None or share.target is None:
+        return []
+    return [(f"{share.median:.0%} of the bf16 rate, of {share.target:.0%}", share)]
+
+
+def _load_judgements(result: Result) -> list[tuple[str, Judged]]:
+    return [
+        (f"{one.title}, beside {_busy(others)}: {share.median:.0%} of its fair share", share)
+        for one in result.load.values()
+        for others, share in one.shares.items()
+        if share.target is not None
+    ]
+
+
+def _busy(others: str) -> str:
+    return f"{others} busy process{'' if others == '1' else 'es'}"
+
+
+def _start_judgements(result: Result) -> list[tuple[str, Judged]]:
+    if result.start is None:
+        return []
+    seconds, imports = result.start.seconds, result.start.imports
+    return [
+        (f"a first training in {seconds.median:.1f} s, of {seconds.target:g} s", seconds),
+        (f"{imports.median:.0%} of that for imports, of {imports.target:.0%}", imports),
+    ]
 
 
 def thoroughness(result: Result) -> str:
@@ -79,7 +102,9 @@ def _narrow_bound(result: Result, share: float) -> str:
 
 def _products(result: Result, network: str) -> float:
     shares = result.profiles.get(network, {})
-    return sum(share for name, share in shares.items() if "conv" in name or name in ("mm", "addmm"))
+    return sum(
+        share for name, share in shares.items() if "conv" in name.lower() or name in ("mm", "addmm")
+    )
 
 
 def compile_text(result: Result) -> str:
@@ -89,3 +114,81 @@ def compile_text(result: Result) -> str:
     times, start = result.effects["compile"].gain.median, result.compile_seconds.text()
     change = f"{abs(times - 1):.0%} {'more' if times > 1 else 'less'} time than an eager one"
     return f"On one thread a compiled LeNet-5's step takes {change}, and the first one {start} s."
+
+
+def start_text(result: Result) -> str:
+    """Say how long a first small training takes, and what of it is importing."""
+    if result.start is None:
+        return "How long a first training takes was not measured."
+    seconds, imports = result.start.seconds, result.start.imports
+    verdict = "within" if seconds.reached else "beyond"
+    return (
+        f"It takes {seconds.text()} s, {verdict} the target of {seconds.target:g} s; "
+        f"importing takes {imports.median:.0%} of it."
+    )
+
+
+def waiting_text(result: Result) -> str:
+    """Say what threads that sleep cost on an idle machine."""
+    gains = [
+        f"{_change(result.effects[name].gain.median)} for {network}"
+        for name, network in WAITING.items()
+        if name in result.effects
+    ]
+    if not gains:
+        return "What that costs on an idle machine was not measured."
+    return f"On an idle machine a step with all threads then takes {' and '.join(gains)}."
+
+
+WAITING = {"waiting-lenet5": "LeNet-5", "waiting-minigooglenet": "MiniGoogLeNet"}
+
+
+def _change(gain: float) -> str:
+    """Say how the time changes by a gain.
+
+    >>> _change(0.8), _change(1.25)
+    ('25% more time', '20% less time')
+    """
+    return f"{abs(1 / gain - 1):.0%} {'more' if gain < 1 else 'less'} time"
+
+
+def fastest_text(result: Result, measurement: str) -> str:
+    """Say which form of Keras was the fastest in a contest."""
+    one = result.contests.get(measurement)
+    rates = {
+        name: spread.median
+        for name, spread in (one.contenders.items() if one else ())
+        if name.startswith("keras")
+    }
+    return f"*{max(rates, key=rates.__getitem__)}*" if rates else "none, for none was measured"
+
+
+def left_out_text(result: Result) -> str:
+    """Say which contenders do not run on the machine."""
+    if not result.left_out:
+        return "Every contender ran on this machine."
+    return f"What does not run on this machine was left out: {', '.join(result.left_out)}."
+
+
+def before_text(before: Result, now: Result) -> str:
+    """Say what the same contests had found with the code of an earlier day.
+
+    Ratios were taken against peers on the same day, so they compare where seconds do not.
+    """
+    clauses = [
+        f"{ratio.median:.2f} instead of {before.contests[name].ratios[peer].median:.2f} × {peer} "
+        f"({TITLES[name]})"
+        for name, one in now.contests.items()
+        for peer, ratio in one.ratios.items()
+        if name in before.contests
+        and peer in before.contests[name].ratios
+        and not peer.startswith("convbook")
+    ]
+    return f"{'; '.join(clauses)}." if clauses else "nothing that was measured on both days."
+
+
+TITLES = {
+    "experiment": "experiment",
+    "lenet5": "LeNet-5, training",
+    "minigooglenet": "MiniGoogLeNet, training",
+}
