@@ -10,18 +10,31 @@ its imports count.
 import json
 import sys
 from collections.abc import Callable
-from importlib import import_module
 
-from book.benchmark import trainers, under_load
+from book.benchmark import cold_start, trainers, under_load
 from book.benchmark.contest import LR, VARIANTS, Measured, Sizes
 from book.benchmark.under_load import Crew
 
 Contender = Callable[[Sizes], Measured]
 
 
-def later(module: str, function: str) -> Contender:
-    """Return a contender whose module is imported when it is called."""
-    return lambda sizes: getattr(import_module(f"book.benchmark.{module}"), function)(sizes)
+def ours(work: str) -> Contender:
+    """Return convbook's part of a measurement: a function of `book.benchmark.ours`."""
+
+    def measure(sizes: Sizes) -> Measured:
+        from book.benchmark import ours
+
+        measured: Measured = getattr(ours, work)(sizes)
+        return measured
+
+    return measure
+
+
+def effects(sizes: Sizes) -> Measured:
+    """Measure what each of our measures for speed brings."""
+    from book.benchmark import effects
+
+    return effects.measure(sizes)
 
 
 def training(name: str, network: str) -> Contender:
@@ -51,22 +64,22 @@ GOOGLENET_PEERS = ("tutorial", "tutorial, compiled", "keras", "keras, bf16", "ke
 
 CONTENDERS: dict[str, dict[str, Contender]] = {
     "experiment": {
-        "convbook": later("ours", "experiment"),
+        "convbook": ours("experiment"),
         "keras": keras_experiment("keras"),
         "keras, joined": keras_experiment("keras, joined"),
     },
     "lenet5": {
-        "convbook": later("ours", "side_by_side"),
-        "convbook, one process": later("ours", "one_process"),
+        "convbook": ours("side_by_side"),
+        "convbook, one process": ours("one_process"),
         **{name: training(name, "lenet5") for name in (*LENET_PEERS, "keras, bf16", "jax")},
     },
     "minigooglenet": {
-        "convbook": later("ours", "minigooglenet"),
+        "convbook": ours("minigooglenet"),
         **{name: training(name, "minigooglenet") for name in (*GOOGLENET_PEERS, "jax")},
     },
     "load": {name: loaded(crew) for name, crew in under_load.CREWS.items()},
-    "start": {"convbook": later("cold_start", "measure")},
-    "effects": {"convbook": later("effects", "measure")},
+    "start": {"convbook": cold_start.measure},
+    "effects": {"convbook": effects},
 }
 """What measures what: a measurement's contenders by name."""
 
