@@ -248,15 +248,15 @@ def merged(old: Result, new: Result) -> Result:
                 f"got {getattr(new, what)}"
             )
     anew = {name: getattr(new, name) or getattr(old, name) for name in SINGLE}
-    parts = {**new.contests, **{name: name for name in PARTS if getattr(new, PARTS[name])}}
-    dates = {**old.dates, **dict.fromkeys(parts, new.date)}
+    measured = [*new.contests, *(name for name in MEASUREMENTS if getattr(new, name))]
+    dates = {**old.dates, **dict.fromkeys(measured, new.date)}
     contests = {**old.contests, **new.contests}
     return old.model_copy(update={**anew, "contests": contests, "dates": dates})
 
 
-PARTS = {"load": "load", "start": "start", "effects": "effects"}
+MEASUREMENTS = ("load", "start", "effects")
 SINGLE = ("rates", "share", "effects", "compile_seconds", "profiles", "load", "start")
-"""What a measurement fills besides the contests."""
+"""What is measured besides the contests, and all that it fills."""
 
 
 def write(result: Result, path: Path) -> None:

@@ -1,6 +1,6 @@
 """A benchmark's result in the words of the prose: verdicts, bounds, what was not measured."""
 
-from book.benchmark.result import Judged, Result, Spread
+from book.benchmark.result import OURS, Contest, Judged, Result, Spread
 
 
 def missed(result: Result) -> list[str]:
@@ -152,15 +152,32 @@ def _change(gain: float) -> str:
     return f"{abs(1 / gain - 1):.0%} {'more' if gain < 1 else 'less'} time"
 
 
-def fastest_text(result: Result, measurement: str) -> str:
-    """Say which form of Keras was the fastest in a contest."""
-    one = result.contests.get(measurement)
+def fastest_text(result: Result) -> str:
+    """Say which form of Keras trains LeNet-5 fastest, and whether the experiment has it."""
+    training, whole = (result.contests.get(name) for name in ("lenet5", "experiment"))
     rates = {
         name: spread.median
-        for name, spread in (one.contenders.items() if one else ())
+        for name, spread in (training.contenders.items() if training else ())
         if name.startswith("keras")
     }
-    return f"*{max(rates, key=rates.__getitem__)}*" if rates else "none, for none was measured"
+    if not rates:
+        return "Keras was not measured."
+    best = max(rates, key=rates.__getitem__)
+    there = whole is not None and best in whole.contenders
+    place = "and is in the first work too" if there else "which the first work does not have"
+    return f"Of Keras' forms, *{best}* trains LeNet-5 fastest, {place}."
+
+
+def date_text(result: Result) -> str:
+    """Say when it was measured, and what was measured anew on another day.
+
+    >>> from book.benchmark.result import read
+    >>> date_text(read("book/appendix/performance_before.json"))
+    '2026-11-22'
+    """
+    later = [f"{name} on {date[:10]}" for name, date in result.dates.items()]
+    anew = f" ({', '.join(later)})" if later else ""
+    return f"{result.date[:10]}{anew}"
 
 
 def left_out_text(result: Result) -> str:
@@ -171,24 +188,19 @@ def left_out_text(result: Result) -> str:
 
 
 def before_text(before: Result, now: Result) -> str:
-    """Say what the same contests had found with the code of an earlier day.
-
-    Ratios were taken against peers on the same day, so they compare where seconds do not.
-    """
+    """List the ratios of today and of an earlier day, each against peers of its own day."""
     clauses = [
-        f"{ratio.median:.2f} instead of {before.contests[name].ratios[peer].median:.2f} × {peer} "
-        f"({TITLES[name]})"
+        _then_and_now(before.contests[name], one, peer)
         for name, one in now.contests.items()
-        for peer, ratio in one.ratios.items()
-        if name in before.contests
-        and peer in before.contests[name].ratios
-        and not peer.startswith("convbook")
+        for peer in one.ratios
+        if name in before.contests and peer in before.contests[name].ratios
+        if not peer.startswith(OURS)
     ]
-    return f"{'; '.join(clauses)}." if clauses else "nothing that was measured on both days."
+    return "; ".join(clauses) or "nothing was measured on both days"
 
 
-TITLES = {
-    "experiment": "experiment",
-    "lenet5": "LeNet-5, training",
-    "minigooglenet": "MiniGoogLeNet, training",
-}
+def _then_and_now(before: Contest, now: Contest, peer: str) -> str:
+    """Write both ratios to a peer, and what was done when it was other work."""
+    ratios = [one.ratios[peer].median for one in (now, before)]
+    other = "" if now.title == before.title else f", then of {before.title}"
+    return f"{ratios[0]:.2f} and {ratios[1]:.2f} × {peer} ({now.title}{other})"
