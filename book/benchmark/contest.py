@@ -44,11 +44,11 @@ class Sizes:
     googlenet_data: str = "fashion-mnist"
     seeds: int = 1
     epochs: int = 2
-    train_seconds: float = 4.0
-    load_seconds: float = 3.0
+    train_seconds: float = 3.0
+    load_seconds: float = 2.0
     matrix_side: int = 2048
     rate_seconds: float = 1.0
-    effect_seconds: float = 3.0
+    effect_seconds: float = 2.0
     compiled: bool = True
 
 
