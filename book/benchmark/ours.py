@@ -85,6 +85,11 @@ def side_by_side(sizes: Sizes, processes: int | None = None) -> Measured:
     }
 
 
+def one_process(sizes: Sizes) -> Measured:
+    """Train the same in a single process with all its threads."""
+    return side_by_side(sizes, processes=1)
+
+
 def minigooglenet(sizes: Sizes) -> Measured:
     """Train MiniGoogLeNet in bf16 with all threads.
 
