@@ -125,15 +125,17 @@ def store(result: Result, options: argparse.Namespace) -> None:
 
 def report(result: Result) -> None:
     """Print the tables that the chapter shows."""
-    headings = ["work", "contender", "median (range)", "ours is × as fast", "target"]
-    print(tabulate(shown.contest_rows(result.contests), headings, disable_numparse=True))
+    if result.contests:
+        headings = ["work", "contender", "median (range)", "ours is × as fast", "target"]
+        print(tabulate(shown.contest_rows(result.contests), headings, disable_numparse=True))
     if result.share is not None:
         rates = ", ".join(f"{kind} {rate.median / 1e9:,.0f}" for kind, rate in result.rates.items())
         share, target = result.share.text(2), shown.target_text(result.share)
         reached = f"training reaches {share} of bf16, target {target}"
         print(f"\nmatrix product, GFLOP/s: {rates}; {reached}")
     if result.load:
-        print("\n" + tabulate(shown.load_rows(result.load), shown.LOAD_HEADINGS))
+        rows = shown.load_rows(result.load)
+        print("\n" + tabulate(rows, shown.LOAD_HEADINGS, disable_numparse=True))
     if result.start:
         print(f"\n{words.start_text(result)}")
     if result.effects:

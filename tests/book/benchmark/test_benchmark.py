@@ -22,8 +22,10 @@ from book.benchmark.contest import QUICK, VARIANTS
 from book.benchmark.effects import EVERYTHING
 from book.benchmark.result import (
     Judged,
+    Load,
     ResultError,
     Spread,
+    Start,
     contest,
     merged,
     read,
@@ -44,6 +46,15 @@ from models.specs import RunSpec
 ROOT = Path(__file__).parents[3]
 STORED, EARLIER = (
     read(ROOT / "book" / "appendix" / f"performance{ending}.json") for ending in ("", "_before")
+)
+LOADED = Load(
+    title="LeNet-5",
+    contender="convbook",
+    alone=Spread.of([100.0]),
+    shares={"1": Judged.against([0.9], 0.8), "2": Judged.against([0.7], 0.8)},
+)
+SLOW = Start(
+    seconds=Judged.against([5.0], 4.0, below=True), imports=Judged.against([0.2], 1 / 3, below=True)
 )
 HAS_KERAS = all(map(importlib.util.find_spec, ("tensorflow", "keras")))
 needs_keras = pytest.mark.skipif(
@@ -251,6 +262,31 @@ def test_what_is_measured_anew_is_merged_with_its_date_and_only_on_the_same_mach
     machine = STORED.machine.model_copy(update={"processor": "another"})
     with pytest.raises(ResultError, match="cannot merge: machine differs"):
         merged(STORED, later.model_copy(update={"machine": machine}))
+
+
+def test_targets_of_load_and_start_count_and_what_was_not_measured_is_said():
+    assert "not measured" in words.start_text(EARLIER)
+    assert "not measured" in words.waiting_text(EARLIER)
+    measured = EARLIER.model_copy(update={"load": {"convbook": LOADED}, "start": SLOW})
+    added = [said for said, _ in words.judgements(measured)[-4:]]
+    assert added == [
+        "LeNet-5, beside 1 busy process: 90% of its fair share",
+        "LeNet-5, beside 2 busy processes: 70% of its fair share",
+        "a first training in 5.0 s, of 4 s",
+        "20% of that for imports, of 33%",
+    ]
+    assert words.missed(measured)[-2:] == added[1:3]
+    assert shown.load_rows(measured.load)[0][-1] == "70\u00a0(70–70)\u00a0✗"
+
+
+def test_a_contests_earlier_ratio_stands_beside_todays_with_the_work_where_that_was_another():
+    other = EARLIER.contests["experiment"].model_copy(update={"title": "less of it"})
+    text = words.before_text(
+        EARLIER, EARLIER.model_copy(update={"contests": {"experiment": other}})
+    )
+    assert text.startswith(
+        "2.33 and 2.33 × keras (less of it, then of LeNet-5 on mnist: 4 variants"
+    )
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("flax"), reason="JAX is an extra")
