@@ -172,7 +172,7 @@ def steps(seconds: float) -> Pairs:
     calls = {name: stepper(network, LENET_BATCH) for name, network in networks.items()}
     medians = alternate(calls | alternatives(), 4 * seconds)
     ours, layers = medians.pop("ours"), medians.pop("layers")
-    whole = {"step-loops": (ours, layers), "step-all": (ours, medians.pop("step-all"))}
+    whole = {"step-fused": (ours, layers), "step-all": (ours, medians.pop("step-all"))}
     return whole | {
         name: (layers if name.startswith("step") else ours, other)
         for name, other in medians.items()

@@ -50,21 +50,21 @@ CONTESTS = ("experiment", "lenet5", "minigooglenet")
 UNITS = {"experiment": "s", "start": "s"}  # all else is in examples/s
 
 LENET_STEP, GOOGLENET_STEP = "LeNet-5 step, one thread", "MiniGoogLeNet step, all threads"
-LAYERWISE = "LeNet-5 step, layer by layer"
+BY_MODULE = "LeNet-5 step, one thread, module by module"
 LAYER = "alone, one thread"
 EFFECTS: dict[str, tuple[str, str, str]] = {
     "layer-tanh": ("tanh as a logistic function", "nn.Tanh", LAYER),
     "layer-pooling": ("pooling as sums of slices", "nn.AvgPool2d", LAYER),
     "layer-dropout": ("dropout from 16-bit numbers", "nn.Dropout", LAYER),
     "layer-input": ("input norm in the kernel", "norm, then convolution", LAYER),
-    "step-tanh": ("tanh as a logistic function", "nn.Tanh", LAYERWISE),
-    "step-pooling": ("pooling as sums of slices", "nn.AvgPool2d", LAYERWISE),
-    "step-dropout": ("dropout from 16-bit numbers", "nn.Dropout", LAYERWISE),
-    "step-input": ("input norm in the kernel", "norm, then convolution", LAYERWISE),
-    "step-loops": ("layers merged into compiled loops", "layer by layer", LENET_STEP),
+    "step-tanh": ("tanh as a logistic function", "nn.Tanh", BY_MODULE),
+    "step-pooling": ("pooling as sums of slices", "nn.AvgPool2d", BY_MODULE),
+    "step-dropout": ("dropout from 16-bit numbers", "nn.Dropout", BY_MODULE),
+    "step-input": ("input norm in the kernel", "norm, then convolution", BY_MODULE),
+    "step-fused": ("stages in compiled loops", "module by module", LENET_STEP),
     "step-all": ("all of these", "torch's own layers", LENET_STEP),
     "step-memory": ("freed memory kept", "given back", LENET_STEP),
-    "step-contiguous": ("channels first", "channels last", LAYERWISE),
+    "step-contiguous": ("channels first", "channels last", BY_MODULE),
     "googlenet-bf16": ("bf16", "fp32", GOOGLENET_STEP),
     "googlenet-layout": ("channels last", "channels first", GOOGLENET_STEP),
     "loading": ("images in memory", "DataLoader", "batch of 128"),
