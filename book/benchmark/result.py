@@ -251,7 +251,9 @@ def merged(old: Result, new: Result) -> Result:
     measured = [*new.contests, *(name for name in MEASUREMENTS if getattr(new, name))]
     dates = {**old.dates, **dict.fromkeys(measured, new.date)}
     contests = {**old.contests, **new.contests}
-    return old.model_copy(update={**anew, "contests": contests, "dates": dates})
+    kept = [name for name in old.left_out if name.partition(":")[0] not in measured]
+    more = {"contests": contests, "dates": dates, "left_out": (*kept, *new.left_out)}
+    return old.model_copy(update={**anew, **more})
 
 
 MEASUREMENTS = ("load", "start", "effects")

@@ -175,9 +175,9 @@ def date_text(result: Result) -> str:
     >>> date_text(read("book/appendix/performance_before.json"))
     '2026-11-22'
     """
-    later = [f"{name} on {date[:10]}" for name, date in result.dates.items()]
-    anew = f" ({', '.join(later)})" if later else ""
-    return f"{result.date[:10]}{anew}"
+    day = result.date[:10]
+    later = [f"{name} on {date[:10]}" for name, date in result.dates.items() if date[:10] != day]
+    return f"{day} ({', '.join(later)})" if later else day
 
 
 def left_out_text(result: Result) -> str:

@@ -255,9 +255,11 @@ def test_what_is_measured_anew_is_merged_with_its_date_and_only_on_the_same_mach
     later = STORED.model_copy(
         update={"date": "2030-01-01T00:00:00+00:00", "contests": contests, "effects": {}}
     )
-    both = merged(STORED, later)
+    both = merged(STORED.model_copy(update={"left_out": ("lenet5: jax", "load: keras")}), later)
+    assert both.left_out == ("load: keras",)
     assert both.contests == STORED.contests
     assert both.effects == STORED.effects
+    assert words.date_text(both) == f"{STORED.date[:10]} (lenet5 on 2030-01-01)"
     assert (both.date, both.dates) == (STORED.date, {**STORED.dates, "lenet5": later.date})
     machine = STORED.machine.model_copy(update={"processor": "another"})
     with pytest.raises(ResultError, match="cannot merge: machine differs"):
