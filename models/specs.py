@@ -139,7 +139,11 @@ class RunSpec(NetworkSpec):
         description="examples in memory at once: gradients accumulate over a batch; "
         "all when not given",
     )
-    precision: PrecisionName = Field("fp32", description="fp32, or bf16 autocast")
+    precision: PrecisionName = Field(
+        "fp32",
+        description="fp32, or bf16 autocast: faster for wide networks where the processor "
+        "multiplies faster in it (flags avx512_bf16, amx_bf16), else slower",
+    )
     seed: Count = Field(
         0, ge=0, lt=2**31, description="seed of the initial weights and of every random choice"
     )

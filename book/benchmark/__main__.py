@@ -1,6 +1,6 @@
 """`python -m book.benchmark`: our training against its peers', on this machine.
 
-The peers are Keras and a PyTorch tutorial's loop.
+The peers are Keras, a PyTorch tutorial's loop, and JAX.
 
 Speeds differ from process to process, so every contender is a process of its own, they take turns,
 round after round, and what counts is the median, with the range beside it.
@@ -15,7 +15,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from book.benchmark import result as results
-from book.benchmark import shown
+from book.benchmark import shown, words
 from book.benchmark.contenders import CONTENDERS
 from book.benchmark.contest import QUICK, Sizes
 from book.benchmark.result import Result
@@ -24,7 +24,8 @@ from models.cli import INTERRUPTED, Parser, file_error
 from models.data.sources import DataError
 
 STORED = PACKAGES / "book" / "appendix" / "performance.json"
-PEERS = ("keras", "tutorial")
+PEERS = ("keras", "tutorial", "jax")
+COMPILED = ("compiled", "jit")  # how the names of those end whose first step takes long
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         store(result, options)
     except DataError as error:
         return _fail(str(error), 2)
-    except BenchmarkError as error:
+    except (BenchmarkError, results.ResultError) as error:
         return _fail(str(error), 1)
     except OSError as error:
         return _fail(file_error(error), 2)
@@ -61,8 +62,10 @@ def parser() -> Parser:
     top.add_argument("--only", action="append", choices=CONTENDERS, help=only)
     without = "leave a peer out; repeatable"
     top.add_argument("--without", action="append", default=[], choices=PEERS, help=without)
-    quick = "seconds instead of half an hour; the numbers mean nothing"
+    quick = "a minute instead of most of an hour; the numbers mean nothing"
     top.add_argument("--quick", action="store_true", help=quick)
+    merge = "put what --only has measured into the stored result, of the same machine and rounds"
+    top.add_argument("--merge", action="store_true", help=merge)
     output = f"the stored result (default: {STORED.relative_to(PACKAGES)})"
     top.add_argument("--output", type=Path, metavar="FILE", help=output)
     return top
@@ -86,9 +89,14 @@ def _fail(message: str, status: int) -> int:
 
 
 def chosen(options: argparse.Namespace) -> dict[str, list[str]]:
-    """Return the contenders of every measurement asked for."""
+    """Return the contenders of every measurement asked for; a quick one compiles nothing."""
     return {
-        measurement: [name for name in contenders if name.partition(",")[0] not in options.without]
+        measurement: [
+            name
+            for name in contenders
+            if name.partition(",")[0] not in options.without
+            and not (options.quick and name.endswith(COMPILED))
+        ]
         for measurement, contenders in CONTENDERS.items()
         if measurement in (options.only or CONTENDERS)
     }
@@ -99,7 +107,7 @@ def store(result: Result, options: argparse.Namespace) -> None:
 
     So it never replaces the published one.
     """
-    partial = options.quick or options.only or options.without
+    partial = (options.quick or options.only or options.without) and not options.merge
     if partial and options.output is None:
         print(
             "not stored, because it is not the whole benchmark: give a file with --output",
@@ -107,19 +115,27 @@ def store(result: Result, options: argparse.Namespace) -> None:
         )
         return
     path = options.output or STORED
+    if options.merge:
+        result = results.merged(results.read(path), result)
     results.write(result, path)
     print(f"stored in {path}", file=sys.stderr)
 
 
 def report(result: Result) -> None:
     """Print the tables that the chapter shows."""
-    headings = ["work", "contender", "median (range)", "ours is × as fast", "target"]
-    print(tabulate(shown.contest_rows(result.contests), headings, disable_numparse=True))
+    if result.contests:
+        headings = ["work", "contender", "median (range)", "ours is × as fast", "target"]
+        print(tabulate(shown.contest_rows(result.contests), headings, disable_numparse=True))
     if result.share is not None:
         rates = ", ".join(f"{kind} {rate.median / 1e9:,.0f}" for kind, rate in result.rates.items())
         share, target = result.share.text(2), shown.target_text(result.share)
         reached = f"training reaches {share} of bf16, target {target}"
         print(f"\nmatrix product, GFLOP/s: {rates}; {reached}")
+    if result.load:
+        rows = shown.load_rows(result.load)
+        print("\n" + tabulate(rows, shown.LOAD_HEADINGS, disable_numparse=True))
+    if result.start:
+        print(f"\n{words.start_text(result)}")
     if result.effects:
         headings = ["what", "instead of", "where", "ms", "ms without", "× as fast"]
         print("\n" + tabulate(shown.effect_rows(result.effects), headings, disable_numparse=True))

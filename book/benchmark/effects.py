@@ -7,20 +7,20 @@ LeNet's are taken on one thread, as LeNets are trained: one process a core.
 
 import statistics
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from book.benchmark import tutorial
+from book.benchmark import tutorial, under_load
 from book.benchmark.contest import GOOGLENET_BATCH, LENET_BATCH, LR, Sizes
+from book.benchmark.plain_parts import PLAIN, watched, with_plain
 from models.data.loading import load
 from models.networks import kernels
 from models.networks.build import build
-from models.networks.fused import FusedStage
 from models.networks.layers import AffineConv2d, InputNorm
 from models.runs.making import keep_freed_memory
 from models.specs import RunSpec
@@ -32,7 +32,12 @@ EVERYTHING = RunSpec(
     network="lenet5", norm="batch", input_norm="batch", dropout=0.5, input_dropout=0.2
 )
 PROFILED = 6  # operators of a profile
+TURNS = 3  # of processes that take turns
 GOOGLENET = RunSpec(network="minigooglenet", norm="batch", dropout=0.5)
+WAITS = {
+    "ours": {"OMP_WAIT_POLICY": "PASSIVE"},  # threads that wait for others sleep
+    "other": {"GOMP_SPINCOUNT": "300000"},  # they try so often before they do: OpenMP's default
+}
 
 
 def measure(sizes: Sizes) -> dict[str, Any]:
@@ -48,7 +53,7 @@ def measure(sizes: Sizes) -> dict[str, Any]:
         pairs["compile"], compile_seconds = compiled
     profiles = {"LeNet-5": profile(stepper(build(EVERYTHING), LENET_BATCH))}
     torch.set_num_threads(cores)
-    pairs |= precision_and_layout(2 * seconds)
+    pairs |= precision_and_layout(2 * seconds) | waiting(sizes)
     googlenet = build(GOOGLENET).to(memory_format=torch.channels_last)
     profiles["MiniGoogLeNet"] = profile(stepper(googlenet, GOOGLENET_BATCH, "bf16"))
     return {"pairs": pairs, "compile_seconds": compile_seconds, "profiles": profiles}
@@ -125,14 +130,19 @@ def _there_and_back(module: nn.Module, x: Tensor) -> None:
 
 
 def stepper(
-    network: nn.Module, batch: int, precision: str = "fp32", call: Callable[..., Any] | None = None
+    network: nn.Module,
+    batch: int,
+    precision: str = "fp32",
+    *,
+    call: Callable[..., Any] | None = None,
+    optimizer: torch.optim.Optimizer | None = None,
 ) -> Call:
     """Return a function that does one training step on the same random images.
 
-    `call` stands for the network (compiled).
+    `call` stands for the network (compiled), `optimizer` by default is plain SGD.
     """
     images, labels = torch.rand(batch, 1, 28, 28), torch.randint(0, 10, (batch,))
-    optimizer = torch.optim.SGD(network.parameters(), lr=LR)
+    optimizer = optimizer or torch.optim.SGD(network.parameters(), lr=LR)
     network.train()
 
     def step() -> None:
@@ -146,61 +156,37 @@ def stepper(
 
 
 def steps(seconds: float) -> Pairs:
-    """Compare a step of the LeNet that has everything with one of plainer parts.
+    """Compare a step of the LeNet that has everything with one that lacks a measure.
 
-    Its stages run module by module, and one of its parts, or all, is replaced by torch's. A last
-    pair are fused stages and those.
+    Where a layer is replaced by torch's, the compiled loops stand aside on either side: they would
+    do without both.
     """
-    calls = {"ours": stepper(module_by_module(build(EVERYTHING)), LENET_BATCH)}
-    for name, parts in {**{part: (part,) for part in PLAIN}, "all": tuple(PLAIN)}.items():
-        plain = with_plain(module_by_module(build(EVERYTHING)), *parts)
-        calls[f"step-{name}"] = stepper(plain, LENET_BATCH)
-    channels_last = module_by_module(build(EVERYTHING)).to(memory_format=torch.channels_last)
-    calls["step-contiguous"] = stepper(channels_last, LENET_BATCH)
-    fused = {"ours": stepper(build(EVERYTHING), LENET_BATCH), "step-fused": calls["ours"]}
-    return _against_ours(calls, 3 * seconds) | _against_ours(fused, seconds)
+    channels_last = build(EVERYTHING).to(memory_format=torch.channels_last)
+    networks = {
+        "ours": build(EVERYTHING),
+        "layers": watched(build(EVERYTHING)),
+        "step-all": watched(with_plain(build(EVERYTHING), *PLAIN)),
+        **{f"step-{part}": watched(with_plain(build(EVERYTHING), part)) for part in PLAIN},
+        "step-contiguous": watched(channels_last),
+    }
+    calls = {name: stepper(network, LENET_BATCH) for name, network in networks.items()}
+    medians = alternate(calls | alternatives(), 4 * seconds)
+    ours, layers = medians.pop("ours"), medians.pop("layers")
+    whole = {"step-fused": (ours, layers), "step-all": (ours, medians.pop("step-all"))}
+    return whole | {
+        name: (layers if name.startswith("step") else ours, other)
+        for name, other in medians.items()
+    }
 
 
-def module_by_module(network: nn.Sequential) -> nn.Sequential:
-    """Make a network's fused stages torch's `Sequential`, in place."""
-    for name, stage in list(network.named_modules()):
-        if isinstance(stage, FusedStage):
-            network.set_submodule(name, nn.Sequential(OrderedDict(stage.named_children())))
-    return network
-
-
-def _plain_conv(layer: AffineConv2d) -> nn.Module:
-    kernel, stride, padding = layer.kernel_size[0], layer.stride[0], int(layer.padding[0])
-    return nn.Conv2d(
-        layer.in_channels, layer.out_channels, kernel, stride, padding, bias=layer.bias is not None
-    )
-
-
-PLAIN: dict[str, dict[type[nn.Module], Callable[[Any], nn.Module]]] = {
-    "tanh": {kernels.Tanh: lambda layer: nn.Tanh()},
-    "pooling": {kernels.AveragePool2x2: lambda layer: nn.AvgPool2d(2, layer.stride)},
-    "dropout": {kernels.Dropout: lambda layer: nn.Dropout(layer.rate)},
-    "input": {
-        InputNorm: lambda layer: layer.norm,
-        # behind it, no channels of ones any more
-        kernels.Dropout: lambda layer: kernels.Dropout(layer.rate),
-        AffineConv2d: _plain_conv,
-    },
-}
-"""Parts of ours, and torch's own in their place."""
-
-
-def with_plain(network: nn.Sequential, *parts: str) -> nn.Sequential:
-    """Put torch's own layers for some of the network's `PLAIN` parts, in place.
-
-    >>> "Dropout(p=0.5" in str(with_plain(build(EVERYTHING), "dropout"))
-    True
-    """
-    for kinds in (PLAIN[part] for part in parts):
-        for name, layer in list(network.named_modules()):
-            if type(layer) in kinds:
-                network.set_submodule(name, kinds[type(layer)](layer))
-    return network
+def alternatives() -> dict[str, Call]:
+    """Return steps of the same LeNet with what was tried and is not used."""
+    network = build(EVERYTHING)
+    optimizer = torch.optim.SGD(network.parameters(), lr=LR, fused=True)
+    return {
+        "tried-bf16": stepper(build(EVERYTHING), LENET_BATCH, "bf16"),
+        "tried-fused": stepper(network, LENET_BATCH, optimizer=optimizer),
+    }
 
 
 def freed_memory(seconds: float) -> Pairs:
@@ -261,6 +247,29 @@ def profile(step: Call, count: int = 5) -> dict[str, float]:
     }
     most = sorted(times, key=times.__getitem__, reverse=True)[:PROFILED]
     return {name: times[name] / sum(times.values()) for name in most}
+
+
+def waiting(sizes: Sizes) -> Pairs:
+    """Compare threads that sleep with threads that spin while they wait, with all threads.
+
+    How they wait is read when torch is loaded, so each is a process of its own.
+    """
+    pairs = {}
+    for network, batch in (("lenet5", LENET_BATCH), ("minigooglenet", GOOGLENET_BATCH)):
+        with ExitStack() as stack:
+            crews = {
+                name: stack.enter_context(
+                    under_load.workers(1, "convbook", network, sizes, variables)
+                )
+                for name, variables in WAITS.items()
+            }
+            rates: dict[str, list[float]] = {name: [] for name in crews}
+            for _ in range(TURNS):
+                for name, crew in crews.items():
+                    rates[name].append(under_load.rate(crew, sizes.effect_seconds / TURNS))
+        ours, other = (batch / statistics.median(rates[name]) for name in WAITS)
+        pairs[f"waiting-{network}"] = (ours, other)
+    return pairs
 
 
 def loading(sizes: Sizes) -> Pairs:

@@ -1,24 +1,49 @@
 """The same networks and the same training in Keras, as its users write them.
 
-Arrays lie in memory, `fit` trains, all else is its default. They are what `book.benchmark` measures
-ours against. Keras and TensorFlow are an extra, imported only when called.
+Arrays lie in memory, `fit` trains, all else is its default, but for what a `Form` says. They are
+what `book.benchmark` measures ours against. Keras and TensorFlow are an extra, imported only when
+called.
 """
 
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from book.benchmark.contest import LENET_BATCH, TORCHVISION
+from book.benchmark.contest import LENET_BATCH, TORCHVISION, WARM_UP, Trainer
 from models.data.datasets import DATASETS
 from models.data.layouts import read_idx
 
-WARM_UP = 5  # batches
+JOINED = 16  # steps
 
 Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Form:
+    """How Keras is asked to compute.
+
+    `policy` is its mixed precision; `steps` of the optimizer are one call (`steps_per_execution`);
+    `jit` has XLA compile them (`jit_compile`).
+    """
+
+    policy: str = "float32"
+    steps: int = 1
+    jit: bool = False
+
+
+FORMS = {
+    "keras": Form(),
+    "keras, joined": Form(steps=JOINED),
+    "keras, jit": Form(steps=JOINED, jit=True),
+    "keras, bf16": Form("mixed_bfloat16"),
+    "keras, bf16 jit": Form("mixed_bfloat16", JOINED, jit=True),
+}
+"""Keras' defaults, and what its users turn to for speed."""
 
 
 def lenet5(norm: bool, input_norm: bool, dropout: float, input_dropout: float) -> Any:
@@ -84,15 +109,20 @@ def minigooglenet() -> Any:
     return keras.Model(images, layers.Dense(10, dtype="float32")(x))
 
 
-def compiled(model: Any, lr: float) -> Any:
+def compiled(model: Any, lr: float, form: Form) -> Any:
     """Make the model ready for `fit`: plain SGD on the cross-entropy.
 
     Everything else is Keras' own choice.
     """
     import keras
 
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer=keras.optimizers.SGD(lr), loss=loss, metrics=["accuracy"])
+    model.compile(
+        optimizer=keras.optimizers.SGD(lr),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        steps_per_execution=form.steps,
+        jit_compile=form.jit or "auto",
+    )
     return model
 
 
@@ -113,7 +143,12 @@ def arrays(dataset: str, standardise: bool = True) -> tuple[Array, Array, Array,
 
 
 def experiment(
-    dataset: str, variants: dict[str, dict[str, Any]], seeds: int, epochs: int, lr: float
+    dataset: str,
+    variants: dict[str, dict[str, Any]],
+    seeds: int,
+    epochs: int,
+    lr: float,
+    form: Form,
 ) -> dict[str, Any]:
     """Train every variant (the arguments of `lenet5`) with every seed.
 
@@ -126,7 +161,7 @@ def experiment(
         train_images, train_labels, *test = arrays(dataset, standardise=not choices["input_norm"])
         for seed in range(seeds):
             keras.utils.set_random_seed(seed)
-            model = compiled(lenet5(**choices), lr)
+            model = compiled(lenet5(**choices), lr, form)
             history = model.fit(
                 train_images,
                 train_labels,
@@ -140,27 +175,45 @@ def experiment(
     return {"accuracies": accuracies, "parameters": parameters}
 
 
-def measure(
-    name: str,
-    dataset: str,
-    batch_size: int,
-    examples: int | None,
-    lr: float,
-    policy: str = "float32",
-) -> dict[str, Any]:
-    """Measure examples a second over one epoch.
+def trainer(name: str, dataset: str, batch_size: int, lr: float, form: Form) -> Trainer:
+    """Return a training that is warmed up and, where it is compiled, that is over."""
+    import keras
 
-    A few batches, and an incomplete one, come before: to warm up and compile.
+    keras.mixed_precision.set_global_policy(form.policy)
+    model = lenet5(True, False, 0.0, 0.0) if name == "lenet5" else minigooglenet()
+    model = compiled(model, lr, form)
+    images, labels = arrays(dataset)[:2]
+    warm_up = WARM_UP * form.steps * batch_size
+    model.fit(images[:warm_up], labels[:warm_up], batch_size=batch_size, verbose=0)
+
+    def rate(seconds: float) -> float:
+        ends = _ends_of_calls(model, images, labels, batch_size, seconds)
+        return (len(ends) - 1) * form.steps * batch_size / (ends[-1] - ends[0])
+
+    return Trainer(rate, model.count_params())
+
+
+def _ends_of_calls(
+    model: Any, images: Array, labels: Array, batch_size: int, seconds: float
+) -> list[float]:
+    """Train for so many seconds after the first call of the compiled step; return when each ended.
+
+    How long `fit` takes to begin, which a whole epoch would hardly notice, is not in them.
     """
     import keras
 
-    keras.mixed_precision.set_global_policy(policy)
-    model = lenet5(True, False, 0.0, 0.0) if name == "lenet5" else minigooglenet()
-    model = compiled(model, lr)
-    images, labels = (array[:examples] for array in arrays(dataset)[:2])
-    warm_up = WARM_UP * batch_size + len(images) % batch_size
-    model.fit(images[:warm_up], labels[:warm_up], batch_size=batch_size, verbose=0)
-    started = time.perf_counter()
-    model.fit(images, labels, batch_size=batch_size, verbose=0)
-    seconds = time.perf_counter() - started
-    return {"value": len(images) / seconds, "parameters": {name: model.count_params()}}
+    ends: list[float] = []
+
+    def note_end(batch: int, logs: Any) -> None:
+        ends.append(time.perf_counter())
+        model.stop_training = len(ends) > 1 and ends[-1] - ends[0] >= seconds
+
+    model.fit(
+        images,
+        labels,
+        batch_size=batch_size,
+        epochs=1000,  # until it is stopped
+        callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=note_end)],
+        verbose=0,
+    )
+    return ends

@@ -1,6 +1,4 @@
-"""What a benchmark found: raw numbers of every round, and what follows from them.
-
-Medians, ratios and verdicts follow.
+"""What a benchmark found: raw numbers of every round; medians, ratios and verdicts.
 
 `python -m book.benchmark` writes a `Result`, the chapter on performance reads it. No torch here.
 """
@@ -68,20 +66,28 @@ class Spread(Stored):
 
 
 class Judged(Spread):
-    """A spread whose median was to reach a target, where there is one."""
+    """A spread whose median was to reach a target, where there is one, or to stay below it."""
 
     target: float | None = None
     reached: bool | None = None
+    below: bool = False
 
     @classmethod
-    def against(cls, values: Sequence[float], target: float | None) -> "Judged":
+    def against(
+        cls, values: Sequence[float], target: float | None, *, below: bool = False
+    ) -> "Judged":
         """Return the values with the verdict on their median.
 
         >>> Judged.against([2.4, 2.6, 2.7], 2.5).reached
         True
+        >>> Judged.against([2.4, 2.6, 2.7], 2.5, below=True).reached
+        False
         """
-        reached = None if target is None else statistics.median(values) >= target
-        return cls.of(values, target=target, reached=reached)
+        if target is None:
+            return cls.of(values)
+        median = statistics.median(values)
+        reached = median < target if below else median >= target
+        return cls.of(values, target=target, reached=reached, below=below)
 
 
 class Contest(Stored):
@@ -114,6 +120,26 @@ class Effect(Stored):
     gain: Spread
 
 
+class Load(Stored):
+    """A training beside busy processes.
+
+    `alone` is its rate without them (examples/s). `shares` are what it keeps of its fair share, by
+    the number of the busy: of that rate, cores/(cores + busy).
+    """
+
+    title: str
+    contender: str
+    alone: Spread
+    shares: dict[str, Judged]
+
+
+class Start(Stored):
+    """A first small training: seconds of the whole process, and the part that importing takes."""
+
+    seconds: Judged
+    imports: Judged
+
+
 class Machine(Stored):
     """Where it was measured; memory in bytes, `flags` those of the processor that matter here."""
 
@@ -129,7 +155,8 @@ class Result(Stored):
     """All of a benchmark. Rates are in FLOP/s, `forward_flops` one image's through MiniGoogLeNet.
 
     `share` is the part of the bf16 rate of the same round that its training reaches. `profiles`
-    hold, by network, the shares of a step's time that its operators take by themselves.
+    hold, by network, the shares of a step's time that its operators take by themselves. `left_out`
+    names contenders that do not run here. What was measured on a later day has it in `dates`.
     """
 
     date: str
@@ -144,6 +171,10 @@ class Result(Stored):
     effects: dict[str, Effect]
     compile_seconds: Spread | None
     profiles: dict[str, dict[str, float]]
+    load: dict[str, Load] = {}
+    start: Start | None = None
+    left_out: tuple[str, ...] = ()
+    dates: dict[str, str] = {}
 
 
 def contest(
@@ -182,6 +213,15 @@ def effect(
     return Effect(title=title, other_title=other_title, setting=setting, **spreads)
 
 
+def share_of_core_time(loaded: float, alone: float, cores: int, others: int) -> float:
+    """Return how much of its fair share a training keeps beside so many busy processes.
+
+    >>> share_of_core_time(loaded=50.0, alone=100.0, cores=2, others=2)
+    1.0
+    """
+    return loaded / alone * (cores + others) / cores
+
+
 def share_of_rate(examples_per_second: float, forward_flops: int, rate: float) -> float:
     """Return the part of a matrix-product rate (FLOP/s) that training reaches.
 
@@ -194,6 +234,32 @@ def share_of_rate(examples_per_second: float, forward_flops: int, rate: float) -
 
 
 # The file
+
+
+def merged(old: Result, new: Result) -> Result:
+    """Return an earlier result in which what has been measured anew stands in its place.
+
+    Raises:
+        ResultError: They are not of one machine with the same versions, or of as many rounds.
+    """
+    for what in ("machine", "rounds", "quick"):
+        if getattr(old, what) != getattr(new, what):
+            raise ResultError(
+                f"cannot merge: {what} differs; expected {getattr(old, what)}, "
+                f"got {getattr(new, what)}"
+            )
+    anew = {name: getattr(new, name) or getattr(old, name) for name in SINGLE}
+    measured = [*new.contests, *(name for name in MEASUREMENTS if getattr(new, name))]
+    dates = {**old.dates, **dict.fromkeys(measured, new.date)}
+    contests = {**old.contests, **new.contests}
+    kept = [name for name in old.left_out if name.partition(":")[0] not in measured]
+    more = {"contests": contests, "dates": dates, "left_out": (*kept, *new.left_out)}
+    return old.model_copy(update={**anew, **more})
+
+
+MEASUREMENTS = ("load", "start", "effects")
+SINGLE = ("rates", "share", "effects", "compile_seconds", "profiles", "load", "start")
+"""What is measured besides the contests, and all that it fills."""
 
 
 def write(result: Stored, path: Path) -> None:

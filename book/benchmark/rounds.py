@@ -22,9 +22,16 @@ from book.report.methods import BATCH_NORM
 from models.data.layouts import IDX_FILES, DataError
 
 PACKAGES = Path(__file__).resolve().parents[2]  # the folder of book, models and analysis
-OPTIONAL = ("keras, bf16",)  # left out where it does not run
-# each takes its default
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "CONVBOOK_WORKERS", "CONVBOOK_CLUSTER")
+OPTIONAL = (  # left out where it does not run
+    *("tutorial, compiled", "keras, joined", "keras, jit", "keras, bf16", "keras, bf16 jit"),
+    *("keras, MiniGoogLeNet", "jax"),
+)
+DEFAULTS = (  # each contender takes its own
+    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT"),
+    *("CONVBOOK_WORKERS", "CONVBOOK_CLUSTER"),
+)
+
+SELDOM = ("effects",)  # measured in every other round, from the first on: no target hangs on it
 
 Raw = dict[str, dict[str, list[Measured]]]  # measurement, contender, round
 
@@ -49,11 +56,21 @@ def run(
     with prepared(sizes, raw) as (environment, sizes):
         for number in range(1, rounds + 1):
             for measurement, names in raw.items():
+                if measurement in SELDOM and number % 2 == 0:
+                    continue
                 for name in list(names):
                     _run_once(
                         raw, measurement, name, sizes, environment, f"round {number}/{rounds}"
                     )
-    return summarise(raw, rounds, sizes, quick=quick)
+    left_out = [
+        f"{measurement}: {name}"
+        for measurement, names in contenders.items()
+        for name in names
+        if name not in raw[measurement]
+    ]
+    return summarise(raw, rounds, sizes, quick=quick).model_copy(
+        update={"left_out": tuple(left_out)}
+    )
 
 
 @contextmanager
@@ -76,13 +93,15 @@ def prepared(sizes: Sizes, raw: Raw) -> Iterator[tuple[dict[str, str], Sizes]]:
             "TF_CPP_MIN_LOG_LEVEL": "3",
             "KERAS_BACKEND": "tensorflow",
             "CUDA_VISIBLE_DEVICES": "",
+            "JAX_PLATFORMS": "cpu",
         }
         ours = {
             "CONVBOOK_DATA": f"{folder}/data",
             "CONVBOOK_RUNS": f"{folder}/none",
             "PYTHONPATH": path,
+            "TORCHINDUCTOR_CACHE_DIR": f"{folder}/compiled",  # what a round compiles, the next has
         }
-        kept = {name: value for name, value in os.environ.items() if name not in THREADS}
+        kept = {name: value for name, value in os.environ.items() if name not in DEFAULTS}
         yield kept | quiet | ours, sizes
 
 
@@ -149,6 +168,8 @@ def contend(measurement: str, name: str, sizes: Sizes, environment: Mapping[str,
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as cache:
         started = time.perf_counter()
         fresh = {**environment, "CONVBOOK_CACHE": cache}
+        if measurement == "effects":  # what compiling costs is one
+            fresh["TORCHINDUCTOR_CACHE_DIR"] = cache
         ended = subprocess.run(command, env=fresh, capture_output=True, text=True, check=False)
         seconds = time.perf_counter() - started
     if ended.returncode:

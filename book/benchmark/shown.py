@@ -1,11 +1,12 @@
 """A benchmark's result as the tables, the figure and the words that readers see."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from book.benchmark.result import Contest, Effect, Judged, Machine, Result, Spread
+from book.benchmark.result import Contest, Effect, Judged, Load, Machine, Result, Spread
+from book.benchmark.verdicts import TRIED
 from book.report import figures
 from book.report.colours import BLACK, BLUE, RED
 from book.report.intervals import NBSP
@@ -52,38 +53,93 @@ def target_text(judged: Judged) -> str:
     """
     if judged.target is None:
         return "–"
-    return f"≥{NBSP}{judged.target:g}{NBSP}{'✓' if judged.reached else '✗'}"
+    bound = "<" if judged.below else "≥"
+    return f"{bound}{NBSP}{judged.target:g}{NBSP}{'✓' if judged.reached else '✗'}"
 
 
-def missed(result: Result) -> list[str]:
-    """List the targets that were not reached, each in words."""
-    return [words for words, judged in judgements(result) if judged.reached is False]
+LOAD_HEADINGS = ["training", "contender", "alone, examples/s", *(f"beside {n}, %" for n in (1, 2))]
 
 
-def judgements(result: Result) -> list[tuple[str, Judged]]:
-    """List everything that had a target, in words with the measured median."""
-    ratios = [
-        (f"{one.title}, against {peer}: {ratio.median:.2f} of {ratio.target} times as fast", ratio)
-        for one in result.contests.values()
-        for peer, ratio in one.ratios.items()
-        if ratio.target is not None
-    ]
-    share = result.share
-    bound = (
-        [(f"{share.median:.0%} of the bf16 rate, of {share.target:.0%}", share)]
-        if share and share.target
-        else []
-    )
-    return ratios + bound
-
-
-def profile_rows(profiles: Mapping[str, Mapping[str, float]]) -> list[list[str]]:
-    """List network, operator, per cent of the step."""
+def load_rows(load: Mapping[str, Load]) -> list[list[str]]:
+    """List training, contender, its rate alone, and per cent of its fair share beside others."""
     return [
-        [network if index == 0 else "", f"`{name}`", f"{share:.0%}".removesuffix("%")]
-        for network, shares in profiles.items()
-        for index, (name, share) in enumerate(shares.items())
+        [
+            one.title,
+            one.contender,
+            one.alone.text(1 if one.alone.median < 1000 else 0),
+            *(share_cell(judged) for judged in one.shares.values()),
+        ]
+        for one in load.values()
     ]
+
+
+def share_cell(judged: Judged) -> str:
+    """Write a share in per cent with its range, and whether it is large enough.
+
+    >>> share_cell(Judged.against([0.9, 0.85, 1.0], 0.8)).replace(NBSP, " ")
+    '90 (85–100) ✓'
+    """
+    verdict = {True: f"{NBSP}✓", False: f"{NBSP}✗", None: ""}[judged.reached]
+    return Spread.of([100 * value for value in judged.values]).text(0) + verdict
+
+
+def kept(effects: Mapping[str, Effect]) -> dict[str, Effect]:
+    """Return the effects of what is used."""
+    return {name: one for name, one in effects.items() if name not in TRIED}
+
+
+def tried_rows(effects: Mapping[str, Effect]) -> list[list[str]]:
+    """List what was tried, instead of what, where, milliseconds either way, and its gain."""
+    return [
+        [
+            one.other_title,
+            one.title,
+            one.setting,
+            *(f"{1000 * spread.median:.2f}" for spread in (one.other, one.ours)),
+            f"{1 / one.gain.median:.2f}",
+        ]
+        for name, one in effects.items()
+        if name in TRIED
+    ]
+
+
+STEPS = {"LeNet-5": "step-all", "MiniGoogLeNet": "googlenet-bf16"}
+"""The effects whose first side is a whole step of the network that was profiled."""
+
+
+def profile_rows(before: Result, now: Result) -> list[list[str]]:
+    """List network, operator, milliseconds of a step before and now, and per cent of it now.
+
+    An operator that was not among the longest has no number; a network's last row is its step.
+    """
+    rows: list[list[str]] = []
+    for network, shares in now.profiles.items():
+        earlier, names = before.profiles.get(network, {}), list(shares)
+        names += [name for name in earlier if name not in shares]
+        steps = [step_seconds(result, network) for result in (before, now)]
+        rows += [
+            ["", f"`{name}`", *_costs([earlier.get(name), shares.get(name)], steps)]
+            for name in names
+        ]
+        rows.append(["", "the whole step", *_costs([1, 1], steps)])
+        rows[-1 - len(names)][0] = network
+    return rows
+
+
+def _costs(shares: Sequence[float | None], steps: Sequence[float | None]) -> list[str]:
+    """Write the milliseconds of both days, and the share on the second one in per cent."""
+    percent = "–" if shares[-1] is None else f"{100 * shares[-1]:.0f}"
+    return [*map(_milliseconds, shares, steps), percent]
+
+
+def step_seconds(result: Result, network: str) -> float | None:
+    """Return how long a step of a profiled network takes; None where it was not measured."""
+    effect = result.effects.get(STEPS[network])
+    return effect.ours.median if effect else None
+
+
+def _milliseconds(share: float | None, seconds: float | None) -> str:
+    return "–" if share is None or seconds is None else f"{1000 * share * seconds:.1f}"
 
 
 def effect_rows(effects: Mapping[str, Effect]) -> list[list[str]]:
@@ -116,73 +172,3 @@ def draw_gains(effects: Mapping[str, Effect]) -> Figure:
     ax.xaxis.set_major_formatter("{x:g}")
     ax.set_xlabel("times as fast")
     return figure
-
-
-# Words for the prose
-
-
-def thoroughness(result: Result) -> str:
-    """Say whether the numbers mean something."""
-    return "in a quick trial whose numbers mean nothing" if result.quick else "in full"
-
-
-def rate_text(result: Result, kind: str) -> str:
-    """Write the matrix-product rate of fp32 or bf16: median and range."""
-    if kind not in result.rates:
-        return "a rate that was not measured"
-    rate = result.rates[kind]
-    scaled = Spread.of([value / 1e9 for value in rate.values])
-    return f"{scaled.text(0)} GFLOP/s"
-
-
-def share_text(result: Result) -> str:
-    """Say how much of the bf16 rate training reaches, and whether that was the target."""
-    if result.share is None:
-        return "How much of it training reaches was not measured."
-    share, percent = result.share, Spread.of([100 * value for value in result.share.values])
-    verdict = {True: "reaches", False: "misses", None: "has no"}[share.reached]
-    target = f"the target of {share.target:.0%}" if share.target else "target"
-    return (
-        f"Training MiniGoogLeNet gets {percent.text(0)} % of the bf16 rate, and {verdict} {target}."
-    )
-
-
-def bound_text(result: Result) -> str:
-    """Say what the networks cannot do without, and how fast they would be if all else were free.
-
-    Of the operators that a profile names, convolutions and matrix products count.
-    """
-    narrow, wide = (_products(result, network) for network in ("LeNet-5", "MiniGoogLeNet"))
-    sentences = [_narrow_bound(result, narrow)] if narrow else []
-    if wide and result.share:
-        reached = f"it would reach {result.share.median / wide:.0%} of the bf16 rate"
-        sentences.append(f"Of MiniGoogLeNet's step they take {wide:.0%}: {reached}.")
-    return " ".join(sentences) or "Where the time goes was not measured."
-
-
-def _narrow_bound(result: Result, share: float) -> str:
-    clauses = [
-        f"Convolutions and matrix products take {share:.0%} of a step of LeNet-5",
-        f"with all else for nothing it would be {1 / share:.1f} times as fast",
-    ]
-    peers = result.contests["lenet5"].ratios if "lenet5" in result.contests else {}
-    if "tutorial" in peers:
-        times = peers["tutorial"].median / share
-        clauses.append(f"and {times:.1f} times as fast as the tutorial's")
-    return f"{', '.join(clauses)}."
-
-
-def _products(result: Result, network: str) -> float:
-    shares = result.profiles.get(network, {})
-    return sum(
-        share for name, share in shares.items() if "conv" in name.lower() or name in ("mm", "addmm")
-    )
-
-
-def compile_text(result: Result) -> str:
-    """Say what compiling brought, and what it cost to begin with."""
-    if result.compile_seconds is None or "compile" not in result.effects:
-        return "On this machine it was not measured."
-    times, start = result.effects["compile"].gain.median, result.compile_seconds.text()
-    change = f"{abs(times - 1):.0%} {'more' if times > 1 else 'less'} time than an eager one"
-    return f"On one thread a compiled LeNet-5's step takes {change}, and the first one {start} s."

@@ -1,25 +1,23 @@
 """The same networks and training as a PyTorch tutorial would write them.
 
 With torchvision, a DataLoader and eager fp32. They are what `book.benchmark` measures ours against,
-so nothing here is made faster than such a tutorial is.
+so nothing here is made faster than such a tutorial is; compiled, it has the one line more that
+its users add.
 """
 
 import os
-import time
-from typing import Any
+from collections.abc import Iterable
 
 import torch
 import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader
 from torchvision import transforms
 
-from book.benchmark.contest import TORCHVISION
+from book.benchmark.contest import TORCHVISION, Trainer, timed
 from models.data.datasets import DATASETS
 from models.networks.build import count_parameters
-
-WARM_UP = 5  # batches
 
 Loader = DataLoader[tuple[Tensor, Tensor]]
 
@@ -85,25 +83,23 @@ def minigooglenet(channels: int = 1, classes: int = 10) -> nn.Module:
 NETWORKS = {"lenet5": lenet5, "minigooglenet": minigooglenet}
 
 
-def loader(dataset: str, batch_size: int, examples: int | None = None) -> Loader:
-    """Return shuffled batches of the first `examples` training images (all for None).
-
-    They lie in the folder of `CONVBOOK_DATA`.
-    """
+def loader(dataset: str, batch_size: int) -> Loader:
+    """Return shuffled batches of the training images in the folder of `CONVBOOK_DATA`."""
     info = DATASETS[dataset]
     transform = transforms.Compose(
         [transforms.ToTensor(), transforms.Normalize(info.mean, info.std)]
     )
     kind = getattr(torchvision.datasets, TORCHVISION[dataset])
     images = kind(os.environ["CONVBOOK_DATA"], train=True, transform=transform)
-    images = images if examples is None else Subset(images, range(examples))
     return DataLoader(images, batch_size=batch_size, shuffle=True)
 
 
-def train_epoch(
-    network: nn.Module, batches: Loader, optimizer: torch.optim.Optimizer
-) -> tuple[float, float]:
-    """Train one epoch; return its running loss (nats) and accuracy."""
+def train(
+    network: nn.Module,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    optimizer: torch.optim.Optimizer,
+) -> tuple[float, float, int]:
+    """Train on batches; return the running loss (nats), the accuracy, and how many were seen."""
     network.train()
     loss_sum, right, seen = 0.0, 0, 0
     for X, y in batches:  # (B, C, H, W), (B,)
@@ -113,22 +109,21 @@ def train_epoch(
         loss.backward()
         optimizer.step()
         loss_sum += loss.item() * len(y)
-        right += (logits.argmax(1) == y).sum().item()
+        right += int((logits.argmax(1) == y).sum().item())
         seen += len(y)
-    return loss_sum / seen, right / seen
+    return loss_sum / seen, right / seen, seen
 
 
-def measure(
-    name: str, dataset: str, batch_size: int, examples: int | None, lr: float
-) -> dict[str, Any]:
-    """Measure examples a second over one epoch, after a few batches to warm up."""
+def trainer(
+    name: str, dataset: str, batch_size: int, lr: float, *, compiled: bool = False
+) -> Trainer:
+    """Return the tutorial's training, warmed up: where it is compiled, that is over."""
     info = DATASETS[dataset]
     network = NETWORKS[name](info.channels, len(info.classes))
+    if compiled:
+        network.compile()
     optimizer = torch.optim.SGD(network.parameters(), lr=lr)
-    train_epoch(network, loader(dataset, batch_size, WARM_UP * batch_size), optimizer)
-    batches = loader(dataset, batch_size, examples)
-    started = time.perf_counter()
-    train_epoch(network, batches, optimizer)
-    seconds = time.perf_counter() - started
-    count = examples or info.train_size
-    return {"value": count / seconds, "parameters": {name: count_parameters(network).total}}
+    return Trainer(
+        timed(lambda batches: train(network, batches, optimizer)[2], loader(dataset, batch_size)),
+        count_parameters(network).total,
+    )

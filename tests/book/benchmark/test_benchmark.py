@@ -16,10 +16,22 @@ import torch
 from pydantic import ValidationError
 
 import analysis
-from book.benchmark import effects, shown, tutorial
+from book.benchmark import plain_parts, shown, tutorial, under_load, words
 from book.benchmark.contenders import CONTENDERS
 from book.benchmark.contest import QUICK, VARIANTS
-from book.benchmark.result import Judged, ResultError, Spread, contest, read, share_of_rate
+from book.benchmark.effects import EVERYTHING
+from book.benchmark.result import (
+    Judged,
+    Load,
+    ResultError,
+    Spread,
+    Start,
+    contest,
+    merged,
+    read,
+    share_of_core_time,
+    share_of_rate,
+)
 from book.benchmark.rounds import (
     BenchmarkError,
     check_parameters,
@@ -32,6 +44,18 @@ from models.networks.build import build, count_parameters
 from models.specs import RunSpec
 
 ROOT = Path(__file__).parents[3]
+STORED, EARLIER = (
+    read(ROOT / "book" / "appendix" / f"performance{ending}.json") for ending in ("", "_before")
+)
+LOADED = Load(
+    title="LeNet-5",
+    contender="convbook",
+    alone=Spread.of([100.0]),
+    shares={"1": Judged.against([0.9], 0.8), "2": Judged.against([0.7], 0.8)},
+)
+SLOW = Start(
+    seconds=Judged.against([5.0], 4.0, below=True), imports=Judged.against([0.2], 1 / 3, below=True)
+)
 HAS_KERAS = all(map(importlib.util.find_spec, ("tensorflow", "keras")))
 needs_keras = pytest.mark.skipif(
     not HAS_KERAS, reason="Keras and TensorFlow are an extra: pip install '.[bench]'"
@@ -50,7 +74,8 @@ def bench(*arguments, **environment):
 def quick(tmp_path_factory):
     """A whole benchmark, small, against the tutorial alone: what it printed, and what it stored."""
     path = tmp_path_factory.mktemp("bench") / "result.json"
-    run = bench("--quick", "--rounds", "2", "--without", "keras", "--output", str(path))
+    without = ("--without", "keras", "--without", "jax")
+    run = bench("--quick", "--rounds", "2", *without, "--output", str(path))
     assert run.returncode == 0, run.stderr[-2000:]
     return run, path
 
@@ -60,11 +85,16 @@ def test_every_contender_was_measured_once_a_round(quick):
     result = read(quick[1])
     for name, one in result.contests.items():
         assert list(one.contenders) == [
-            known for known in CONTENDERS[name] if not known.startswith("keras")
+            known
+            for known in CONTENDERS[name]
+            if not known.startswith(("keras", "jax")) and known != "tutorial, compiled"
         ]
         assert all(len(spread.values) == 2 and spread.low > 0 for spread in one.contenders.values())
     assert result.quick
     assert result.effects.keys() == EFFECTS.keys() - {"compile"}
+    assert [len(one.shares["2"].values) for one in result.load.values()] == [2, 2, 2]
+    assert 0 < result.start.imports.low < 1 < result.start.seconds.low
+    assert result.left_out == ()
 
 
 @pytest.mark.slow
@@ -112,11 +142,12 @@ def test_tables_and_the_figure_show_what_was_stored(quick):
         tick.get_text() for tick in shown.draw_gains(result.effects).axes[0].get_yticklabels()
     ]
     assert len(labels) == len(result.effects)
-    assert {row[0] for row in shown.profile_rows(result.profiles)} == {
-        "LeNet-5",
-        "MiniGoogLeNet",
-        "",
-    }
+    profiles = shown.profile_rows(EARLIER, result)
+    assert {row[0] for row in profiles} == {"LeNet-5", "MiniGoogLeNet", ""}
+    assert [row[1:3] for row in profiles if row[1] == "the whole step"] == [
+        ["the whole step", "14.4"],
+        ["the whole step", "176.3"],
+    ]
     assert all(0.2 < sum(shares.values()) <= 1.0001 for shares in result.profiles.values())
     halves = {
         "convolution_backward": 0.3,
@@ -124,7 +155,7 @@ def test_tables_and_the_figure_show_what_was_stored(quick):
         "addmm": 0.05,
         "native_batch_norm": 0.2,
     }
-    bound = shown.bound_text(result.model_copy(update={"profiles": {"LeNet-5": halves}}))
+    bound = words.bound_text(result.model_copy(update={"profiles": {"LeNet-5": halves}}))
     assert (
         "take 50% of a step of LeNet-5, with all else for nothing it would be 2.0 times as fast"
         in bound
@@ -165,7 +196,7 @@ def test_the_tutorials_networks_compute_what_ours_do_from_the_same_weights():
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_experiments_variants_are_those_of_analysis(variant):
-    from book.benchmark.contenders import lenet
+    from book.benchmark.ours import lenet
 
     assert count_parameters(build(lenet(QUICK, variant, epochs=1))).total == derived_parameters(
         variant
@@ -179,13 +210,13 @@ def test_a_network_of_another_size_is_refused():
         check_parameters("keras", {"lenet5": 61706})
 
 
-@pytest.mark.parametrize("part", effects.PLAIN)
+@pytest.mark.parametrize("part", plain_parts.PLAIN)
 def test_the_parts_that_an_ablation_replaces_are_there_and_torchs_compute_the_same(part):
     torch.manual_seed(0)
-    ours = build(effects.EVERYTHING)
+    ours = build(EVERYTHING)
     X = torch.rand(4, 1, 28, 28)
     expected = ours.eval()(X)
-    plain = effects.with_plain(build(effects.EVERYTHING), part)
+    plain = plain_parts.with_plain(build(EVERYTHING), part)
     assert [type(layer) for layer in plain.modules()] != [type(layer) for layer in ours.modules()]
     plain.load_state_dict(dict(zip(plain.state_dict(), ours.state_dict().values(), strict=True)))
     torch.testing.assert_close(plain.eval()(X), expected, atol=1e-5, rtol=1e-4)
@@ -206,6 +237,85 @@ def test_seconds_and_rates_both_give_ratios_above_one_where_ours_is_faster():
     assert by_time.ratios["peer"].median == by_rate.ratios["peer"].median == 3
     assert by_time.ratios["peer"].reached is False
     assert by_rate.ratios["peer"].reached is None
+
+
+def test_a_training_that_gets_half_of_two_cores_beside_two_others_has_its_fair_share():
+    assert share_of_core_time(loaded=50, alone=100, cores=2, others=2) == 1
+    assert share_of_core_time(loaded=50, alone=100, cores=2, others=1) == 0.75
+
+
+def test_a_time_is_to_stay_below_its_target():
+    assert Judged.against([3.9], 4.0, below=True).reached
+    assert not Judged.against([4.0], 4.0, below=True).reached
+    assert shown.target_text(Judged.against([4.0], 4.0, below=True)) == "<\u00a04\u00a0✗"
+
+
+def test_what_is_measured_anew_is_merged_with_its_date_and_only_on_the_same_machine():
+    contests = {"lenet5": STORED.contests["lenet5"]}
+    later = STORED.model_copy(
+        update={"date": "2030-01-01T00:00:00+00:00", "contests": contests, "effects": {}}
+    )
+    both = merged(STORED.model_copy(update={"left_out": ("lenet5: jax", "load: keras")}), later)
+    assert both.left_out == ("load: keras",)
+    assert both.contests == STORED.contests
+    assert both.effects == STORED.effects
+    assert words.date_text(both) == f"{STORED.date[:10]} (lenet5 on 2030-01-01)"
+    assert (both.date, both.dates) == (STORED.date, {**STORED.dates, "lenet5": later.date})
+    machine = STORED.machine.model_copy(update={"processor": "another"})
+    with pytest.raises(ResultError, match="cannot merge: machine differs"):
+        merged(STORED, later.model_copy(update={"machine": machine}))
+
+
+def test_targets_of_load_and_start_count_and_what_was_not_measured_is_said():
+    assert "not measured" in words.start_text(EARLIER)
+    assert "not measured" in words.waiting_text(EARLIER)
+    measured = EARLIER.model_copy(update={"load": {"convbook": LOADED}, "start": SLOW})
+    added = [said for said, _ in words.judgements(measured)[-4:]]
+    assert added == [
+        "LeNet-5, beside 1 busy process: 90% of its fair share",
+        "LeNet-5, beside 2 busy processes: 70% of its fair share",
+        "a first training in 5.0 s, of 4 s",
+        "20% of that for imports, of 33%",
+    ]
+    assert words.missed(measured)[-2:] == added[1:3]
+    assert shown.load_rows(measured.load)[0][-1] == "70\u00a0(70–70)\u00a0✗"
+
+
+def test_a_contests_earlier_ratio_stands_beside_todays_with_the_work_where_that_was_another():
+    other = EARLIER.contests["experiment"].model_copy(update={"title": "less of it"})
+    text = words.before_text(
+        EARLIER, EARLIER.model_copy(update={"contests": {"experiment": other}})
+    )
+    assert text.startswith(
+        "2.33 and 2.33 × keras (less of it, then of LeNet-5 on mnist: 4 variants"
+    )
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("flax"), reason="JAX is an extra")
+@pytest.mark.parametrize("network", ["lenet5", "minigooglenet"])
+def test_jax_trains_the_same_networks(network, tmp_path, monkeypatch):
+    from book.benchmark import jax_peer
+
+    monkeypatch.setenv("CONVBOOK_DATA", str(tmp_path))
+    write_torchvision("mnist5k", tmp_path)
+    trainer = jax_peer.trainer(network, "mnist5k", 16, 0.1)
+    assert trainer.parameters == derived_parameters(network)
+    assert trainer.rate(0.1) > 0
+
+
+@pytest.mark.slow
+def test_a_worker_trains_beside_a_busy_process_whenever_asked_and_ends():
+    with under_load.workers(1, "convbook", "lenet5", QUICK) as crew, under_load.busy(1):
+        assert all(under_load.rate(crew, 0.2) > 0 for _ in range(2))
+    assert crew[0].process.poll() is not None
+
+
+def test_a_worker_that_ends_early_says_so():
+    with (
+        pytest.raises(RuntimeError, match="a worker ended early"),
+        under_load.workers(1, "keras, as nobody writes it", "lenet5", QUICK),
+    ):
+        pass
 
 
 def test_the_share_counts_backward_twice_forward():
