@@ -8,6 +8,7 @@ from urllib.parse import urljoin
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
+PLACEHOLDER = "https://github.com/executablebooks/jupyter-book"  # Jupyter Book's, for books without
 BUTTONS = ("use_edit_page_button", "use_issues_button", "use_repository_button")
 LAUNCH = {"binderhub_url": "https://mybinder.org", "colab_url": "https://colab.research.google.com"}
 
@@ -15,7 +16,7 @@ LAUNCH = {"binderhub_url": "https://mybinder.org", "colab_url": "https://colab.r
 def add_buttons(app: Sphinx, config: Config) -> None:
     """Offer what leads to the repository where its address is configured, and nothing elsewhere."""
     options = config.html_theme_options
-    known = bool(options.get("repository_url"))
+    known = options.get("repository_url") not in (None, "", PLACEHOLDER)
     options |= dict.fromkeys(BUTTONS, known)
     if known:
         options["launch_buttons"] = {**LAUNCH, **options.get("launch_buttons", {})}

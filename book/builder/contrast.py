@@ -2,7 +2,7 @@
 
 from colorsys import hls_to_rgb, rgb_to_hls
 
-LIGHT, DARK = "#ffffff", "#14181e"  # the theme's grounds
+LIGHT, DARK = "#ffffff", "#121212"  # the theme's grounds
 TEXT, LINE = 4.5, 3.0  # the least contrast of each (WCAG 2.2, 1.4.3 and 1.4.11)
 
 

@@ -19,6 +19,7 @@ from book.builder.contrast import DARK, LIGHT, TEXT, in_the_dark, legible
 COLOUR = re.compile(r"#([0-9a-f]{6})\b", re.IGNORECASE)
 SIZE = re.compile(r"font-size:([\d.]+)px")
 NUMBER = re.compile(r"-?\d+\.\d+")
+LONG = 500  # letters of a path with so many points that a tenth of one is not seen
 READABLE = 9.0  # pixels: text is not made smaller on a narrow screen, which scrolls instead
 POINT = 4 / 3  # pixels
 
@@ -33,9 +34,10 @@ def drawing(text: str, name: str, words: str) -> str:
         _shorten(element)
         _restyle(element, colours)
     _size(root)
+    _ungroup(root)
     root.attrib |= {"role": "img", "aria-label": words}
     ElementTree.SubElement(root, "style").text = _palette(colours)
-    drawn = ElementTree.tostring(root, encoding="unicode")
+    drawn = ElementTree.tostring(root, encoding="unicode").replace(" />", "/>")
     return f'<div class="drawing pst-scrollable-table-container">{drawn}</div>'
 
 
@@ -69,10 +71,11 @@ def _name_anew(root: Element, name: str) -> None:
 
 
 def _shorten(element: Element) -> None:
-    """Write numbers to a hundredth of a point, and what all children say once."""
+    """Write numbers to a hundredth of a point, of markers and long paths to a tenth, and what all children say once."""
+    digits = 1 if element.tag == "use" or len(element.get("d", "")) > LONG else 2
     for key in ("d", "x", "y", "width", "height", "points", "transform"):
         if value := element.get(key):
-            short = NUMBER.sub(lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), value)
+            short = NUMBER.sub(lambda found: f"{float(found[0]):.{digits}f}".rstrip("0").rstrip("."), value)
             element.set(key, re.sub(r"\s*([A-Za-z,])\s*", r"\1", short).strip() if key == "d" else short)
     if element.get("transform", "").startswith("rotate(-0 "):
         del element.attrib["transform"]
@@ -96,6 +99,14 @@ def _restyle(element: Element, colours: set[str]) -> None:
         style = re.sub(r"font-family: [^;]*;? ?|stroke-linecap: butt;? ?", "", style)
         style = re.sub(r"font: (?:\w+ )*?([\d.]+px) [^;]*", r"font-size: \1", style)
         element.set("style", COLOUR.sub(variable, style).replace(": ", ":").replace("; ", ";"))
+
+
+def _ungroup(element: Element) -> None:
+    """Put a group's elements in its place where it says nothing of them."""
+    for place, child in reversed(list(enumerate(element))):
+        _ungroup(child)
+        if child.tag == "g" and not child.attrib:
+            element[place : place + 1] = list(child)
 
 
 def _is_of_text(element: Element) -> bool:
@@ -132,7 +143,8 @@ def visit_image(self: HTML5Translator, node: nodes.image) -> None:
     if path.suffix == ".svg" and path.is_file():
         text = path.read_text(encoding="utf-8")
         if "<dc:title>Matplotlib" in text[:2000]:
-            self.body.append(drawing(text, f"d{path.stem[:6]}", node.get("alt", "")))
+            self.drawings = getattr(self, "drawings", 0) + 1  # type: ignore[attr-defined]
+            self.body.append(drawing(text, f"d{self.drawings}", node.get("alt", "")))
             raise nodes.SkipNode
     HTML5Translator.visit_image(self, node)
 

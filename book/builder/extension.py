@@ -21,11 +21,11 @@ from book.builder import (
     shortcuts,
     site,
     surroundings,
+    take_along,
     writing,
 )
 from book.builder.build import Build
 from book.builder.options import PREFIX, Options
-from book.builder.take_along import TakeAlong, copy_paper
 
 HERE = Path(__file__).resolve().parent
 
@@ -53,10 +53,6 @@ class Handlers:
         if self.build.is_chapter(docname):
             source[0] = self.build.page(docname)
 
-    def notebook(self, docname: str) -> str | None:
-        """Return a chapter as a notebook with its outputs; None of a page that is no chapter."""
-        return self.build.page(docname) if self.build.is_chapter(docname) else None
-
     def leave_out_consequences(self, app: Sphinx) -> None:
         """Let a failed chapter be said once, rather than by each page that shows a number of it."""
         consequences.leave_out(self.build.failures)
@@ -83,6 +79,7 @@ def add_style(app: Sphinx, config: Config) -> None:
     """Add the builder's own style sheet, script and templates."""
     config.html_static_path.append(str(HERE / "static"))
     config.templates_path.insert(0, str(HERE / "templates"))
+    app.add_css_file("icons.css")
     app.add_css_file("book.css")
     app.add_js_file("book.js", loading_method="defer")
 
@@ -105,7 +102,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
         app.add_config_value(PREFIX + option.name, option.default, "env")
     app.setup_extension("book.builder.svg")
     handlers = Handlers(app)
-    take_along = TakeAlong(handlers.notebook)
     app.connect("config-inited", add_style)
     app.connect("config-inited", read_variants, priority=100)
     app.connect("builder-inited", handlers.leave_out_consequences)
@@ -113,10 +109,9 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-before-read-docs", handlers.execute_stale)
     app.connect("source-read", handlers.read_executed)
     app.connect("write-started", copy_assets)
-    app.connect("write-started", copy_paper)
     app.connect("doctree-resolved", paper.prepare)
-    app.connect("html-page-context", take_along.add, priority=900)
     app.connect("build-finished", handlers.finish)
-    for part in (surroundings, site, shortcuts, addresses, drawings, formulas, writing):
+    writers = (drawings, formulas, writing)
+    for part in (surroundings, site, shortcuts, addresses, take_along, *writers):
         part.setup(app)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}

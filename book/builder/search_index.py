@@ -4,6 +4,7 @@ Sphinx's own index knows pages, not sections, no numbers, and shows code where i
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -14,7 +15,7 @@ FILE = "search-index.js"
 #: A section: its anchor, its title and its words; the page's own has no anchor.
 Section = list[str]
 
-LEFT_OUT = (nodes.literal_block, nodes.math_block, nodes.raw, nodes.title, nodes.section, nodes.comment)
+LEFT_OUT = (nodes.literal_block, nodes.math_block, nodes.raw, nodes.title, nodes.section, nodes.comment, nodes.label)
 
 
 def sections(page: nodes.document) -> Iterator[Section]:
@@ -31,9 +32,18 @@ def _words(node: nodes.Node) -> Iterator[str]:
         if isinstance(child, LEFT_OUT) or _is_plumbing(child):
             continue
         if isinstance(child, nodes.TextElement):
-            yield " ".join(child.astext().split())
+            yield " ".join(_text(child).split())
         else:
             yield from _words(child)
+
+
+def _text(node: nodes.Node) -> str:
+    """Return what a node says, formulas without TeX's signs, a reference's label left out."""
+    if isinstance(node, nodes.Text) or not node.children:
+        return node.astext()
+    if isinstance(node, nodes.math):
+        return re.sub(r"[\\\\{}]", "", node.astext())
+    return "".join(_text(child) for child in node.children if not isinstance(child, nodes.label))
 
 
 def _is_plumbing(node: nodes.Node) -> bool:

@@ -1,5 +1,6 @@
 """What a reader takes along from a page: its notebooks, the book on paper, how to cite it."""
 
+import json
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -14,36 +15,35 @@ from book.builder.options import book_root
 
 CITATION = "CITATION.cff"
 NOTEBOOKS = "_notebooks"  # the folder of the site's executed notebooks
+KEPT = ("kernelspec", "language_info")  # of its metadata
 LENGTH = 200  # letters of a page's description
 
 
-class TakeAlong:
-    """What each page offers; `executed` returns a chapter's notebook with outputs, if it is one."""
+def add(app: Sphinx, page: str, template: str, context: dict[str, Any], tree: Any) -> None:
+    """Put into a page's context what the templates show."""
+    if tree is None or page not in app.env.found_docs:
+        return
+    context["description"] = description(tree)
+    context["take_along"] = list(offers(app, page, context["sourcename"], context["pathto"]))
+    facts = read_citation(book_root(Path(app.srcdir)))
+    context["citation"] = facts and bibtex(facts, page, context)
 
-    def __init__(self, executed: Callable[[str], str | None]) -> None:
-        self.executed = executed
 
-    def add(self, app: Sphinx, page: str, template: str, context: dict[str, Any], tree: Any) -> None:
-        """Put into a page's context what the templates show."""
-        if tree is None or page not in app.env.found_docs:
-            return
-        context["description"] = description(tree)
-        context["take_along"] = list(self.offers(app, page, context["sourcename"], context["pathto"]))
-        facts = read_citation(book_root(Path(app.srcdir)))
-        context["citation"] = facts and bibtex(facts, page, context)
-
-    def offers(
-        self, app: Sphinx, page: str, source: str, pathto: Callable[[str, int], str]
-    ) -> Iterator[tuple[str, str]]:
-        """Return the words and the address of each file that the page offers."""
-        if notebook := self.executed(page):
-            path = Path(app.outdir, NOTEBOOKS, f"{page}.ipynb")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(notebook, encoding="utf-8")
-            yield "The executed notebook", pathto(f"{NOTEBOOKS}/{page}.ipynb", 1)
-        yield "The page’s source", pathto(f"_sources/{source}", 1)
-        if paper := find_paper(Path(app.outdir)):
-            yield "The book as a PDF", pathto(paper.name, 1)
+def offers(
+    app: Sphinx, page: str, source: str, pathto: Callable[[str, int], str]
+) -> Iterator[tuple[str, str]]:
+    """Return the words and the address of each file that the page offers."""
+    executed = Path(app.env.mystnb_config.output_folder, f"{page}.ipynb")  # type: ignore[attr-defined]
+    if executed.is_file():
+        copy = Path(app.outdir, NOTEBOOKS, f"{page}.ipynb")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        notebook = json.loads(executed.read_bytes())
+        notebook["metadata"] = {name: notebook["metadata"][name] for name in KEPT}
+        copy.write_text(json.dumps(notebook, ensure_ascii=False, indent=1), encoding="utf-8")
+        yield "The executed notebook", pathto(f"{NOTEBOOKS}/{page}.ipynb", 1)
+    yield "The page’s source", pathto(f"_sources/{source}", 1)
+    if paper := find_paper(Path(app.outdir)):
+        yield "The book as a PDF", pathto(paper.name, 1)
 
 
 def find_paper(site: Path) -> Path | None:
@@ -96,3 +96,9 @@ def _name(author: Mapping[str, str]) -> str:
     if "family-names" in author:
         return f"{author['family-names']}, {author.get('given-names', '')}".rstrip(", ")
     return f"{{{author['name']}}}"  # an entity's name has no parts
+
+
+def setup(app: Sphinx) -> None:
+    """Bind these to the events of a build."""
+    app.connect("write-started", copy_paper)
+    app.connect("html-page-context", add, priority=900)
