@@ -25,6 +25,7 @@ WRITTEN = {
     r"\begin{aligned}": r"\begin{split}",
     r"\end{aligned}": r"\end{split}",
 }
+BAR = r"<mo>(\||&#x02016;|&#x0007C;)</mo>"  # which browsers would stretch to the height of all
 TOKEN = re.compile(r"\\(?:[A-Za-z]+|.)|[{}]|[^\\{}]+", re.DOTALL)
 
 
@@ -42,6 +43,7 @@ def mathml(tex: str, *, display: bool = False) -> str:
     done = convert(tex.strip(), display="block" if display else "inline")
     if unknown := re.search(r"\\[A-Za-z]+|<mi>&</mi>", done):
         raise ValueError(f"expected a formula that MathML can say, got {unknown[0]} in {tex!r}")
+    done = re.sub(BAR, r'<mo stretchy="false">\1</mo>', done)
     return done.replace(' xmlns="http://www.w3.org/1998/Math/MathML"', "")
 
 

@@ -18,6 +18,12 @@ NEEDED_BY = {
     "clipboard": r'class="highlight',
 }
 
+#: What others' writers say of an element, and what holds.
+ROLES = {
+    'role="doc-biblioentry"': 'role="listitem"',  # which is in a list
+    ' aria-label="Toggle hidden content"': "",  # its words say more
+}
+
 
 def visit_entry(self: HTML5Translator, node: nodes.entry) -> None:
     """Begin a cell; a column's head says so, and an empty one is none."""
@@ -69,7 +75,9 @@ def load_what_is_needed(
     body = context.get("body", "")
     for kind in ("css_files", "script_files"):
         context[kind] = list(_needed(context.get(kind, []), body))
-    context["body"] = body.replace('role="doc-biblioentry"', 'role="listitem"')
+    for theirs, ours in ROLES.items():
+        body = body.replace(theirs, ours)
+    context["body"] = body
 
 
 def _needed(files: Iterable[Any], body: str) -> Iterator[Any]:

@@ -47,7 +47,8 @@ class Browser:
         """Open an address, until it is loaded, its fonts too."""
         self.events.clear()
         self.call("Page.navigate", url=address)
-        wait_for(lambda: self.said("Page.loadEventFired") or self.value("0") is None)
+        while not self.said("Page.loadEventFired"):
+            self.events.append(json.loads(self.connection.recv(timeout=60)))
         self.value("document.fonts.ready.then(() => null)")
 
     def said(self, method: str) -> list[dict[str, Any]]:
