@@ -23,7 +23,7 @@ def add_buttons(app: Sphinx, config: Config) -> None:
 
 
 def not_found(app: Sphinx) -> Iterable[tuple[str, dict[str, Any], str]]:
-    """Return the page that a server shows for those that are not there, if the site has a server."""
+    """Return the page that a server shows for those that are not there, if there is one."""
     if app.builder.format == "html" and app.config.html_baseurl:
         address = {"html_baseurl": app.config.html_baseurl}
         yield "404", {"title": "No such page", **address}, "404.html"
@@ -41,8 +41,21 @@ def write_map(app: Sphinx, exception: Exception | None) -> None:
     Path(app.outdir, "sitemap.xml").write_text(text, encoding="utf-8")
 
 
+def write_start(app: Sphinx, exception: Exception | None) -> None:
+    """Begin the site with the first page itself, which stands elsewhere, not with a redirection."""
+    first = app.builder.get_target_uri(app.config.root_doc)
+    page = Path(app.outdir, first, "index.html") if first.endswith("/") else Path(app.outdir, first)
+    start = Path(app.outdir, "index.html")
+    if exception or app.builder.name not in ("html", "dirhtml") or page == start:
+        return
+    text = page.read_text(encoding="utf-8")
+    text = text.replace("<head>", f'<head>\n    <base href="{first}" />', 1)
+    start.write_text(text, encoding="utf-8")
+
+
 def setup(app: Sphinx) -> None:
     """Bind these to the events of a build."""
     app.connect("config-inited", add_buttons)
     app.connect("html-collect-pages", not_found)
     app.connect("build-finished", write_map)
+    app.connect("build-finished", write_start, priority=900)  # after that of the contents

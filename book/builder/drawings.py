@@ -6,6 +6,7 @@ stays a picture.
 """
 
 import re
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
@@ -17,6 +18,7 @@ from sphinx.writers.html5 import HTML5Translator
 from book.builder.contrast import DARK, LIGHT, TEXT, in_the_dark, legible
 
 COLOUR = re.compile(r"#([0-9a-f]{6})\b", re.IGNORECASE)
+BEGIN = '<div class="drawing pst-scrollable-table-container">'
 SIZE = re.compile(r"font-size:([\d.]+)px")
 NUMBER = re.compile(r"-?\d+\.\d+")
 LONG = 500  # letters of a path with so many points that a tenth of one is not seen
@@ -38,7 +40,7 @@ def drawing(text: str, name: str, words: str) -> str:
     root.attrib |= {"role": "img", "aria-label": words}
     ElementTree.SubElement(root, "style").text = _palette(colours)
     drawn = ElementTree.tostring(root, encoding="unicode").replace(" />", "/>")
-    return f'<div class="drawing pst-scrollable-table-container">{drawn}</div>'
+    return f"{BEGIN}{drawn}</div>"
 
 
 def _leave_out(root: Element) -> None:
@@ -71,20 +73,30 @@ def _name_anew(root: Element, name: str) -> None:
 
 
 def _shorten(element: Element) -> None:
-    """Write numbers to a hundredth of a point, of markers and long paths to a tenth, and what all children say once."""
+    """Write numbers as long as can be seen: in points, to a hundredth, or where many to a tenth."""
     digits = 1 if element.tag == "use" or len(element.get("d", "")) > LONG else 2
     for key in ("d", "x", "y", "width", "height", "points", "transform"):
         if value := element.get(key):
-            short = NUMBER.sub(lambda found: f"{float(found[0]):.{digits}f}".rstrip("0").rstrip("."), value)
-            element.set(key, re.sub(r"\s*([A-Za-z,])\s*", r"\1", short).strip() if key == "d" else short)
+            element.set(key, NUMBER.sub(partial(_rounded, digits), value))
+    if "d" in element.attrib:
+        element.set("d", re.sub(r"\s*([A-Za-z,])\s*", r"\1", element.attrib["d"]).strip())
     if element.get("transform", "").startswith("rotate(-0 "):
         del element.attrib["transform"]
-    if len(element) and all(child.tag == "use" for child in element):
-        styles = {child.get("style", "") for child in element}
-        if len(styles) == 1 and not element.get("style"):
-            element.set("style", styles.pop())
-            for child in element:
-                child.attrib.pop("style", None)
+    _say_once(element)
+
+
+def _rounded(digits: int, found: re.Match[str]) -> str:
+    return f"{float(found[0]):.{digits}f}".rstrip("0").rstrip(".")
+
+
+def _say_once(element: Element) -> None:
+    """Give markers of one style that style together."""
+    styles = {child.get("style", "") for child in element}
+    markers = all(child.tag == "use" for child in element)
+    if markers and len(styles) == 1 and not element.get("style"):
+        element.set("style", styles.pop())
+        for child in element:
+            child.attrib.pop("style", None)
 
 
 def _restyle(element: Element, colours: set[str]) -> None:
@@ -132,9 +144,10 @@ def _size(root: Element) -> None:
     """Let the drawing shrink with the page, but not so far that its letters can't be read."""
     width = float(root.attrib.pop("width").removesuffix("pt")) * POINT
     root.attrib.pop("height")
-    letters = [float(size) for text in root.iter("text") for size in SIZE.findall(text.get("style", ""))]
-    least = width * READABLE / (min(letters) * POINT) if letters else 0
-    root.set("style", f"fill:currentcolor;width:{width:.0f}px;min-width:min({least:.0f}px,{width:.0f}px)")
+    styles = " ".join(text.get("style", "") for text in root.iter("text"))
+    letters = [float(size) * POINT for size in SIZE.findall(styles)]
+    least = min(width, width * READABLE / min(letters)) if letters else 0
+    root.set("style", f"fill:currentcolor;width:{width:.0f}px;min-width:{least:.0f}px")
 
 
 def visit_image(self: HTML5Translator, node: nodes.image) -> None:
@@ -143,8 +156,8 @@ def visit_image(self: HTML5Translator, node: nodes.image) -> None:
     if path.suffix == ".svg" and path.is_file():
         text = path.read_text(encoding="utf-8")
         if "<dc:title>Matplotlib" in text[:2000]:
-            self.drawings = getattr(self, "drawings", 0) + 1  # type: ignore[attr-defined]
-            self.body.append(drawing(text, f"d{self.drawings}", node.get("alt", "")))
+            number = sum(part.startswith(BEGIN) for part in self.body)
+            self.body.append(drawing(text, f"d{number}", node.get("alt", "")))
             raise nodes.SkipNode
     HTML5Translator.visit_image(self, node)
 

@@ -80,6 +80,7 @@ def add_style(app: Sphinx, config: Config) -> None:
     config.html_static_path.append(str(HERE / "static"))
     config.templates_path.insert(0, str(HERE / "templates"))
     app.add_css_file("icons.css")
+    app.add_css_file("math.css")
     app.add_css_file("book.css")
     app.add_js_file("book.js", loading_method="defer")
 

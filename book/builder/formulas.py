@@ -1,11 +1,13 @@
-"""Formulas as MathML, which browsers set and screen readers read without a script.
+r"""Formulas as MathML, which browsers set and screen readers read without a script.
 
-A displayed formula that is several, with `\\quad` between them, breaks there on a narrow screen.
+A displayed formula that is several, with `\quad` between them, breaks there on a narrow screen.
 """
 
+import base64
 import re
 from collections.abc import Iterator
 from html import escape
+from pathlib import Path
 
 from docutils import nodes
 from latex2mathml.converter import convert
@@ -16,6 +18,8 @@ from sphinx.writers.html5 import HTML5Translator
 
 logger = logging.getLogger(__name__)
 
+STATIC = Path(__file__).with_name("static")
+
 #: What the converter does not know, or only where no size stands before it.
 WRITTEN = {
     r"\lfloor": "⌊",
@@ -25,6 +29,7 @@ WRITTEN = {
     r"\begin{aligned}": r"\begin{split}",
     r"\end{aligned}": r"\end{split}",
 }
+FUNCTION = r"(<mi>[a-z]{2,}</mi>)(?=<m[inos])(?!<mo)"  # as in tanh x
 BAR = r"<mo>(\||&#x02016;|&#x0007C;)</mo>"  # which browsers would stretch to the height of all
 TOKEN = re.compile(r"\\(?:[A-Za-z]+|.)|[{}]|[^\\{}]+", re.DOTALL)
 
@@ -39,11 +44,12 @@ def mathml(tex: str, *, display: bool = False) -> str:
     '<math display="inline"><mrow><msup><mi>x</mi><mn>2</mn></msup></mrow></math>'
     """
     for known, written in WRITTEN.items():
-        tex = re.sub(re.escape(known) + r"(?![A-Za-z])", lambda _, new=written: new, tex)
+        tex = re.sub(rf"{re.escape(known)}(?![A-Za-z])", written.replace("\\", r"\\"), tex)
     done = convert(tex.strip(), display="block" if display else "inline")
     if unknown := re.search(r"\\[A-Za-z]+|<mi>&</mi>", done):
         raise ValueError(f"expected a formula that MathML can say, got {unknown[0]} in {tex!r}")
     done = re.sub(BAR, r'<mo stretchy="false">\1</mo>', done)
+    done = re.sub(FUNCTION, r'\1<mspace width="0.167em"/>', done)
     return done.replace(' xmlns="http://www.w3.org/1998/Math/MathML"', "")
 
 
@@ -93,6 +99,13 @@ def _set(node: nodes.Element, tex: str, *, display: bool = False) -> str:
     except ValueError as error:
         logger.warning("%s", error, location=node)
         return f"<code>{escape(tex)}</code>"
+
+
+def style() -> str:
+    """Return the style sheet of formulas, its letters in it, for a page that is one file."""
+    letters = base64.b64encode((STATIC / "math.woff2").read_bytes()).decode()
+    sheet = (STATIC / "math.css").read_text(encoding="utf-8")
+    return sheet.replace("url(math.woff2)", f"url(data:font/woff2;base64,{letters})")
 
 
 def setup(app: Sphinx) -> None:

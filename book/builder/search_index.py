@@ -15,7 +15,8 @@ FILE = "search-index.js"
 #: A section: its anchor, its title and its words; the page's own has no anchor.
 Section = list[str]
 
-LEFT_OUT = (nodes.literal_block, nodes.math_block, nodes.raw, nodes.title, nodes.section, nodes.comment, nodes.label)
+CODE = (nodes.literal_block, nodes.math_block, nodes.raw, nodes.comment)
+LEFT_OUT = (*CODE, nodes.title, nodes.section, nodes.label)
 
 
 def sections(page: nodes.document) -> Iterator[Section]:

@@ -100,7 +100,9 @@ class Site:
         self.now.words = {
             name: self.written.get(name, self.then.words.get(name, [])) for name in self.now.pages
         }
-        addresses = {app.builder.get_target_uri(name): self.now.words[name] for name in self.now.pages}
+        addresses = {
+            app.builder.get_target_uri(name): self.now.words[name] for name in self.now.pages
+        }
         search_index.write(addresses, Path(app.outdir))
         return [("search", {"title": "Search"}, "search.html")]
 

@@ -15,6 +15,7 @@ NEEDED_BY = {
     "design-tabs": r'class="[^"]*\bsd-tab',
     "toggle": r'class="[^"]*\b(?:toggle|dropdown)\b',
     "copybutton": r'class="highlight',
+    "math.css": "<math ",
     "clipboard": r'class="highlight',
 }
 
@@ -54,7 +55,8 @@ def link_back(app: Sphinx, page: nodes.document, docname: str) -> None:
             if key in {target.key for target in place.targets}:
                 cited.setdefault(place.docname, place.citation_ref_id)
         if cited:
-            citation[-1] += nodes.inline("", "", *_links(app, docname, cited), classes=["cited"])
+            entry: Any = citation[-1]
+            entry += nodes.inline("", "", *_links(app, docname, cited), classes=["cited"])
 
 
 def _links(app: Sphinx, docname: str, cited: Mapping[str, str]) -> Iterator[nodes.Node]:

@@ -35,9 +35,7 @@ class Browser:
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Have the browser do something; what else it says meanwhile is kept."""
         self.calls += 1
-        self.connection.send(
-            json.dumps({"id": self.calls, "method": method, "params": parameters})
-        )
+        self.connection.send(json.dumps({"id": self.calls, "method": method, "params": parameters}))
         while (answer := json.loads(self.connection.recv(timeout=60))).get("id") != self.calls:
             self.events.append(answer)
         assert "error" not in answer, answer
