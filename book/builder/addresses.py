@@ -19,7 +19,8 @@ def add_buttons(app: Sphinx, config: Config) -> None:
     known = options.get("repository_url") not in (None, "", PLACEHOLDER)
     options |= dict.fromkeys(BUTTONS, known)
     if known:
-        options["launch_buttons"] = {**LAUNCH, **options.get("launch_buttons", {})}
+        chosen = {name: one for name, one in options.get("launch_buttons", {}).items() if one}
+        options["launch_buttons"] = LAUNCH | chosen
 
 
 def not_found(app: Sphinx) -> Iterable[tuple[str, dict[str, Any], str]]:

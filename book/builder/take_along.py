@@ -38,7 +38,8 @@ def offers(
         copy = Path(app.outdir, NOTEBOOKS, f"{page}.ipynb")
         copy.parent.mkdir(parents=True, exist_ok=True)
         notebook = json.loads(executed.read_bytes())
-        notebook["metadata"] = {name: notebook["metadata"][name] for name in KEPT}
+        facts = notebook["metadata"]
+        notebook["metadata"] = {name: facts[name] for name in KEPT if name in facts}
         copy.write_text(json.dumps(notebook, ensure_ascii=False, indent=1), encoding="utf-8")
         yield "The executed notebook", pathto(f"{NOTEBOOKS}/{page}.ipynb", 1)
     yield "The page’s source", pathto(f"_sources/{source}", 1)

@@ -60,13 +60,12 @@ def link_back(app: Sphinx, page: nodes.document, docname: str) -> None:
 
 
 def _links(app: Sphinx, docname: str, cited: Mapping[str, str]) -> Iterator[nodes.Node]:
-    yield nodes.Text(" Cited in")
-    for name, anchor in cited.items():
-        address = f"{app.builder.get_relative_uri(docname, name)}#{anchor}"
-        number = app.env.toc_secnumbers.get(name, {}).get("", ())
+    numbers = {name: app.env.toc_secnumbers.get(name, {}).get("", ()) for name in cited}
+    for place, name in enumerate(sorted(cited, key=lambda name: numbers[name])):
+        yield nodes.Text(", " if place else " Cited in ")
+        address = f"{app.builder.get_relative_uri(docname, name)}#{cited[name]}"
         title = app.env.titles[name].astext()
-        words = ".".join(map(str, number)) or title
-        yield nodes.Text(" ")
+        words = ".".join(map(str, numbers[name])) or title
         yield nodes.reference("", words, internal=True, refuri=address, reftitle=title)
 
 
