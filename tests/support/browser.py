@@ -12,7 +12,8 @@ from typing import Any
 
 from processes import wait_for
 
-MISSING = shutil.which("chromium") is None
+PROGRAM = shutil.which("chromium") or shutil.which("google-chrome")
+MISSING = PROGRAM is None
 FLAGS = "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-sync"
 
 
@@ -95,7 +96,7 @@ def browser(folder: Path, address: str = "about:blank") -> Iterator[Browser]:
     from websockets.sync.client import connect
 
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    command = ["chromium", *FLAGS.split(), "--remote-debugging-port=0", "--disable-dev-shm-usage"]
+    command = [str(PROGRAM), *FLAGS.split(), "--remote-debugging-port=0", "--disable-dev-shm-usage"]
     with subprocess.Popen([*command, f"--user-data-dir={folder}", address], **quiet) as process:
         try:
             told = folder / "DevToolsActivePort"

@@ -1,4 +1,4 @@
-"""What a reader has of a site, in a real browser and from files: a small book of all that counts."""
+"""What a reader has of a site, in a real browser and from files: a small book."""
 
 import json
 from pathlib import Path
@@ -54,7 +54,8 @@ SPRING = r"""
 At full moon, 16,777,216 waves of height $h$, so that {cite:t}`darwin` is right:
 
 $$
-h = \frac{a}{b}, \quad \mathrm{range}(x) = \sqrt{x^2 + y^2} - \lVert x \rVert, \qquad c = \Bigl\lfloor \frac{d}{2} \Bigr\rfloor .
+h = \frac{a}{b}, \quad \mathrm{range}(x) = \sqrt{x^2 + y^2} - \lVert x \rVert,
+\qquad c = \Bigl\lfloor \frac{d}{2} \Bigr\rfloor .
 $$ (eq-range)
 """
 TABLE = "|  | " + " | ".join(f"harbour {n}" for n in range(12)) + " |\n" + "|:--|" + "--:|" * 12
@@ -200,7 +201,8 @@ def test_the_first_column_stays_in_view(opened):
     places = opened("part/spring", 390).value(
         "(() => { const table = document.querySelector('table'), box = table.parentElement;"
         "box.scrollLeft = 1000; const cell = table.querySelector('tbody td');"
-        "return [box.scrollLeft, cell.getBoundingClientRect().left - box.getBoundingClientRect().left] })()"
+        "const left = (one) => one.getBoundingClientRect().left;"
+        "return [box.scrollLeft, left(cell) - left(box)] })()"
     )
     assert places[0] > 100
     assert abs(places[1]) < 2
@@ -237,7 +239,8 @@ def test_buttons_are_as_large_as_a_finger_and_copying_needs_no_hover(opened):
 def test_what_is_printed_from_a_dark_page_is_light(opened):
     shown = opened("part/spring", dark=True)
     shown.value(
-        "addEventListener('beforeprint', () => window.printed = document.documentElement.dataset.theme)"
+        "const theme = () => document.documentElement.dataset.theme;"
+        "addEventListener('beforeprint', () => (window.printed = theme()))"
     )
     shown.call("Page.printToPDF")
     assert shown.value("[printed, document.documentElement.dataset.theme]") == ["light", "dark"]
