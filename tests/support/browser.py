@@ -43,12 +43,13 @@ class Browser:
         return answer["result"]
 
     def open(self, address: str) -> None:
-        """Open an address, until it is loaded, its fonts too."""
+        """Open an address, until it is loaded, its fonts too, and nothing fades in any more."""
         self.events.clear()
         self.call("Page.navigate", url=address)
         while not self.said("Page.loadEventFired"):
             self.events.append(json.loads(self.connection.recv(timeout=60)))
         self.value("document.fonts.ready.then(() => null)")
+        self.value("Promise.all(document.getAnimations().map(one => one.finished)).then(() => null)")
 
     def said(self, method: str) -> list[dict[str, Any]]:
         """What the browser told of one kind."""
