@@ -44,10 +44,12 @@ def write_map(app: Sphinx, exception: Exception | None) -> None:
 
 def write_start(app: Sphinx, exception: Exception | None) -> None:
     """Begin the site with the first page itself, which stands elsewhere, not with a redirection."""
+    if exception or app.builder.name not in ("html", "dirhtml"):
+        return
     first = app.builder.get_target_uri(app.config.root_doc)
     page = Path(app.outdir, first, "index.html") if first.endswith("/") else Path(app.outdir, first)
     start = Path(app.outdir, "index.html")
-    if exception or app.builder.name not in ("html", "dirhtml") or page == start:
+    if page == start:
         return
     text = page.read_text(encoding="utf-8")
     text = text.replace("<head>", f'<head>\n    <base href="{first}" />', 1)

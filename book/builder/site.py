@@ -91,7 +91,8 @@ class Site:
 
     def note_written(self, app: Sphinx, doctree: nodes.document, docname: str) -> None:
         """Keep in mind that a page is written, and its words."""
-        self.written[docname] = list(search_index.sections(doctree))
+        if is_site(app):
+            self.written[docname] = list(search_index.sections(doctree))
 
     def complete_search(self, app: Sphinx) -> Iterable[tuple[str, dict[str, Any], str]]:
         """Write the search what a cold build would write it, and return its page."""

@@ -49,7 +49,9 @@ class Browser:
         while not self.said("Page.loadEventFired"):
             self.events.append(json.loads(self.connection.recv(timeout=60)))
         self.value("document.fonts.ready.then(() => null)")
-        self.value("Promise.all(document.getAnimations().map(one => one.finished)).then(() => null)")
+        self.value(
+            "Promise.all(document.getAnimations().map(one => one.finished)).then(() => null)"
+        )
 
     def said(self, method: str) -> list[dict[str, Any]]:
         """What the browser told of one kind."""
