@@ -6,7 +6,7 @@ PATH   := $(CURDIR)/$(VENV)/bin:$(PATH)
 LIVE   := _build/live
 export PATH
 
-.PHONY: help book pdf live bench counts test quick lint format hooks clean
+.PHONY: help book pdf live bench counts test quick axe lint format hooks clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
@@ -43,6 +43,9 @@ test: $(VENV)/installed lint ## everything that must hold
 
 quick: $(VENV)/installed ## the tests that take seconds
 	$(RUN) pytest -m 'not slow' -n 2 --dist loadfile
+
+axe: ## what judges the pages' accessibility in make test (needs npm)
+	npm install --no-save --no-package-lock axe-core@4
 
 lint: $(VENV)/installed ## style and types
 	$(RUN) ruff check .

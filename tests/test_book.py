@@ -5,11 +5,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
 import yaml
 from books import BUILD_SECONDS, build, last_line
+from browser import MISSING, browser
 
 from book.builder.chapters import EXECUTED
 from book.builder.trace import run_keys
@@ -25,6 +27,8 @@ CHAPTERS = [
 ]
 PAGES = [chapter["file"] for chapter in CHAPTERS]
 NOTEBOOKS = [page for page in PAGES if (ROOT / f"{page}.ipynb").exists()]
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+HEAVIEST = 1_200_000  # bytes: all that a page loads
 PART_THREE = (
     "60,965,224",
     "143,652,544",
@@ -71,8 +75,8 @@ def test_the_front_page_leads_to_every_chapter(site):
 @pytest.mark.parametrize("page", PAGES)
 def test_every_picture_has_words_and_every_caption_a_number(site, page):
     text = html(site, page)
-    pictures = [tag for tag in re.findall(r"<img [^>]*>", text) if "_images/" in tag]
-    alts = [re.search(r'alt="([^"]*)"', tag) for tag in pictures]
+    pictures = re.findall(r'<svg [^>]*role="img"[^>]*>|<img [^>]*_images/[^>]*>', text)
+    alts = [re.search(r'(?:alt|aria-label)="([^"]*)"', tag) for tag in pictures]
     assert all(alt and len(alt[1]) > 20 and "_images" not in alt[1] for alt in alts), pictures
     captions = re.findall(r'<span class="caption-number">(.*?)</span>', text)
     assert all(re.match(r"(Fig\.|Table) \d", caption) for caption in captions), captions
@@ -97,28 +101,50 @@ def test_the_totals_of_part_three_stand_on_the_page(site):
     assert [total for total in PART_THREE if total not in pages] == []
 
 
-@pytest.mark.skipif(
-    shutil.which("chromium") is None, reason="needs Chromium: apt-get install chromium"
-)
-@pytest.mark.parametrize("page", NOTEBOOKS)
-def test_a_browser_sets_the_formulas_without_a_network(site, page, tmp_path):
-    flags = "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-sync"
-    lost = "--host-resolver-rules=MAP * ~NOTFOUND"
-    address = (site / "_build" / "html" / f"{page}.html").as_uri()
-    command = [
-        "chromium",
-        *flags.split(),
-        lost,
-        f"--user-data-dir={tmp_path}",
-        "--virtual-time-budget=10000",
-    ]
-    seen = subprocess.run(
-        [*command, "--dump-dom", address], capture_output=True, text=True, timeout=120, check=True
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory):
+    with browser(tmp_path_factory.mktemp("browser")) as opened:
+        yield opened
+
+
+@pytest.mark.skipif(MISSING, reason="needs Chromium: apt-get install chromium")
+@pytest.mark.parametrize("page", [*PAGES, "book/index", "index", "search"])
+def test_a_page_weighs_little_and_needs_nothing_but_the_site(site, reader, page):
+    reader.screen(1440)
+    reader.open((site / "_build" / "html" / f"{page}.html").as_uri())
+    assert reader.complaints() == []
+    asked = [urlsplit(address) for address in reader.requested()]
+    assert {address.scheme for address in asked} == {"file"}
+    weight = sum(Path(unquote(address.path)).stat().st_size for address in asked)
+    assert weight <= HEAVIEST, f"{page}: {weight:,} bytes"
+    assert "<math " not in html(site, page) or reader.value(
+        "[...document.querySelectorAll('math')].every(one => one.firstChild)"
     )
-    formulas = html(site, page).count('class="math notranslate')
-    assert formulas > 0
-    assert seen.stdout.count("<mjx-container") >= formulas
-    assert "<mjx-merror" not in seen.stdout
+
+
+@pytest.mark.skipif(MISSING, reason="needs Chromium: apt-get install chromium")
+@pytest.mark.parametrize("page", [*PAGES, "book/index"])
+def test_a_page_fits_any_screen_and_what_is_wider_can_be_scrolled_by_keyboard(site, reader, page):
+    address = (site / "_build" / "html" / f"{page}.html").as_uri()
+    for width in (390, 768, 1440):
+        reader.screen(width)
+        reader.open(address)
+        assert reader.value("document.documentElement.scrollWidth <= innerWidth"), width
+        cut = "[...document.querySelectorAll('.bd-article *')].filter(one => one.scrollWidth > one"
+        cut += ".clientWidth + 1 && getComputedStyle(one).overflowX == 'auto' && one.tabIndex < 0)"
+        assert reader.value(f"{cut}.map(one => one.className)") == [], width
+
+
+@pytest.mark.skipif(MISSING, reason="needs Chromium: apt-get install chromium")
+@pytest.mark.skipif(not AXE.exists(), reason="needs axe-core: make axe")
+@pytest.mark.parametrize("page", [*PAGES, "book/index", "search"])
+def test_axe_has_nothing_to_say_of_a_page(site, reader, page):
+    for width, dark in ((390, False), (1440, True)):
+        reader.screen(width, dark=dark)
+        reader.open((site / "_build" / "html" / f"{page}.html").as_uri())
+        reader.value(f"{AXE.read_text(encoding='utf-8')};null")
+        run = "axe.run().then(run => run.violations.map(one => [one.id, one.nodes[0].html]))"
+        assert reader.value(run) == [], (width, dark)
 
 
 @pytest.mark.skipif(shutil.which("latexmk") is None, reason="needs TeX Live: see make pdf")

@@ -1,11 +1,8 @@
 """The Sphinx extension: `jupyter-book build .` executes stale chapters and renders their copies."""
 
 import atexit
-import shutil
 import sys
-from collections.abc import Iterator
 from dataclasses import fields
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +11,19 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 
-from book.builder import chapter_variants, consequences, paper, shortcuts, site, surroundings
+from book.builder import (
+    addresses,
+    chapter_variants,
+    consequences,
+    drawings,
+    formulas,
+    paper,
+    shortcuts,
+    site,
+    surroundings,
+    take_along,
+    writing,
+)
 from book.builder.build import Build
 from book.builder.options import PREFIX, Options
 
@@ -67,9 +76,13 @@ class Handlers:
 
 
 def add_style(app: Sphinx, config: Config) -> None:
-    """Add the book's own style sheet."""
+    """Add the builder's own style sheet, script and templates."""
     config.html_static_path.append(str(HERE / "static"))
+    config.templates_path.insert(0, str(HERE / "templates"))
+    app.add_css_file("icons.css")
+    app.add_css_file("math.css")
     app.add_css_file("book.css")
+    app.add_js_file("book.js", loading_method="defer")
 
 
 def read_variants(app: Sphinx, config: Config) -> None:
@@ -77,41 +90,11 @@ def read_variants(app: Sphinx, config: Config) -> None:
     config.nb_custom_formats[chapter_variants.SUFFIX] = ["nbformat.reads", {"as_version": 4}, False]
 
 
-def once_each_script(
-    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
-) -> None:
-    """Drop Thebe, which is not used, and inline scripts put in twice, an error on every page."""
-    context["script_files"] = list(_needed(context.get("script_files", [])))
-
-
-def _needed(scripts: list[Any]) -> Iterator[Any]:
-    seen = set()
-    for script in scripts:
-        body = getattr(script, "attributes", {}).get("body") or ""
-        thebe = "THEBE_JS_URL" in body or "sphinx-thebe" in str(getattr(script, "filename", ""))
-        if not thebe and (not body or body not in seen):
-            seen.add(body)
-            yield script
-
-
 def copy_assets(app: Sphinx, builder: Any) -> None:
-    """Copy what extensions would copy after the pages are written, which carry its checksum.
-
-    MathJax comes from the site itself: the published book needs no network.
-    """
-    if app.builder.format != "html":
-        return
-    served = Path(app.outdir, "_static")
-    served.mkdir(parents=True, exist_ok=True)
-    add_global_html_resources(app, None)
-    package = Path(str(files("mathjax"))) / "static" / "mathjax" / "es5"
-    for name in ("tex-chtml.js", "output/chtml/fonts/woff-v2"):
-        source, place = package / name, served / "mathjax" / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, place, dirs_exist_ok=True)
-        else:
-            shutil.copyfile(source, place)
+    """Copy what MyST-NB would copy after the pages are written, which carry its checksum."""
+    if app.builder.format == "html":
+        Path(app.outdir, "_static").mkdir(parents=True, exist_ok=True)
+        add_global_html_resources(app, None)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -128,8 +111,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", handlers.read_executed)
     app.connect("write-started", copy_assets)
     app.connect("doctree-resolved", paper.prepare)
-    app.connect("html-page-context", once_each_script, priority=950)
     app.connect("build-finished", handlers.finish)
-    for part in (surroundings, site, shortcuts):
+    writers = (drawings, formulas, writing)
+    for part in (surroundings, site, shortcuts, addresses, take_along, *writers):
         part.setup(app)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}

@@ -8,12 +8,14 @@ from urllib.parse import quote
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
+from book.builder.take_along import NOTEBOOKS
+
 ENDINGS = (".glue.json", ".ipynb")  # of what MyST-NB writes for a page
 CONTENT = re.compile(r"[0-9a-f]{64}")  # the name that MyST-NB gives to an output's file
 
 
 def clear(app: Sphinx, gone: Iterable[str], outputs: Path) -> None:
-    """Remove pages that are `gone`, and sources, images and downloads that no page has."""
+    """Remove pages that are `gone`, and sources, images, downloads, notebooks of no page."""
     site, env = Path(app.outdir), app.env
     pages = [app.builder.get_outfilename(name) for name in gone]  # type: ignore[attr-defined]
     if "index" not in env.found_docs:
@@ -22,7 +24,7 @@ def clear(app: Sphinx, gone: Iterable[str], outputs: Path) -> None:
         _remove(Path(page), site)
     _keep(site / "_sources", {_source(app, name) for name in env.found_docs})
     shown = "".join(page.read_text(encoding="utf-8") for page in site.rglob("*.html"))
-    for folder in ("_images", "_downloads"):
+    for folder in ("_images", "_downloads", NOTEBOOKS):
         named = {path: quote(path.relative_to(site).as_posix()) for path in _files(site / folder)}
         _keep(site / folder, {path for path, name in named.items() if name in shown})
     _clear_outputs(env, outputs)

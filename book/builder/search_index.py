@@ -1,65 +1,60 @@
-"""The search index of a site, page by page.
+"""What the search of a site finds: the sections of its pages, each with its words.
 
-Sphinx reads the words of pages that it does not write from the last index, which lacks some of what
-pages feed to it and keeps words that are gone.
+Sphinx's own index knows pages, not sections, no numbers, and shows code where it shows words.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from docutils import nodes
+
+FILE = "search-index.js"
+
+#: A section: its anchor, its title and its words; the page's own has no anchor.
+Section = list[str]
+
+CODE = (nodes.literal_block, nodes.math_block, nodes.raw, nodes.comment)
+LEFT_OUT = (*CODE, nodes.title, nodes.section, nodes.label)
 
 
-class Words(NamedTuple):
-    """What one page feeds to the index."""
-
-    file: str
-    title: str
-    titles: list[list[Any]]  # of its sections, each with its anchor
-    entries: list[list[Any]]  # of the general index
-    terms: list[str]
-    title_terms: list[str]
+def sections(page: nodes.document) -> Iterator[Section]:
+    """Return a page's sections in their order; of a page without a title, none."""
+    for section in page.findall(nodes.section):
+        title = next(iter(section.findall(nodes.title)), None)
+        if title is not None:
+            anchor = "" if section.parent is page else section["ids"][0]
+            yield [anchor, title.astext(), " ".join(_words(section))]
 
 
-def words(indexer: Any, pages: Iterable[str]) -> dict[str, Words]:
-    """Return what those of these pages fed that have a title; others feed nothing."""
-    terms, title_terms = _by_page(indexer._mapping), _by_page(indexer._title_mapping)
-    return {
-        page: Words(
-            indexer._filenames[page],
-            indexer._titles[page],
-            [list(one) for one in indexer._all_titles[page]],
-            [list(one) for one in indexer._index_entries.get(page, ())],
-            terms.get(page, []),
-            title_terms.get(page, []),
-        )
-        for page in pages
-        if page in indexer._titles
-    }
+def _words(node: nodes.Node) -> Iterator[str]:
+    for child in node.children:
+        if isinstance(child, LEFT_OUT) or _is_plumbing(child):
+            continue
+        if isinstance(child, nodes.TextElement):
+            yield " ".join(_text(child).split())
+        else:
+            yield from _words(child)
 
 
-def _by_page(mapping: Mapping[str, set[str]]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for term in sorted(mapping):
-        for page in mapping[term]:
-            found.setdefault(page, []).append(term)
-    return found
+def _text(node: nodes.Node) -> str:
+    """Return what a node says, formulas without TeX's signs, a reference's label left out."""
+    if isinstance(node, nodes.Text) or not node.children:
+        return node.astext()
+    if isinstance(node, nodes.math):
+        return re.sub(r"[\\\\{}]", "", node.astext())
+    return "".join(_text(child) for child in node.children if not isinstance(child, nodes.label))
 
 
-def fill(indexer: Any, pages: Mapping[str, Words]) -> None:
-    """Make the index one of these pages, in which nothing is left of another build."""
-    ordered = dict(sorted(pages.items()))
-    indexer._filenames = {page: one.file for page, one in ordered.items()}
-    indexer._titles = {page: one.title for page, one in ordered.items()}
-    indexer._all_titles = {page: one.titles for page, one in ordered.items()}
-    indexer._index_entries = {page: one.entries for page, one in ordered.items()}
-    indexer._mapping = _by_term({page: one.terms for page, one in ordered.items()})
-    indexer._title_mapping = _by_term({page: one.title_terms for page, one in ordered.items()})
-    indexer._objtypes.clear()
-    indexer._objnames.clear()
+def _is_plumbing(node: nodes.Node) -> bool:
+    """Whether a node is a cell's code, or says how the page was made."""
+    classes = node.get("classes", ()) if isinstance(node, nodes.Element) else ()
+    return not {"cell_input", "provenance"}.isdisjoint(classes)
 
 
-def _by_term(pages: Mapping[str, list[str]]) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    for page, terms in pages.items():
-        for term in terms:
-            found.setdefault(term, set()).add(page)
-    return found
+def write(pages: Mapping[str, list[Section]], folder: Path) -> None:
+    """Write the index of pages by their address, as a script: a page from a file may load one."""
+    found = {address: sections for address, sections in sorted(pages.items()) if sections}
+    text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+    (folder / FILE).write_text(f"const PAGES = {text};\n", encoding="utf-8")

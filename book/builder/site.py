@@ -17,7 +17,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
 from book.builder import leftovers, search_index, shared
-from book.builder.search_index import Words
+from book.builder.search_index import Section
 from book.builder.surroundings import WRITTEN_WITH
 
 FILES = "convbook_files"  # what each page was read from: kept in Sphinx's environment
@@ -30,7 +30,7 @@ class Written:
     static: str = ""  # a digest of what lies in `_static`
     shared: str = ""  # a digest of what more than one page shows
     pages: dict[str, int] = field(default_factory=dict)  # when each was read
-    words: dict[str, Words] = field(default_factory=dict)  # of each page, for the search
+    words: dict[str, list[Section]] = field(default_factory=dict)  # of each page, for the search
 
 
 class Site:
@@ -39,12 +39,13 @@ class Site:
     def __init__(self) -> None:
         self.then = Written()
         self.now = Written()
-        self.written: set[str] = set()  # the pages that this build has written
+        self.written: dict[str, list[Section]] = {}  # the pages that this build has written
 
     def begin(self, app: Sphinx) -> None:
         """Look at what was written last; when `_static` is another one, begin with an empty one."""
         if not is_site(app):
             return
+        app.builder.search = False  # type: ignore[attr-defined]  # see search_index
         self.then = load(record(app))
         self.now.static = app.config[WRITTEN_WITH]
         static = Path(app.outdir, "_static")
@@ -89,18 +90,22 @@ class Site:
         record(app).unlink(missing_ok=True)
 
     def note_written(self, app: Sphinx, doctree: nodes.document, docname: str) -> None:
-        """Keep in mind that a page is written."""
-        self.written.add(docname)
+        """Keep in mind that a page is written, and its words."""
+        if is_site(app):
+            self.written[docname] = list(search_index.sections(doctree))
 
-    def complete_search(self, app: Sphinx) -> Iterable[Any]:
-        """Give the search what a cold build would give it; there are no pages to add."""
-        indexer = getattr(app.builder, "indexer", None)
-        if is_site(app) and indexer is not None:
-            new = search_index.words(indexer, self.written)
-            kept = self.then.words.keys() & self.now.pages.keys() - self.written
-            self.now.words = {**new, **{name: self.then.words[name] for name in kept}}
-            search_index.fill(indexer, self.now.words)
-        return ()
+    def complete_search(self, app: Sphinx) -> Iterable[tuple[str, dict[str, Any], str]]:
+        """Write the search what a cold build would write it, and return its page."""
+        if not is_site(app):
+            return ()
+        self.now.words = {
+            name: self.written.get(name, self.then.words.get(name, [])) for name in self.now.pages
+        }
+        addresses = {
+            app.builder.get_target_uri(name): self.now.words[name] for name in self.now.pages
+        }
+        search_index.write(addresses, Path(app.outdir))
+        return [("search", {"title": "Search"}, "search.html")]
 
     def finish(self, app: Sphinx, exception: Exception | None) -> None:
         """Remove what no page needs any more, and keep what the site was written from."""
@@ -144,9 +149,8 @@ def load(path: Path) -> Written:
     """Return what a site was written from; of one that is not there, or unreadable, nothing."""
     try:
         content = json.loads(path.read_text())
-        words = {name: Words(*one) for name, one in content["words"].items()}
-        return Written(content["static"], content["shared"], content["pages"], words)
-    except (OSError, ValueError, KeyError, TypeError):
+        return Written(**content)
+    except (OSError, ValueError, TypeError):
         return Written()
 
 

@@ -13,6 +13,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 
 from book.builder.options import book_root
+from book.builder.take_along import CITATION, find_paper
 
 READ_WITH, WRITTEN_WITH = "convbook_read_with", "convbook_written_with"
 HERE = Path(__file__).resolve().parent
@@ -39,6 +40,9 @@ def take_stock(app: Sphinx, config: Config) -> None:
     versions = sorted((name, one.version) for name, one in app.extensions.items())
     config[READ_WITH] = digest([*sorted(HERE.rglob("*.py")), *book], repr(versions))
     served = [folder / entry for entry in [*config.html_static_path, *config.html_extra_path]]
+    served += [HERE / "templates", root / CITATION]
+    if paper := find_paper(Path(app.outdir)):
+        served.append(paper)
     config[WRITTEN_WITH] = digest(served, config[READ_WITH])
 
 

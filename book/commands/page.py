@@ -7,7 +7,6 @@ out as on the book's pages, without what makes the site.
 import base64
 import mimetypes
 import re
-from importlib.resources import files
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,10 +14,11 @@ from typing import Any
 
 import nbformat
 
-EXTENSIONS = ["myst_nb", "sphinx_design", "sphinxcontrib.bibtex"]
+from book.builder import formulas
+
+EXTENSIONS = ["myst_nb", "sphinx_design", "sphinxcontrib.bibtex", "book.builder.formulas"]
 KEPT = ("bibtex_", "myst_", "nb_", "numfig")  # of the book's configuration
 REFERENCES = "## References\n\n```{bibliography}\n:filter: docname in docnames\n```"
-MATHJAX = """window.MathJax = {options: {processHtmlClass: "math"}};"""  # and no other text
 OWN_STYLE = """\
 body { margin: 0; background: #fff; color: #1a1a1a; font: 17px/1.6 system-ui, sans-serif; }
 main { max-width: 48rem; margin: 0 auto; padding: 2rem 1rem 4rem; }
@@ -27,7 +27,7 @@ a.headerlink { visibility: hidden; }
 img { max-width: 100%; height: auto; }
 figure { margin: 1.5rem 0; }
 div.cell { margin: 1rem 0; }
-div.math { overflow-x: auto; overflow-y: hidden; }
+div.formulas { overflow-x: auto; overflow-y: hidden; }
 span.pasted-text { font-weight: inherit; }
 pre { overflow-x: auto; padding: 0.6rem 0.8rem; font-size: 0.8rem; line-height: 1.45; }
 table { border-collapse: collapse; display: block; overflow-x: auto; font-size: 0.85rem; }
@@ -109,11 +109,6 @@ def _document(title: str, body: str, style: str) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{title}</title>\n<style>\n{style}</style>",
     ]
-    if 'class="math' in body:
-        head.append(f"<script>{MATHJAX}</script>\n<script>{_mathjax()}</script>")
+    if "<math " in body:
+        head.append(f"<style>\n{formulas.style()}</style>")
     return "\n".join([*head, f"</head>\n<body><main>\n{body}\n</main></body>\n</html>\n"])
-
-
-def _mathjax() -> str:
-    package = Path(str(files("mathjax")))
-    return (package / "static" / "mathjax" / "es5" / "tex-svg.js").read_text(encoding="utf-8")

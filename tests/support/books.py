@@ -19,7 +19,6 @@ sphinx:
   extra_extensions: [book.builder.extension]
   config:
     nb_render_markdown_format: myst
-    mathjax_path: mathjax/tex-chtml.js
     convbook_runs: book.report.training_runs:RUNS
     convbook_profiles: {profiles}
 """

@@ -26,7 +26,6 @@ sphinx:
   config:
     bibtex_reference_style: author_year
     html_static_path: [own]
-    mathjax_path: mathjax/tex-chtml.js
     nb_render_markdown_format: myst
     numfig: true
 """

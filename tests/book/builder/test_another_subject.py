@@ -26,7 +26,6 @@ execute: {execute_notebooks: "off"}
 sphinx:
   local_extensions: {book.builder.extension: "."}
   config:
-    mathjax_path: mathjax/tex-chtml.js
     nb_render_markdown_format: myst
     convbook_profiles: heights
     convbook_runs: tides.gauges:GAUGES

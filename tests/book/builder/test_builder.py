@@ -160,11 +160,6 @@ def test_a_page_says_where_its_numbers_come_from(book):
     assert "Where these numbers come from" in page(book, "first")
 
 
-def test_mathjax_comes_from_the_site_itself(book):
-    assert (book / "_build" / "html" / "_static" / "mathjax" / "tex-chtml.js").exists()
-    assert "cdn.jsdelivr.net" not in page(book, "first")
-
-
 def test_executed_copies_survive_a_clean_and_serve_on_another_machine(book, tmp_path_factory):
     program = Path(sys.executable).with_name("jupyter-book")
     subprocess.run([program, "clean", "."], cwd=book, check=True, capture_output=True)

@@ -145,7 +145,7 @@ def test_other_words_write_one_page_and_no_change_writes_nothing(shapes, cold):
     shapes.build()
     after = {name: page.stat().st_mtime_ns for name, page in pages.items()}
     assert [name for name in pages if after[name] != before[name]] == ["circle"]
-    assert b"unheard" in shapes.site()["html/searchindex.js"]
+    assert b"unheard" in shapes.site()["html/search-index.js"]
     assert "no targets are out of date" in shapes.run().stdout
     shapes.restore()
     shapes.build()

@@ -33,7 +33,7 @@ def test_a_new_chapter_builds_at_once_with_a_figure_a_table_and_a_number(folder,
     html = page(folder, "part/my_second")
     assert "What is «new» here" in html
     assert re.search(r"is off by 0\.0\d\d\.", re.sub("<[^>]+>", "", html))
-    assert re.search(r'<img alt="A falling line: [^"]+"', html)
+    assert re.search(r'aria-label="A falling line: [^"]+"', html)
     assert 'id="tab-my-second"' in html
     assert 'id="fig-my-second"' in html
     assert "new" not in {cell.id for cell in notebook(folder, "part/my_second").cells}

@@ -1,18 +1,16 @@
 """`python -m book preview` in a real browser: it builds, serves, reloads, and ends at once."""
 
 import http.client
-import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import urllib.request
 from contextlib import contextmanager
 
 import pytest
 from books import edit, write_book, write_chapter
+from browser import MISSING, answer_of, browser
 from processes import wait_for
 
 from book.__main__ import main
@@ -34,12 +32,6 @@ def folder(own_folders):
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
-
-
-def answer_of(address):
-    """What this machine serves: no proxy that the environment names is asked for it."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    return opener.open(address, timeout=10)
 
 
 @contextmanager
@@ -72,44 +64,18 @@ def fetch(process, page):
         return ""
 
 
-@contextmanager
-def browser(address, folder):
-    """Chromium at an address: gives a function that returns the words on its page."""
-    from websockets.sync.client import connect
-
-    flags = "--headless --no-sandbox --disable-gpu --disable-background-networking"
-    command = ["chromium", *flags.split(), "--remote-debugging-port=0", "--disable-sync"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen([*command, f"--user-data-dir={folder}", address], **quiet) as process:
-        try:
-            told = folder / "DevToolsActivePort"
-            wait_for(lambda: told.exists() and told.read_text())
-            port = told.read_text().splitlines()[0]
-            with answer_of(f"http://127.0.0.1:{port}/json") as answer:
-                pages = json.load(answer)
-            page = next(one for one in pages if one["type"] == "page")
-            with connect(page["webSocketDebuggerUrl"], proxy=None) as socket_:
-                yield lambda: words(socket_)
-        finally:
-            process.kill()
-
-
-def words(socket_):
-    expression = {"expression": "document.body.innerText"}
-    socket_.send(json.dumps({"id": 1, "method": "Runtime.evaluate", "params": expression}))
-    while "id" not in (answer := json.loads(socket_.recv(timeout=10))):
-        pass
-    return answer.get("result", {}).get("result", {}).get("value", "")
-
-
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium")
+@pytest.mark.skipif(MISSING, reason="needs Chromium")
 def test_a_browser_reloads_on_save_and_a_failing_chapter_ends_nothing(folder, tmp_path_factory):
     with preview(folder) as process:
         assert "first says 2" in fetch(process, "part/first")
         assert not (folder / "_build" / "html").exists(), "the book's own site is left alone"
         address = f"http://127.0.0.1:{process.port}/part/first.html"
-        with browser(address, tmp_path_factory.mktemp("browser")) as shown:
+        with browser(tmp_path_factory.mktemp("browser"), address) as opened:
+
+            def shown():
+                return opened.value("document.body?.innerText") or ""
+
             wait_for(lambda: "first says 2" in shown())
             edit(folder / "part" / "first.ipynb", "first says", "first shouts")
             wait_for(lambda: "first shouts 2" in shown(), 120)

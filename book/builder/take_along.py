@@ -1,0 +1,105 @@
+"""What a reader takes along from a page: its notebooks, the book on paper, how to cite it."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from docutils import nodes
+from sphinx.application import Sphinx
+
+from book.builder.options import book_root
+
+CITATION = "CITATION.cff"
+NOTEBOOKS = "_notebooks"  # the folder of the site's executed notebooks
+KEPT = ("kernelspec", "language_info")  # of its metadata
+LENGTH = 200  # letters of a page's description
+
+
+def add(app: Sphinx, page: str, template: str, context: dict[str, Any], tree: Any) -> None:
+    """Put into a page's context what the templates show."""
+    if tree is None or page not in app.env.found_docs:
+        return
+    context["description"] = description(tree)
+    context["take_along"] = list(offers(app, page, context["sourcename"], context["pathto"]))
+    facts = read_citation(book_root(Path(app.srcdir)))
+    context["citation"] = facts and bibtex(facts, page, context)
+
+
+def offers(
+    app: Sphinx, page: str, source: str, pathto: Callable[[str, int], str]
+) -> Iterator[tuple[str, str]]:
+    """Return the words and the address of each file that the page offers."""
+    executed = Path(app.env.mystnb_config.output_folder, f"{page}.ipynb")  # type: ignore[attr-defined]
+    if executed.is_file():
+        copy = Path(app.outdir, NOTEBOOKS, f"{page}.ipynb")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        notebook = json.loads(executed.read_bytes())
+        facts = notebook["metadata"]
+        notebook["metadata"] = {name: facts[name] for name in KEPT if name in facts}
+        copy.write_text(json.dumps(notebook, ensure_ascii=False, indent=1), encoding="utf-8")
+        yield "The executed notebook", pathto(f"{NOTEBOOKS}/{page}.ipynb", 1)
+    yield "The page’s source", pathto(f"_sources/{source}", 1)
+    if paper := find_paper(Path(app.outdir)):
+        yield "The book as a PDF", pathto(paper.name, 1)
+
+
+def find_paper(site: Path) -> Path | None:
+    """Return the book's PDF, where it was built beside the site."""
+    papers = (tex.with_suffix(".pdf") for tex in sorted((site.parent / "latex").glob("*.tex")))
+    return next((paper for paper in papers if paper.is_file()), None)
+
+
+def copy_paper(app: Sphinx, builder: Any) -> None:
+    """Have the site carry the book's PDF of now, or none."""
+    if app.builder.format == "html":
+        site = Path(app.outdir)
+        for old in site.glob("*.pdf"):
+            old.unlink()
+        if paper := find_paper(site):
+            shutil.copyfile(paper, site / paper.name)
+
+
+def description(page: nodes.document) -> str:
+    """Return a page's first sentences, at most `LENGTH` letters of them."""
+    first = next(iter(page.findall(nodes.paragraph)), None)
+    words = " ".join(first.astext().split()) if first is not None else ""
+    return words if len(words) <= LENGTH else words[:LENGTH].rpartition(" ")[0] + " …"
+
+
+def read_citation(root: Path) -> Mapping[str, Any]:
+    """Return what a book's `CITATION.cff` says; nothing where there is none."""
+    path = root / CITATION
+    return yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def bibtex(facts: Mapping[str, Any], page: str, context: Mapping[str, Any]) -> str:
+    """Return a page's BibTeX entry, with the book's version and date."""
+    year, month, _ = str(facts["date-released"]).split("-")
+    title = re.sub("<[^>]*>", "", context["title"])
+    fields = {
+        "author": " and ".join(map(_name, facts["authors"])),
+        "title": title,
+        "booktitle": facts["title"],
+        "year": year,
+        "month": str(int(month)),
+        "note": f"Version {facts['version']}",
+        "url": context.get("pageurl") or "",
+    }
+    lines = "".join(f"  {name} = {{{value}}},\n" for name, value in fields.items() if value)
+    return f"@incollection{{{page.rpartition('/')[2]},\n{lines}}}"
+
+
+def _name(author: Mapping[str, str]) -> str:
+    if "family-names" in author:
+        return f"{author['family-names']}, {author.get('given-names', '')}".rstrip(", ")
+    return f"{{{author['name']}}}"  # an entity's name has no parts
+
+
+def setup(app: Sphinx) -> None:
+    """Bind these to the events of a build."""
+    app.connect("write-started", copy_paper)
+    app.connect("html-page-context", add, priority=900)

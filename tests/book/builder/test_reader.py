@@ -1,0 +1,311 @@
+"""What a reader has of a site, in a real browser and from files: a small book."""
+
+import json
+from pathlib import Path
+
+import pytest
+from books import BUILD_SECONDS, build, edit, page, write_chapter
+from browser import MISSING, browser
+
+from book.builder.contrast import TEXT, contrast
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(BUILD_SECONDS),
+    pytest.mark.skipif(MISSING, reason="needs Chromium: apt-get install chromium"),
+]
+
+CONFIG = """\
+title: Tides
+author: Somebody
+only_build_toc_files: true
+bibtex_bibfiles: [references.bib]
+execute: {execute_notebooks: "off"}
+parse: {myst_enable_extensions: [amsmath, colon_fence, dollarmath]}
+sphinx:
+  extra_extensions: [book.builder.extension]
+  config:
+    bibtex_reference_style: author_year
+    nb_render_markdown_format: myst
+    numfig: true
+"""
+BIB = """\
+@book{darwin, author = {Darwin, George}, title = {The Tides}, publisher = {Murray}, year = {1898},
+  doi = {10.1000/182}}
+"""
+CITATION = """\
+cff-version: 1.2.0
+title: Tides, measured
+authors: [{name: Somebody}]
+version: 1.2.3
+date-released: 2026-03-04
+"""
+INDEX = """\
+# Tides
+
+The moon moves the sea, as {cite:t}`darwin` knew. See {doc}`spring`.
+
+```{bibliography}
+```
+"""
+SPRING = r"""
+## Spring tide
+
+At full moon, 16,777,216 waves of height $h$, so that {cite:t}`darwin` is right:
+
+$$
+h = \frac{a}{b}, \quad \mathrm{range}(x) = \sqrt{x^2 + y^2} - \lVert x \rVert,
+\qquad c = \Bigl\lfloor \frac{d}{2} \Bigr\rfloor .
+$$ (eq-range)
+"""
+TABLE = "|  | " + " | ".join(f"harbour {n}" for n in range(12)) + " |\n" + "|:--|" + "--:|" * 12
+TABLE += "\n| high water | " + " | ".join(f"{n},096 m" for n in range(12)) + " |\n"
+NEAP = f"""
+## Neap tide
+
+Half moon; no spring tide at all.
+
+:::{{table}} Heights
+:name: tab-heights
+{TABLE}
+:::
+"""
+DRAW = """
+from book.report import figures
+from book.report.colours import ORANGE, GREY, SKY
+
+figures.use_style()
+figure, ((ax,),) = figures.new()
+for place, colour in enumerate((ORANGE, GREY, SKY)):
+    ax.plot([0, 1], [place, place], color=colour)
+    ax.text(0.5, place, f"harbour {place}", color=colour)
+figure
+"""
+
+
+@pytest.fixture(scope="module")
+def tides(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tides")
+    (folder / "part").mkdir()
+    (folder / "_config.yml").write_text(CONFIG)
+    (folder / "references.bib").write_text(BIB)
+    (folder / "CITATION.cff").write_text(CITATION)
+    (folder / "_toc.yml").write_text(
+        "format: jb-book\nroot: part/index\nchapters: [file: part/spring]\n"
+    )
+    (folder / "part" / "index.md").write_text(INDEX)
+    write_chapter(
+        folder / "part" / "spring.ipynb", f"#:{SPRING}", f"#:{NEAP}", DRAW, "hidden_word = 1"
+    )
+    name_figure(folder / "part" / "spring.ipynb")
+    run = build(folder, "-W")
+    assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-3000:]
+    return folder
+
+
+def name_figure(path: Path) -> None:
+    notebook = json.loads(path.read_text())
+    cell = next(one for one in notebook["cells"] if "figures.new" in "".join(one["source"]))
+    figure = {"caption": "Three harbours.", "name": "fig-harbours"}
+    cell["metadata"]["mystnb"] = {"figure": figure, "image": {"alt": "Three level lines."}}
+    path.write_text(json.dumps(notebook))
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory):
+    with browser(tmp_path_factory.mktemp("browser")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def opened(tides, reader):
+    """A function that opens a page of the site on a screen."""
+
+    def opened(name, width=1440, *, dark=False, query=""):
+        reader.screen(width, dark=dark)
+        reader.open((tides / "_build" / "html" / f"{name}.html").as_uri() + query)
+        return reader
+
+    return opened
+
+
+def found(reader):
+    return reader.value(
+        "[...document.querySelectorAll('#search-results li')]"
+        ".map(item => [item.querySelector('a').getAttribute('href'), item.innerText])"
+    )
+
+
+def test_the_search_leads_to_the_section_whose_title_has_the_words(opened):
+    shown = found(opened("search", query="?q=spring+tide"))
+    assert shown[0][0] == "./part/spring.html#spring-tide"
+    assert [address for address, _ in shown].index("./part/spring.html#neap-tide") > 0
+    opened("search", query="?q=spring+tide").value(
+        "document.querySelector('#search-results a').click()"
+    )
+    assert "At full moon" in opened("part/spring", query="#spring-tide").value(
+        "document.body.innerText"
+    )
+
+
+@pytest.mark.parametrize("query", ["16,777,216", "16777216", "4096", "4,096"])
+def test_the_search_finds_numbers_however_they_are_written(opened, query):
+    assert found(opened("search", query=f"?q={query}"))
+
+
+def test_the_search_shows_no_code_and_says_when_it_finds_nothing(opened):
+    assert not found(opened("search", query="?q=hidden_word"))
+    text = opened("search", query="?q=%3Cb%3Enothing").value("document.body.innerText")
+    assert "Nothing has “<b>nothing”." in text
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_drawing_is_text_that_is_legible_on_the_pages_ground(opened, dark):
+    shown = opened("part/spring", dark=dark).value(
+        "[getComputedStyle(document.body).backgroundColor, [...document.querySelectorAll"
+        "('.drawing text')].map(text => [text.textContent, getComputedStyle(text).fill])]"
+    )
+    ground, texts = shown
+    assert {f"harbour {place}" for place in range(3)} <= {words for words, _ in texts}
+    poor = [one for one in texts if contrast(hexed(one[1]), hexed(ground)) < TEXT]
+    assert not poor, ground
+
+
+def hexed(colour: str) -> str:
+    parts = colour.removeprefix("rgb(").removesuffix(")").split(",")
+    return "#" + "".join(f"{int(part):02x}" for part in parts)
+
+
+def test_letters_of_a_drawing_are_9_pixels_high_on_a_phone(opened):
+    sizes = opened("part/spring", 390).value(
+        "[...document.querySelectorAll('.drawing text')]"
+        ".map(text => parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().d)"
+    )
+    assert sizes
+    assert min(sizes) > 8.9
+
+
+def test_what_a_phone_cannot_show_whole_is_scrolled_with_a_cue_by_keyboard_too(opened):
+    shown = opened("part/spring", 390)
+    assert shown.value("document.documentElement.scrollWidth <= innerWidth")
+    cut = shown.value(
+        "[...document.querySelectorAll('.pst-scrollable-table-container')]"
+        ".filter(one => one.scrollWidth > one.clientWidth)"
+        ".map(one => [one.tabIndex, getComputedStyle(one).maskImage])"
+    )
+    assert len(cut) == 2, "the table and the drawing; the formula breaks"
+    assert all(tab == 0 and "gradient" in mask for tab, mask in cut)
+
+
+def test_the_first_column_stays_in_view(opened):
+    places = opened("part/spring", 390).value(
+        "(() => { const table = document.querySelector('table'), box = table.parentElement;"
+        "box.scrollLeft = 1000; const cell = table.querySelector('tbody td');"
+        "const left = (one) => one.getBoundingClientRect().left;"
+        "return [box.scrollLeft, left(cell) - left(box)] })()"
+    )
+    assert places[0] > 100
+    assert abs(places[1]) < 2
+
+
+def test_formulas_are_set_and_read_without_a_script(opened):
+    shown = opened("part/spring")
+    assert shown.value("document.querySelectorAll('div.math math').length") == 3
+    assert shown.value("document.fonts.check('16px \"STIX Two Math\"')")
+    assert shown.value("document.querySelector('.eqno').innerText.trim().startsWith('(1')")
+    assert shown.value("document.querySelectorAll('math [tabindex]').length") == 0
+    assert not [one for one in shown.requested() if not one.startswith("file:")]
+
+
+def test_a_tap_in_the_contents_closes_their_drawer(opened):
+    shown = opened("part/spring", 390)
+    shown.value("document.querySelector('.secondary-toggle').click()")
+    assert shown.value("document.querySelector('#pst-secondary-sidebar-modal').open")
+    shown.value("document.querySelector('#pst-secondary-sidebar-modal a').click()")
+    assert not shown.value("document.querySelector('#pst-secondary-sidebar-modal').open")
+
+
+def test_buttons_are_as_large_as_a_finger_and_copying_needs_no_hover(opened):
+    shown = opened("part/spring", 390)
+    small = shown.value(
+        "[...document.querySelectorAll('.bd-main button, .take-along a, .take-along summary')]"
+        ".filter(one => one.offsetWidth && (one.offsetWidth < 44 || one.offsetHeight < 44))"
+        ".map(one => one.outerHTML)"
+    )
+    assert not small
+    assert shown.value("getComputedStyle(document.querySelector('.copybtn')).opacity") == "1"
+
+
+def test_what_is_printed_from_a_dark_page_is_light(opened):
+    shown = opened("part/spring", dark=True)
+    shown.value(
+        "const theme = () => document.documentElement.dataset.theme;"
+        "addEventListener('beforeprint', () => (window.printed = theme()))"
+    )
+    shown.call("Page.printToPDF")
+    assert shown.value("[printed, document.documentElement.dataset.theme]") == ["light", "dark"]
+
+
+def test_a_column_has_a_head_and_an_empty_one_is_none(tides):
+    text = page(tides, "part/spring")
+    assert '<th scope="col" class="head text-right"><p>harbour 3</p></th>' in text
+    assert "<th></th>" not in text.replace("\n", "")
+
+
+def test_a_reference_leads_to_the_work_and_back_to_where_it_is_cited(tides):
+    text = page(tides, "part/index")
+    assert 'href="https://doi.org/10.1000/182"' in text
+    anchor = text.split(" Cited in ")[1].split('href="spring.html#')[1].split('"')[0]
+    assert f'id="{anchor}"' in page(tides, "part/spring")
+    assert 'role="doc-biblioentry"' not in text
+
+
+def test_a_page_offers_its_executed_notebook_and_its_citation(tides):
+    text = page(tides, "part/spring")
+    assert 'href="../_notebooks/part/spring.ipynb" download' in text
+    notebook = json.loads((tides / "_build/html/_notebooks/part/spring.ipynb").read_text())
+    assert any(cell.get("outputs") for cell in notebook["cells"])
+    assert set(notebook["metadata"]) <= {"kernelspec", "language_info"}
+    assert "title = {Chapter spring}" in text
+    assert "note = {Version 1.2.3}" in text
+    assert "year = {2026}" in text
+
+
+def test_the_site_begins_with_its_first_page_whose_title_is_said_once(opened):
+    shown = opened("index")
+    assert shown.value("document.title") == "Tides"
+    shown.value("document.querySelector('article a[href*=spring]').href")
+    assert shown.value("document.querySelector('article a[href*=spring]').href").endswith(
+        "/html/part/spring.html"
+    )
+    assert shown.value("document.querySelector('meta[name=description]').content").startswith(
+        "The moon"
+    )
+
+
+def test_what_needs_an_address_is_there_when_it_is_configured_and_not_before(tides):
+    folder = tides / "_build" / "html"
+    plain = page(tides, "part/spring")
+    assert not any(word in plain for word in ("github.com", "og:url", "canonical", "mybinder"))
+    assert not (folder / "sitemap.xml").exists()
+    assert not (folder / "404.html").exists()
+    base, code = "https://tides.example/book/", "https://github.com/somebody/tides"
+    edit(
+        tides / "_config.yml",
+        "execute:",
+        f"html: {{baseurl: {base}}}\nrepository: {{url: {code}}}\nexecute:",
+    )
+    (tides / "_build" / "latex").mkdir()
+    (tides / "_build" / "latex" / "tides.tex").touch()
+    (tides / "_build" / "latex" / "tides.pdf").write_bytes(b"%PDF-1.7")
+    run = build(tides, "-W")
+    assert run.returncode == 0, run.stderr
+    text = page(tides, "part/spring")
+    assert f'<link rel="canonical" href="{base}part/spring.html"' in text
+    for place in ("/edit/", "/issues/", "mybinder.org", "colab.research.google.com"):
+        assert place in text
+    assert f"url = {{{base}part/spring.html}}" in text
+    assert 'href="../tides.pdf" download' in text
+    assert (folder / "tides.pdf").exists()
+    assert f"<loc>{base}part/spring.html</loc>" in (folder / "sitemap.xml").read_text()
+    assert f'<base href="{base}"' in (folder / "404.html").read_text()
