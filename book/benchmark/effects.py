@@ -201,13 +201,17 @@ def freed_memory(seconds: float) -> Pairs:
 
 
 def precision_and_layout(seconds: float) -> Pairs:
-    """Compare bf16 with fp32 and channels last with channels first: MiniGoogLeNet, all threads."""
-    channels_last = torch.channels_last
+    """Compare bf16 with fp32, channels last with first, and norms with ReLU and without.
+
+    All of MiniGoogLeNet, with all threads.
+    """
+    channels_last = {"memory_format": torch.channels_last}
     calls = {
-        "ours": stepper(build(GOOGLENET).to(memory_format=channels_last), GOOGLENET_BATCH, "bf16"),
-        "googlenet-bf16": stepper(
-            build(GOOGLENET).to(memory_format=channels_last), GOOGLENET_BATCH
+        "ours": stepper(build(GOOGLENET).to(**channels_last), GOOGLENET_BATCH, "bf16"),
+        "googlenet-fused": stepper(
+            watched(build(GOOGLENET).to(**channels_last)), GOOGLENET_BATCH, "bf16"
         ),
+        "googlenet-bf16": stepper(build(GOOGLENET).to(**channels_last), GOOGLENET_BATCH),
         "googlenet-layout": stepper(build(GOOGLENET), GOOGLENET_BATCH, "bf16"),
     }
     return _against_ours(calls, seconds)

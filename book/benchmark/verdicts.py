@@ -65,6 +65,7 @@ EFFECTS: dict[str, tuple[str, str, str]] = {
     "step-all": ("all of these", "torch's own layers", LENET_STEP),
     "step-memory": ("freed memory kept", "given back", LENET_STEP),
     "step-contiguous": ("channels first", "channels last", BY_MODULE),
+    "googlenet-fused": ("batch norm and ReLU in one", "one by one", GOOGLENET_STEP),
     "googlenet-bf16": ("bf16", "fp32", GOOGLENET_STEP),
     "googlenet-layout": ("channels last", "channels first", GOOGLENET_STEP),
     "loading": ("images in memory", "DataLoader", "batch of 128"),
