@@ -25,6 +25,11 @@ class Runs:
         """Return the file of a run's record; None when there is none."""
         return None
 
+    def files(self, key: str) -> Sequence[Path]:
+        """Return the files that may hold a run's record, unread, the first one to look at first."""
+        path = self.locate(key)
+        return [path] if path else []
+
     def origin(self, keys: Sequence[str]) -> Origin:
         """Return what a page tells of the runs with these keys; a missing record is no error."""
         return Origin()

@@ -27,6 +27,10 @@ class TrainingRuns(Runs):
         """Return the file of a run's record; None when there is none that is believed."""
         return settings.store().locate(key)
 
+    def files(self, key: str) -> Sequence[Path]:
+        """Return the files that may hold a run's record, the published one first."""
+        return settings.store().record_files(key)
+
     def origin(self, keys: Sequence[str]) -> Origin:
         """Return what a page tells of its runs, and a warning of those that other code trained."""
         used = list(self._read(keys))

@@ -59,7 +59,7 @@ class Store:
         A corrupt record is named in a warning and counts as absent. One of the user's own is set
         aside; a published one is not ours to rename.
         """
-        for path in self._record_files(spec.key):
+        for path in self.record_files(spec.key):
             try:
                 return StoredRun(self.read(path), path, cached=True)
             except FileNotFoundError:
@@ -94,7 +94,7 @@ class Store:
 
     def locate(self, key: str) -> Path | None:
         """Return the file in which `find` would find a run, changing nothing; None without one."""
-        return next((path for path in self._record_files(key) if self._would_find(path)), None)
+        return next((path for path in self.record_files(key) if self._would_find(path)), None)
 
     def _would_find(self, path: Path) -> bool:
         try:
@@ -104,7 +104,7 @@ class Store:
         own = path.parent == self.runs
         return _is_record(path, own, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size)
 
-    def _record_files(self, key: str) -> list[Path]:
+    def record_files(self, key: str) -> list[Path]:
         """Return the files that may hold a run's record, the published one first."""
         published = [self.published / f"{key}.json"] if self.published else []
         return [*published, self.record_file(key)]

@@ -9,6 +9,8 @@ from book.builder.declared import declared, with_values
 from book.builder.errors import BookError
 from book.builder.overlay import overlay
 from book.builder.provenance import add_boxes
+from book.builder.runs import Runs
+from book.builder.staleness import is_record, record_digest
 from book.builder.stamps import Stamp
 from book.builder.trace import RUNS, SEEN, run_keys, seen
 from book.report.training_runs import TrainingRuns
@@ -75,6 +77,29 @@ def test_a_record_that_became_corrupt_costs_no_page(tmp_path, monkeypatch):
     add_boxes(page, stamp, TrainingRuns())
     _, box = page.cells
     assert "Executed 2026-01-31 in 1 s" in box.source
+
+
+def test_a_record_as_it_was_is_not_read_again_and_another_one_is(tmp_path):
+    record, read = tmp_path / "k1.json", []
+
+    class Files(Runs):
+        def files(self, key):
+            return [record]
+
+        def locate(self, key):
+            read.append(key)
+            return record if record.read_text() != "torn" else None
+
+    record.write_text("one")
+    one = record_digest("k1", Files())
+    read.clear()
+    assert is_record("k1", one, Files())
+    assert not read
+    for other in ("another", "torn"):
+        record.write_text(other)
+        assert not is_record("k1", one, Files())
+    record.unlink()
+    assert not is_record("k1", one, Runs())
 
 
 def test_the_parameters_cell_shows_what_was_used():
