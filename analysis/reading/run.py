@@ -22,6 +22,7 @@ from analysis.reading.inputs import Given, Inputs, hinted, hinted_beside
 from analysis.reading.saved import Stores
 from analysis.reading.steps import Trace
 from analysis.reading.tracer import Tracer
+from analysis.reading.untouched import uncompiled, untouched
 
 ITERATED_TOLD = (
     "{} takes its input apart along the batch, as one does that unpacks several inputs; give their "
@@ -124,7 +125,7 @@ def run(
     tracer = Tracer(module, stores)
     data = _entry(tracer, hinted(shape, tracer.trace.journal, dtype, tokens))
     given, named = inputs.arguments(data, _besides(tracer, inputs, shape, tokens))
-    with _mode(module, training), _seen(tracer), ExitStack() as stack:
+    with untouched(module, training), _seen(tracer), uncompiled(), ExitStack() as stack:
         hooks = saved_tensors_hooks(stores.pack, lambda saved: saved) if stores else torch.no_grad()
         stack.enter_context(hooks)
         stack.enter_context(warnings.catch_warnings())
@@ -253,18 +254,6 @@ def _refusal(module: nn.Module, shape: Sequence[int], tracer: Tracer, error: Exc
 def _said(error: BaseException) -> str:
     """Return the first line of an error's message."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
-
-
-@contextmanager
-def _mode(module: nn.Module, training: bool) -> Iterator[None]:
-    """Train or evaluate for the time of the run, and restore each module's own mode after it."""
-    before = [(one, one.training) for one in module.modules()]
-    module.train(training)
-    try:
-        yield
-    finally:
-        for one, mode in before:
-            one.training = mode
 
 
 @contextmanager
