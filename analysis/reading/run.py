@@ -22,6 +22,7 @@ from analysis.reading.inputs import Given, Inputs, hinted, hinted_beside
 from analysis.reading.saved import Stores
 from analysis.reading.steps import Trace
 from analysis.reading.tracer import Tracer
+from analysis.reading.untouched import uncompiled, untouched
 
 ITERATED_TOLD = (
     "{} takes its input apart along the batch, as one does that unpacks several inputs; give their "
@@ -34,8 +35,8 @@ _ANY = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 def on_meta(module: nn.Module | Callable[[], nn.Module]) -> nn.Module:
     """Return the module on the meta device; a factory is called there if it can be.
 
-    A factory whose constructors compute is called on the CPU. A module that is given keeps its own
-    parameters and its state: a copy with meta parameters is read.
+    A factory whose constructors compute is called on the CPU. A module that is given, or was made
+    there, keeps its own parameters and its state: a copy with meta parameters is read.
 
     Raises:
         AnalysisError: If the factory fails, or makes no module.
@@ -46,7 +47,7 @@ def on_meta(module: nn.Module | Callable[[], nn.Module]) -> nn.Module:
     with suppress(Exception, SystemExit), torch.device("meta"):
         return _moved(_checked(module()))
     try:
-        return _moved(_checked(module()))
+        made = _checked(module())
     except AnalysisError:
         raise
     except (Exception, SystemExit) as error:
@@ -54,6 +55,9 @@ def on_meta(module: nn.Module | Callable[[], nn.Module]) -> nn.Module:
             f"the factory failed, which is called without arguments: {type(error).__name__}: "
             f"{_said(error)}"
         ) from error
+    with suppress(AnalysisError):  # what cannot be copied is moved, but for bare tensors of its own
+        return meta_twin(made)
+    return _moved(made)
 
 
 def _moved(module: nn.Module) -> nn.Module:
@@ -124,7 +128,7 @@ def run(
     tracer = Tracer(module, stores)
     data = _entry(tracer, hinted(shape, tracer.trace.journal, dtype, tokens))
     given, named = inputs.arguments(data, _besides(tracer, inputs, shape, tokens))
-    with _mode(module, training), _seen(tracer), ExitStack() as stack:
+    with untouched(module, training), _seen(tracer), uncompiled(), ExitStack() as stack:
         hooks = saved_tensors_hooks(stores.pack, lambda saved: saved) if stores else torch.no_grad()
         stack.enter_context(hooks)
         stack.enter_context(warnings.catch_warnings())
@@ -239,6 +243,12 @@ def _refusal(module: nn.Module, shape: Sequence[int], tracer: Tracer, error: Exc
     where = tracer.stack[-1] or "the module itself"
     sizes = " × ".join(map(str, shape))
     said = _said(error)
+    if "expected device meta" in said:
+        return (
+            f"{type(module).__name__} cannot be read: at {where} it names a device for a tensor of "
+            "its own, and is read on one that holds no numbers; make the tensor where the input "
+            "is, device=x.device"
+        )
     if re.search(r"\bmeta\b|register_meta", said, re.IGNORECASE):
         operator = re.search(r"(torch\.|Tensor\.|aten::)\w+", said)
         return (
@@ -253,18 +263,6 @@ def _refusal(module: nn.Module, shape: Sequence[int], tracer: Tracer, error: Exc
 def _said(error: BaseException) -> str:
     """Return the first line of an error's message."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
-
-
-@contextmanager
-def _mode(module: nn.Module, training: bool) -> Iterator[None]:
-    """Train or evaluate for the time of the run, and restore each module's own mode after it."""
-    before = [(one, one.training) for one in module.modules()]
-    module.train(training)
-    try:
-        yield
-    finally:
-        for one, mode in before:
-            one.training = mode
 
 
 @contextmanager

@@ -65,6 +65,8 @@ class Stores:
         self, call: Call, outs: list[Tensor], inputs: tuple[Marks, ...], marks: tuple[Marks, ...]
     ) -> tuple[Saved, ...]:
         """Return what the operator that has just run saved for the first time."""
+        if _is_cast():
+            self.unknown.append("torch.autocast")
         if differs_here(call):
             self.unknown.append(_name(call))
         elif has_workspace(call):
@@ -156,6 +158,11 @@ def differs_here(call: Call) -> bool:
         return False
     plain = len(call.arguments) == 9 and isinstance(call.arguments[3], bool)
     return not plain or bool(call.arguments[7] and call.arguments[8])
+
+
+def _is_cast() -> bool:
+    """Return whether a real device computes in another type than the meta device."""
+    return torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda")
 
 
 def has_workspace(call: Call) -> bool:

@@ -230,10 +230,11 @@ class Computes(nn.Module):
     def __init__(self):
         super().__init__()
         self.side = int(torch.ones(3).sum().item())
+        self.mean = torch.full((3, 1, 1), 0.5)
         self.conv = nn.Conv2d(3, 4, self.side)
 
     def forward(self, x):
-        return self.conv(x)
+        return self.conv(x - self.mean)
 
 
 def test_a_factory_that_computes_is_built_on_the_cpu():
@@ -370,6 +371,12 @@ def test_a_branch_on_numbers_is_refused_and_its_operator_named():
     said = r"Function cannot be read: .* depends on the numbers of its input, .* \(Tensor\.item\)"
     with pytest.raises(AnalysisError, match=said):
         read(Function(lambda x: x if x.sum() > 0 else -x), (3, 8, 8))
+
+
+def test_a_device_that_a_module_names_is_told_apart_from_numbers():
+    said = r"Function cannot be read: at the module itself it names a device .* device=x\.device"
+    with pytest.raises(AnalysisError, match=said):
+        read(Function(lambda x: x + torch.zeros(3, 1, 1, device="cpu")), (3, 8, 8))
 
 
 def test_lazy_layers_are_refused_by_name():

@@ -211,6 +211,23 @@ def test_operators_whose_saved_bytes_are_not_known_are_refused_by_name(name, mod
             memory(reading)
 
 
+class Cast(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(16, 16)
+
+    def forward(self, x):
+        with torch.autocast("cpu", torch.bfloat16):
+            return self.linear(x)
+
+
+def test_what_a_real_device_would_cast_has_no_training_memory_here():
+    reading = read(Cast(), (16,))
+    assert reading.total.macs == 256
+    with pytest.raises(AnalysisError, match=r"the bytes that torch\.autocast saves .* not known"):
+        training_memory(reading)
+
+
 ATTENTIONS = {
     "plain": {},
     "a mask of numbers": {"attn_mask": torch.float32},
