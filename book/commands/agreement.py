@@ -101,7 +101,7 @@ class Judge:
     def differences(self, recorded: Record, retrained: Record | Start) -> Iterator[str]:
         """Yield how two trainings differ by more than the tolerance, in words.
 
-        Two that diverged end alike.
+        Two that diverged end alike. Where no spread is known, nothing says that they agree.
         """
         epochs = len(retrained.history)
         diverged = [recorded.diverged and len(recorded.history) <= epochs, retrained.diverged]
@@ -109,6 +109,8 @@ class Judge:
             yield from [] if all(diverged) else ["only one of the two diverged"]
             return
         found = gaps(recorded, retrained, epochs, self.spreads)
+        if not found:
+            yield "nothing to judge it by: expected another published seed of such a run, got none"
         for gap in found:
             tolerance = gap.spread.tolerance(self.level / len(found))
             if gap.p <= self.level / len(found):

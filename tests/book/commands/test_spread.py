@@ -13,7 +13,7 @@ from recorded import ended
 from scipy import stats
 
 from book.commands import sample
-from book.commands.agreement import Gap, gaps
+from book.commands.agreement import DIFFERS, WITHIN, Gap, Judge, gaps
 from book.commands.judgement import ALPHA, holm, joint_test, judge
 from book.commands.retraining import Start
 from book.commands.side_by_side import Task
@@ -249,3 +249,15 @@ def test_a_gap_of_a_loss_that_is_a_number_only_once_is_no_seeds():
     spread = Spread(1.0, 5)
     assert Gap(TRAINING_LOSS, None, 1.0, spread).p == 0
     assert Gap(TRAINING_LOSS, None, None, spread).p == 1
+
+
+def test_a_range_test_whose_like_nobody_has_published_does_not_agree_unjudged(published):
+    record = next(one for one in published if one.spec.schedule == "range-test")
+    epoch = record.final.model_copy(update={"train_loss": 9.0})
+    elsewhere = record.provenance.model_copy(update={"device_name": "another processor"})
+    other = record.model_copy(
+        update={"history": (*record.history[:-1], epoch), "provenance": elsewhere}
+    )
+    verdict, reason = Judge.of(Spreads([record]), 1).verdict(record, other)
+    assert (verdict, reason.partition(":")[0]) == (DIFFERS, "nothing to judge it by")
+    assert Judge.of(Spreads(published), 1).verdict(record, other) == (WITHIN, "")

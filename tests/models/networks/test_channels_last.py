@@ -130,3 +130,25 @@ def test_loops_out_of_the_cache_give_the_bits_of_freshly_compiled_ones(tmp_path)
     ]
     assert list(tmp_path.rglob("*.nbc"))
     assert runs[0].stdout == runs[1].stdout
+
+
+FORKED = """
+import os
+import torch
+from torch import nn
+from models.networks.channels_last import norm_relu
+x = torch.rand(16, 3, 4, 4).bfloat16().to(memory_format=torch.channels_last)
+norm_relu(x, nn.BatchNorm2d(3))
+if not (child := os.fork()):
+    norm_relu(x, nn.BatchNorm2d(3))
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks after threads were started")
+@pytest.mark.xfail(strict=True, reason="numba ends the process: its threads are GNU OpenMP's")
+def test_a_process_forked_after_the_loops_were_used_uses_them_too():
+    environment = {**os.environ, "NUMBA_THREADING_LAYER": "omp"}
+    command = [sys.executable, "-c", FORKED]
+    assert not subprocess.run(command, env=environment, capture_output=True).returncode
