@@ -76,7 +76,7 @@ FIGURE = r":::{figure} data/picture.svg\nA dot\n:::\n\n## Its sides"
 
 def the_builder(shapes):
     edit(shapes.builder / "provenance.py", "Where these numbers come from", "Whence")
-    edit(shapes.builder / "extension.py", "priority=950", "priority=949")
+    edit(shapes.builder / "writing.py", "priority=950", "priority=949")
 
 
 def the_style(shapes):
