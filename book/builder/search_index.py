@@ -43,7 +43,7 @@ def _text(node: nodes.Node) -> str:
     if isinstance(node, nodes.Text) or not node.children:
         return node.astext()
     if isinstance(node, nodes.math):
-        return re.sub(r"[\\\\{}]", "", node.astext())
+        return re.sub(r"[\\{}]", "", node.astext())
     return "".join(_text(child) for child in node.children if not isinstance(child, nodes.label))
 
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from docutils import nodes
 from sphinx.application import Sphinx
 
 from book.builder.options import book_root
+from book.builder.yamls import read_mapping
 
 CITATION = "CITATION.cff"
 NOTEBOOKS = "_notebooks"  # the folder of the site's executed notebooks
@@ -71,22 +71,36 @@ def description(page: nodes.document) -> str:
 
 
 def read_citation(root: Path) -> Mapping[str, Any]:
-    """Return what a book's `CITATION.cff` says; nothing where there is none."""
+    """Return what a book's `CITATION.cff` says; nothing where there is none.
+
+    Raises:
+        BookError: It is no YAML with names and values.
+    """
     path = root / CITATION
-    return yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return read_mapping(path) if path.is_file() else {}
 
 
 def bibtex(facts: Mapping[str, Any], page: str, context: Mapping[str, Any]) -> str:
-    """Return a page's BibTeX entry, with the book's version and date."""
-    year, month, _ = str(facts["date-released"]).split("-")
+    """Return a page's BibTeX entry, with the book's version and date where it has them.
+
+    >>> book = {"title": "Tides", "authors": [{"name": "Somebody"}]}
+    >>> print(bibtex(book, "part/range", {"title": "The range"}))
+    @incollection{range,
+      author = {{Somebody}},
+      title = {The range},
+      booktitle = {Tides},
+    }
+    """
+    year, _, month = str(facts.get("date-released", "")).rpartition("-")[0].partition("-")
+    version = facts.get("version")
     title = re.sub("<[^>]*>", "", context["title"])
     fields = {
-        "author": " and ".join(map(_name, facts["authors"])),
+        "author": " and ".join(map(_name, facts.get("authors", ()))),
         "title": title,
-        "booktitle": facts["title"],
+        "booktitle": facts.get("title"),
         "year": year,
-        "month": str(int(month)),
-        "note": f"Version {facts['version']}",
+        "month": month.lstrip("0"),
+        "note": f"Version {version}" if version else "",
         "url": context.get("pageurl") or "",
     }
     lines = "".join(f"  {name} = {{{value}}},\n" for name, value in fields.items() if value)
