@@ -10,6 +10,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from models.networks.loop_cache import drop_torn
+
 Array = NDArray[np.float32]
 
 KERNEL = 5  # the side of every convolution here, in pixels
@@ -260,3 +262,6 @@ def _drop(
 ) -> None:
     for n in range(len(x)):
         out[n] = x[n] * (factor if draws[n] >= threshold else np.float32(0))
+
+
+drop_torn(drop.stats.cache_path)

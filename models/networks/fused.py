@@ -65,6 +65,7 @@ class FusedStage(nn.Sequential):
             self._seen, self._is_lenets = modules, _are_lenets(dict(modules))
         return (
             self._is_lenets
+            and ("conv" not in self._modules or _fits(self._modules["conv"], x))
             and _have_gradients(self._modules, x)
             and not torch_modules._has_any_global_hook()
             and not any(map(_has_hook, self._modules.values()))
@@ -76,10 +77,10 @@ def can_rectify(x: Tensor, norm: Any, activation: nn.Module) -> bool:
     return (
         type(activation) is nn.ReLU
         and x.dtype == torch.bfloat16
-        and _is_batch_norm(norm)
-        and (norm.training or not torch.is_grad_enabled())
-        and x.shape[0] >= SMALLEST
         and x.is_contiguous(memory_format=torch.channels_last)
+        and x.shape[0] >= SMALLEST
+        and _is_batch_norm(norm, x.shape[1])
+        and (norm.training or not torch.is_grad_enabled())
         and not (_has_hook(norm) or _has_hook(activation))
         and not torch_modules._has_any_global_hook()
         and can_take(x, torch.bfloat16)
@@ -101,16 +102,22 @@ def _are_lenets(parts: Parts) -> bool:
     return (
         len(places) == len(parts)
         and places == sorted(places)
-        and ("linear" in parts or ("conv" in parts and _is_5x5(parts["conv"])))
-        and ("norm" not in parts or _is_batch_norm(parts["norm"]))
+        and (_is_linear(parts["linear"]) if "linear" in parts else _is_5x5(parts.get("conv")))
+        and ("norm" not in parts or _is_batch_norm(parts["norm"], _channels(parts)))
         and type(parts.get("activation")) is Tanh
         and ("pool" not in parts or _halves(parts["pool"]))
     )
 
 
-def _is_5x5(layer: nn.Module) -> bool:
+def _is_linear(layer: nn.Module) -> bool:
+    return type(layer) is nn.Linear
+
+
+def _is_5x5(layer: nn.Module | None) -> bool:
     return (
         isinstance(layer, nn.Conv2d)
+        and type(layer) in (nn.Conv2d, AffineConv2d)
+        and layer.padding_mode == "zeros"
         and layer.kernel_size == (5, 5)
         and layer.padding in ((0, 0), (2, 2))
         and layer.stride == layer.dilation == (1, 1)
@@ -119,10 +126,16 @@ def _is_5x5(layer: nn.Module) -> bool:
     )
 
 
-def _is_batch_norm(norm: Any) -> bool:
-    """Return whether it is torch's, and learns γ and β and keeps averages."""
+def _channels(parts: Parts) -> int:
+    """Return how many channels the layer gives."""
+    return int(parts["linear"].out_features if "linear" in parts else parts["conv"].out_channels)
+
+
+def _is_batch_norm(norm: Any, channels: int) -> bool:
+    """Return whether it is torch's, of so many channels, and learns γ and β and keeps averages."""
     return (
         type(norm) in (nn.BatchNorm1d, nn.BatchNorm2d)
+        and norm.num_features == channels
         and norm.affine
         and norm.track_running_stats
         and norm.momentum is not None
@@ -133,12 +146,20 @@ def _halves(pool: nn.Module) -> bool:
     return isinstance(pool, AveragePool2x2) and pool.stride == 2
 
 
+def _fits(layer: Any, x: Tensor) -> bool:
+    """Return whether a convolution can take x: the loops would read beyond the end of another."""
+    channels = layer.in_channels * (2 if isinstance(layer, AffineConv2d) else 1)  # with the ones
+    least = layer.kernel_size[0] - 2 * int(layer.padding[0])
+    return x.dim() == 4 and x.shape[1] == channels and min(x.shape[2:]) >= least
+
+
 def _have_gradients(parts: Parts, x: Tensor) -> bool:
     """Return whether the loops know the gradients that may be asked for."""
     if not torch.is_grad_enabled():
         return True
     is_odd = "conv" in parts and x.requires_grad and x.shape[1] % 2
-    return not is_odd and ("norm" not in parts or parts["norm"].training)
+    learns = "norm" not in parts or (parts["norm"].training and parts["norm"].weight.requires_grad)
+    return learns and not is_odd
 
 
 def _has_hook(module: Any) -> bool:

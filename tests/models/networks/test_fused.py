@@ -211,7 +211,6 @@ def test_a_gradient_in_eval_mode_is_that_of_fixed_statistics():
         assert_close(gradients[name], gradient)
 
 
-@pytest.mark.xfail(strict=True, reason="the loops take a γ that does not learn for no norm at all")
 @pytest.mark.parametrize("frozen", [["weight"], ["weight", "bias"]])
 def test_the_gradient_goes_through_the_batchs_moments_though_gamma_does_not_learn(frozen):
     network = network_of(norm="batch")
@@ -224,7 +223,6 @@ def test_the_gradient_goes_through_the_batchs_moments_though_gamma_does_not_lear
     assert (ours - theirs).abs().max() <= 1e-3 * theirs.abs().max()
 
 
-@pytest.mark.xfail(strict=True, reason="the loops read beyond the end of what has too few channels")
 @pytest.mark.parametrize("part", ["conv", "norm"])
 def test_channels_that_do_not_fit_are_refused_as_torch_refuses_them(part):
     stage, channels = build(NetworkSpec(norm="batch")).conv1, 3 if part == "conv" else 1
@@ -320,11 +318,15 @@ assert average[0] == 0.5
 """
 
 
-@pytest.mark.xfail(strict=True, reason="numba raises EOFError, and would at every training")
-def test_a_torn_cache_of_compiled_loops_is_compiled_anew(tmp_path):
+@pytest.mark.parametrize("kind", ["nbi", "nbc"])
+@pytest.mark.parametrize("share", [0, 0.5])
+def test_a_torn_cache_of_compiled_loops_is_compiled_anew(kind, share, tmp_path):
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     command = [sys.executable, "-c", ONE_LOOP]
     subprocess.run(command, env=environment, check=True)
-    (index,) = tmp_path.rglob("*.nbi")
-    index.write_bytes(b"")  # as a loss of power leaves it
-    assert not subprocess.run(command, env=environment, capture_output=True).returncode
+    (torn,) = tmp_path.rglob(f"*.{kind}")
+    whole = torn.read_bytes()
+    torn.write_bytes(whole[: int(share * len(whole))])  # as a loss of power leaves it
+    subprocess.run(command, env=environment, check=True)
+    assert torn.exists()
+    subprocess.run(command, env=environment, check=True)
