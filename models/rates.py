@@ -35,6 +35,11 @@ def _constant(spec: RunSpec, iteration: int, total: int, per_epoch: int) -> floa
     return spec.lr
 
 
+def _cosine(spec: RunSpec, iteration: int, total: int, per_epoch: int) -> float:
+    """Return the rate of Loshchilov and Hutter 2017 (eq. 5) without restarts: down to zero."""
+    return spec.lr * ((1 + cos(pi * iteration / total)) / 2)
+
+
 def _step(spec: RunSpec, iteration: int, total: int, per_epoch: int) -> float:
     rate = spec.lr
     for milestone in spec.milestones or ():
@@ -94,6 +99,7 @@ def _shrinking_rate(spec: RunSpec, iteration: int, total: int, per_epoch: int) -
 
 RULES: dict[str, Rule] = {
     "constant": _constant,
+    "cosine": _cosine,
     "step": _step,
     "triangular": _cyclical,
     "triangular2": _cyclical,

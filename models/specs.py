@@ -31,6 +31,7 @@ AugmentationName = Literal["none", "shift", "shift-flip"]
 OptimizerName = Literal["sgd", "adam", "adamw"]
 ScheduleName = Literal[
     "constant",
+    "cosine",
     "step",
     "triangular",
     "triangular2",
@@ -46,6 +47,7 @@ ProbeName = Literal["inputs", "gradients", "units", "variances"]
 #: The fields that only some schedules have: (needed, optional). Elsewhere they must stay None.
 SCHEDULE_FIELDS: dict[ScheduleName, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "constant": ((), ()),
+    "cosine": ((), ()),
     "step": (("milestones", "gamma"), ()),
     "triangular": (("max_lr", "step_size_up"), ()),
     "triangular2": (("max_lr", "step_size_up"), ()),

@@ -75,7 +75,23 @@ class Downsample:
     steps: tuple[str, ...] = ("norm", "activation")
 
 
-Block = Stage | Inception | Downsample
+@dataclass(frozen=True)
+class Pair:
+    """Two 3×3 convolutions; with a shortcut, what comes in is added before the last activation.
+
+    Where the pair changes the shape, the shortcut takes every `stride`-th pixel and pads the new
+    channels with zeros (He et al. 2016, section 3.3, option A): it learns nothing, so a pair with
+    one has the parameters of a pair without. Dropout never stands in a pair.
+    """
+
+    name: str
+    channels: int
+    stride: int
+    shortcut: bool
+    steps: tuple[str, ...] = ("norm", "activation")
+
+
+Block = Stage | Inception | Downsample | Pair
 
 
 @dataclass(frozen=True)
@@ -92,13 +108,13 @@ class Architecture:
     side: int | None = None
 
 
-def layer_names(network: str) -> tuple[str, ...]:
-    """Return the places of a network where a norm may stand: what `norm_layers` chooses from.
+def layer_names(network: str, step: str = "norm") -> tuple[str, ...]:
+    """Return the places of a network where a step may stand: what `norm_layers` chooses from.
 
     >>> layer_names("lenet5")
     ('conv1', 'conv2', 'fc1', 'fc2')
     """
-    return tuple(block.name for block in ARCHITECTURES[network].blocks if "norm" in block.steps)
+    return tuple(block.name for block in ARCHITECTURES[network].blocks if step in block.steps)
 
 
 def layers_to_normalize(network: str, chosen: tuple[str, ...] | None) -> tuple[str, ...]:
@@ -110,11 +126,27 @@ def layers_to_normalize(network: str, chosen: tuple[str, ...] | None) -> tuple[s
     >>> layers_to_normalize("lenet5", None)
     ('conv1', 'conv2', 'fc1', 'fc2')
     """
-    known = layer_names(network)
+    return _chosen_layers("norm", network, chosen)
+
+
+def layers_to_drop(network: str, chosen: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return the layers of a network that dropout follows: the chosen ones, all of them for None.
+
+    Raises:
+        ValueError: The network has no dropout after such a layer.
+
+    >>> layers_to_drop("minigooglenet", None)
+    ('pool',)
+    """
+    return _chosen_layers("dropout", network, chosen)
+
+
+def _chosen_layers(step: str, network: str, chosen: tuple[str, ...] | None) -> tuple[str, ...]:
+    known = layer_names(network, step)
     unknown = sorted(set(chosen or ()) - set(known))
     if unknown:
         raise ValueError(
-            f"norm_layers: expected some of {network}'s {', '.join(known)}, "
+            f"{step}_layers: expected some of {network}'s {', '.join(known)}, "
             f"got {', '.join(unknown)}"
         )
     return known if chosen is None else chosen
@@ -217,6 +249,25 @@ def _minigooglenet(padding: int, side: int | None = None) -> Architecture:
     return Architecture("relu", STEPS, blocks, side)
 
 
+def _cifar_resnet(depth: int, shortcut: bool) -> Architecture:
+    """Return He et al.'s network for CIFAR-10 (2016, section 4.2), or its plain twin, half as wide.
+
+    6n + 2 layers: a convolution, three groups of n pairs on 32 × 32, 16 × 16 and 8 × 8 pixels, and
+    the classifier. Width 2 is the paper's.
+    """
+    pairs = tuple(
+        Pair(f"pair{group}{number}", 8 << (group - 1), 2 if number == 1 < group else 1, shortcut)
+        for group in (1, 2, 3)
+        for number in range(1, depth // 6 + 1)
+    )
+    blocks: tuple[Block, ...] = (
+        Stage("conv1", Conv(8, 3, padding=1), steps=("norm", "activation")),
+        *pairs,
+        Stage("pool", pool=Pool("global average"), steps=("dropout",)),
+    )
+    return Architecture("relu", STEPS, blocks)
+
+
 ARCHITECTURES: dict[str, Architecture] = {
     "lenet5": _lenet5(),
     "lenet-stride1": _lenet_stride1(),
@@ -224,4 +275,10 @@ ARCHITECTURES: dict[str, Architecture] = {
     "cifar-note": _cifar_note(),
     "minigooglenet": _minigooglenet(padding=1),
     "minigooglenet-unpadded": _minigooglenet(padding=0, side=32),
+    "plain8": _cifar_resnet(8, shortcut=False),
+    "plain14": _cifar_resnet(14, shortcut=False),
+    "plain20": _cifar_resnet(20, shortcut=False),
+    "resnet8": _cifar_resnet(8, shortcut=True),
+    "resnet14": _cifar_resnet(14, shortcut=True),
+    "resnet20": _cifar_resnet(20, shortcut=True),
 }

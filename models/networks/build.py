@@ -21,8 +21,10 @@ from models.networks.architectures import (
     Dense,
     Downsample,
     Inception,
+    Pair,
     Pool,
     Stage,
+    layers_to_drop,
     layers_to_normalize,
     parse_order,
 )
@@ -34,6 +36,7 @@ from models.networks.layers import (
     AffineConv2d,
     Branches,
     InputNorm,
+    Shortcut,
     initialise,
     make_norm,
 )
@@ -125,6 +128,7 @@ class _Style:
     norm_momentum: float | None
     order: tuple[str, ...]
     dropout: float
+    dropout_layers: tuple[str, ...]
     bias_before_norm: bool
     affine: nn.BatchNorm2d | None = None  # of the input: the next convolution applies its γ and β
 
@@ -133,7 +137,7 @@ class _Style:
         absent = set()
         if self.norm == "none" or stage.name not in self.norm_layers:
             absent.add("norm")
-        if not self.dropout:
+        if not self.dropout or stage.name not in self.dropout_layers:
             absent.add("dropout")
         return [step for step in self.order if step in stage.steps and step not in absent]
 
@@ -149,6 +153,7 @@ def _style(spec: NetworkSpec, architecture: Architecture) -> _Style:
         norm_momentum=spec.norm_momentum,
         order=architecture.order if spec.order is None else parse_order(spec.order),
         dropout=spec.dropout,
+        dropout_layers=layers_to_drop(spec.network, spec.dropout_layers),
         bias_before_norm=spec.bias_before_norm,
     )
 
@@ -194,10 +199,29 @@ def _make(block: Block, x: Tensor, style: _Style) -> nn.Module:
         return Branches(
             conv=_conv_of(block, conv, x, style), pool=nn.MaxPool2d(3, 2, block.padding)
         )
+    if isinstance(block, Pair):
+        return _make_pair(block, x, style)
     return _make_stage(block, x, style)
 
 
-def _conv_of(block: Inception | Downsample, conv: Conv, x: Tensor, style: _Style) -> nn.Sequential:
+def _make_pair(pair: Pair, x: Tensor, style: _Style) -> nn.Sequential:
+    """Return both convolutions with their norms, the sum where there is one, and the activation."""
+    sequence, inside = nn.Sequential(), nn.Sequential()
+    first = Conv(pair.channels, 3, padding=1, stride=pair.stride)
+    y = _append(inside, "first", _conv_of(pair, first, x, style), x)
+    second = replace(pair, steps=tuple(step for step in pair.steps if step != "activation"))
+    _append(inside, "second", _conv_of(second, Conv(pair.channels, 3, padding=1), y, style), y)
+    if pair.shortcut:
+        sequence.add_module("sum", Shortcut(inside, pair.stride))
+    else:
+        sequence.add_module("convs", inside)
+    sequence.add_module("activation", ACTIVATIONS[style.activation]())
+    return sequence.eval()
+
+
+def _conv_of(
+    block: Inception | Downsample | Pair, conv: Conv, x: Tensor, style: _Style
+) -> nn.Sequential:
     return _make_stage(Stage(block.name, conv, steps=block.steps), x, style)
 
 

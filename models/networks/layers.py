@@ -242,6 +242,25 @@ class Branches(nn.Module):
         return torch.cat([branch(x) for branch in self.children()], dim=1)
 
 
+class Shortcut(nn.Module):
+    """What a module returns plus what came in, in the module's shape.
+
+    Where that is smaller, every `stride`-th pixel is taken; new channels are zeros, half of them on
+    either side (He et al. 2016, section 3.3, option A).
+    """
+
+    def __init__(self, inside: nn.Module, stride: int) -> None:
+        super().__init__()
+        self.inside, self.stride = inside, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, K, H', W') of x (B, C, H, W)."""
+        y: Tensor = self.inside(x)
+        same = x[:, :, :: self.stride, :: self.stride]
+        new = y.shape[1] - x.shape[1]
+        return y + F.pad(same, (0, 0, 0, 0, new // 2, new - new // 2))
+
+
 def initialise(module: nn.Module, activation: str | None, scale: float = 1.0) -> None:
     """Draw fresh weights, times `scale`, for every convolution and dense layer inside.
 

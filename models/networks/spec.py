@@ -20,7 +20,9 @@ from models.networks.architectures import (
     Dense,
     Downsample,
     Inception,
+    Pair,
     Stage,
+    layers_to_drop,
     layers_to_normalize,
     parse_order,
 )
@@ -32,6 +34,12 @@ NetworkName = Literal[
     "cifar-note",
     "minigooglenet",
     "minigooglenet-unpadded",
+    "plain8",
+    "plain14",
+    "plain20",
+    "resnet8",
+    "resnet14",
+    "resnet20",
 ]
 DatasetName = Literal["mnist5k", "mnist", "fashion-mnist", "cifar10"]
 ActivationName = Literal["tanh", "sigmoid", "relu"]
@@ -90,6 +98,11 @@ class NetworkSpec(Spec):
     )
     input_norm: InputNormName = Field("standard", description="normalization of the input")
     dropout: Rate = Field(0.0, description="dropout rate of the hidden layers")
+    dropout_layers: Listed[str] | None = Field(
+        None,
+        min_length=1,
+        description="hidden layers that dropout follows, comma separated; every one when not given",
+    )
     input_dropout: Rate = Field(0.0, description="dropout rate of the input")
     bias_before_norm: bool = Field(
         True, description="whether a layer that a norm follows keeps its bias"
@@ -102,6 +115,12 @@ class NetworkSpec(Spec):
     def _fits_together(self) -> Self:
         self._check_norm()
         layers_to_normalize(self.network, self.norm_layers)
+        layers_to_drop(self.network, self.dropout_layers)
+        if self.dropout_layers is not None and not self.dropout:
+            raise ValueError(
+                f"dropout_layers: expected nothing with dropout 0, "
+                f"got {','.join(self.dropout_layers)}"
+            )
         if self.order is not None:
             parse_order(self.order)
         if self.norm == "whitening":
@@ -157,7 +176,7 @@ def _channels(block: Block) -> int:
     match block:
         case Inception():
             return max(block.one, block.three)
-        case Downsample():
+        case Downsample() | Pair():
             return block.channels
     match block.layer:
         case Conv():

@@ -7,6 +7,7 @@ Batch sizes follow Smith et al. 2017 (Don't decay the learning rate, increase th
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -32,6 +33,8 @@ def make_schedule(spec: RunSpec, optimizer: Optimizer, iterations_per_epoch: int
       amount).
     - `shrinking-rate`: halves where `growing-batch` with the same fields doubles, counted in
       examples.
+    - `cosine`: from lr to zero along half a cosine, over the whole run (Loshchilov and Hutter 2017,
+      eq. 5, without restarts).
     - `constant`, `growing-batch`: lr.
 
     Raises:
@@ -75,6 +78,13 @@ def _one_cycle(spec: RunSpec, optimizer: Optimizer, iterations_per_epoch: int) -
     )
 
 
+def _cosine(spec: RunSpec, optimizer: Optimizer, iterations_per_epoch: int) -> LRScheduler:
+    iterations = spec.epochs * iterations_per_epoch
+    return LambdaLR(
+        optimizer, lambda iteration: (1 + math.cos(math.pi * iteration / iterations)) / 2
+    )
+
+
 def _range_test(spec: RunSpec, optimizer: Optimizer, iterations_per_epoch: int) -> LRScheduler:
     return LambdaLR(optimizer, _rising_factor(spec, spec.epochs * iterations_per_epoch))
 
@@ -91,6 +101,7 @@ SCHEDULES: dict[str, Callable[[RunSpec, Optimizer, int], LRScheduler]] = {
     "triangular": _cyclical,
     "triangular2": _cyclical,
     "exp_range": _cyclical,
+    "cosine": _cosine,
     "one-cycle": _one_cycle,
     "growing-batch": _constant,
     "range-test": _range_test,

@@ -12,6 +12,7 @@ from models.training import batches, schedules
 RISING = {"lr": 0.01, "max_lr": 0.7}
 CASES = {
     "constant": [{}],
+    "cosine": [{}, {"lr": 0.3}],
     "step": [{"milestones": (1, 3), "gamma": 0.3}, {"milestones": (2,), "gamma": 1.0}],
     "triangular": [RISING | {"step_size_up": 7}, RISING | {"step_size_up": 300}],
     "triangular2": [RISING | {"step_size_up": 3}],

@@ -99,6 +99,45 @@ def test_minigooglenets_count_is_the_sum_over_its_convolutions(name: str) -> Non
     assert count_parameters(network) == (trainable + statistics, trainable)
 
 
+@pytest.mark.parametrize("kind", ["plain", "resnet"])
+def test_the_residual_networks_have_the_parameters_of_their_paper(kind: str) -> None:
+    """He et al. 2016, section 4.2: 16, 32 and 64 channels, shortcuts without parameters."""
+    style = {"dataset": "cifar10", "norm": "batch", "width": 2, "bias_before_norm": False}
+    network = network_of(network=f"{kind}20", **style)
+    convolutions = [m for m in network.modules() if isinstance(m, nn.Conv2d)]
+    assert len(convolutions) + 1 == 20
+    assert count_parameters(network).trainable == 269_722
+
+
+def test_a_shortcut_adds_what_came_in_every_other_pixel_of_it_and_zeros_for_new_channels() -> None:
+    network = network_of(network="resnet8", dataset="cifar10")
+    pair, x = network.pair21, torch.rand(2, 8, 32, 32)
+    for inside in (pair.sum.inside.first, pair.sum.inside.second):
+        nn.init.zeros_(inside.conv.weight)
+    y = pair(x)
+    assert y.shape == (2, 16, 16, 16)
+    assert torch.equal(y[:, 4:12], x[:, :, ::2, ::2])
+    assert not y[:, :4].any()
+    assert not y[:, 12:].any()
+
+
+def test_a_plain_network_is_its_residual_twin_without_the_sums() -> None:
+    plain, residual = (
+        network_of(network=f"{kind}14", dataset="cifar10", norm="batch")
+        for kind in ("plain", "resnet")
+    )
+    weights = list(residual.parameters())
+    assert all(map(torch.equal, plain.parameters(), weights))
+    x = images("cifar10")
+    assert not torch.allclose(plain(x), residual(x))
+
+
+def test_dropout_follows_the_chosen_layers_alone() -> None:
+    network = network_of(dropout=0.5, dropout_layers=("fc1", "conv2"))
+    dropped = {name for name, block in network.named_children() if hasattr(block, "dropout")}
+    assert dropped == {"conv2", "fc1"}
+
+
 def test_width_multiplies_every_hidden_layer_but_not_the_classes() -> None:
     network = network_of(network="lenet5", width=3)
     widths = [p.shape[0] for name, p in network.named_parameters() if name.endswith("weight")]

@@ -64,6 +64,7 @@ def test_every_field_has_its_part_in_the_key():
     specs += [
         RunSpec(norm="batch", norm_layers=["fc1"]),
         RunSpec(norm="batch", bias_before_norm=False),
+        RunSpec(dropout=0.5, dropout_layers=["fc1"]),
     ]
     specs += [
         RunSpec(**CYCLE),
@@ -114,7 +115,8 @@ def test_no_default_ever_changes_and_no_key_either():
         "network": "lenet5", "dataset": "mnist5k", "dataset_digest": "", "train_size": None,
         "validation_size": 0, "width": 1, "activation": None, "norm": "none", "norm_layers": None,
         "norm_momentum": None, "order": None, "input_norm": "standard", "dropout": 0.0,
-        "input_dropout": 0.0, "bias_before_norm": True, "initial_scale": 1.0,
+        "dropout_layers": None, "input_dropout": 0.0, "bias_before_norm": True,
+        "initial_scale": 1.0,
         "augmentation": "none", "optimizer": "sgd", "lr": 0.1, "momentum": 0.0, "weight_decay": 0.0,
         "schedule": "constant", "max_lr": None, "step_size_up": None, "gamma": None,
         "milestones": None, "growth_step": None, "max_batch_size": None, "candidates": None,
@@ -276,6 +278,14 @@ def test_a_spec_cannot_change():
             "candidates: expected nothing with schedule exp_range, got 10",
         ),
         ({"loss_every": 0}, "loss_every: expected at least 1, got 0"),
+        (
+            {"dropout_layers": ["fc1"]},
+            "dropout_layers: expected nothing with dropout 0, got fc1",
+        ),
+        (
+            {"network": "minigooglenet", "dropout": 0.5, "dropout_layers": ["conv1"]},
+            "dropout_layers: expected some of minigooglenet's pool, got conv1",
+        ),
         ({"norm_layers": ["conv1"]}, "norm_layers: expected nothing with norm none, got conv1"),
         (
             {"norm": "batch", "norm_layers": ","},

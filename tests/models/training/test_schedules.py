@@ -64,6 +64,14 @@ def test_one_cycle_starts_at_lr_peaks_at_max_lr_and_ends_near_nothing():
     assert rates[-1] < 1e-4
 
 
+def test_a_cosine_falls_from_lr_to_zero_and_is_halfway_in_the_middle():
+    rates = learning_rates(RunSpec(schedule="cosine", lr=0.4, epochs=10), 101, per_epoch=10)
+    assert rates[0] == 0.4
+    assert rates[50] == pytest.approx(0.2)
+    assert rates[100] == pytest.approx(0)
+    assert rates == sorted(rates, reverse=True)
+
+
 SWEEP = {"schedule": "range-test", "lr": 1e-5, "max_lr": 10.0}
 
 
