@@ -24,6 +24,7 @@ SMALL = RunSpec(network="lenet-stride1", train_size=200, epochs=1, lr=0.01)
 RATES = {"dropout": 0.5, "input_dropout": 0.2}
 MODELS = {
     "neither": SMALL.with_(input_norm="none"),
+    "neither, standardised": SMALL,
     "batch norm": SMALL.with_(norm="batch"),
     "batch norm, input too": SMALL.with_(norm="batch", input_norm="batch"),
     "dropout": SMALL.with_(input_norm="none", **RATES),
@@ -33,7 +34,7 @@ MODELS = {
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    """The five models, each trained for an instant, here and now."""
+    """The six models, each trained for an instant, here and now."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONVBOOK_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("CONVBOOK_RUNS", str(tmp_path_factory.mktemp("runs")))
@@ -69,7 +70,7 @@ def accurate(record, accuracy):
 
 def test_the_sources_parameters_come_out_derived_and_in_the_trained_networks(results):
     rows = list(worked_solution.count_rows(results))
-    assert len(rows) == 5
+    assert len(rows) == 6
     assert worked_solution.all_agree(rows)
 
 
