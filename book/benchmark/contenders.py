@@ -65,8 +65,7 @@ GOOGLENET_PEERS = ("tutorial", "tutorial, compiled", "keras", "keras, bf16", "ke
 CONTENDERS: dict[str, dict[str, Contender]] = {
     "experiment": {
         "convbook": ours("experiment"),
-        "keras": keras_experiment("keras"),
-        "keras, joined": keras_experiment("keras, joined"),
+        **{name: keras_experiment(name) for name in ("keras", "keras, joined", "keras, jit")},
     },
     "lenet5": {
         "convbook": ours("side_by_side"),
