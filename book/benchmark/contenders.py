@@ -65,7 +65,8 @@ GOOGLENET_PEERS = ("tutorial", "tutorial, compiled", "keras", "keras, bf16", "ke
 CONTENDERS: dict[str, dict[str, Contender]] = {
     "experiment": {
         "convbook": ours("experiment"),
-        **{name: keras_experiment(name) for name in ("keras", "keras, joined", "keras, jit")},
+        "keras": keras_experiment("keras"),
+        "keras, joined": keras_experiment("keras, joined"),
     },
     "lenet5": {
         "convbook": ours("side_by_side"),

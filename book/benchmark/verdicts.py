@@ -31,7 +31,7 @@ from book.benchmark.under_load import CREWS
 Raw = Mapping[str, Mapping[str, Sequence[Measured]]]  # measurement, contender, round
 
 TARGETS: dict[str, dict[str, float]] = {
-    "experiment": {"keras": 3.0, "keras, joined": 3.0, "keras, jit": 3.0},
+    "experiment": {"keras": 3.0, "keras, joined": 3.0},
     "lenet5": {"tutorial": 5.0},
     "minigooglenet": {
         "keras": 2.5,
