@@ -10,41 +10,52 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
+from book.builder.edition import read_citation
 from book.builder.options import book_root
-from book.builder.yamls import read_mapping
+from book.builder.pages import Pages
+from book.builder.plain_notebook import plain_notebook
 
-CITATION = "CITATION.cff"
 NOTEBOOKS = "_notebooks"  # the folder of the site's executed notebooks
-KEPT = ("kernelspec", "language_info")  # of its metadata
 LENGTH = 200  # letters of a page's description
 
 
-def add(app: Sphinx, page: str, template: str, context: dict[str, Any], tree: Any) -> None:
-    """Put into a page's context what the templates show."""
-    if tree is None or page not in app.env.found_docs:
-        return
-    context["description"] = description(tree)
-    context["take_along"] = list(offers(app, page, context["sourcename"], context["pathto"]))
-    facts = read_citation(book_root(Path(app.srcdir)))
-    context["citation"] = facts and bibtex(facts, page, context)
+class TakeAlong:
+    """What is done at Sphinx's events for what the pages offer."""
 
+    def __init__(self, pages: Pages) -> None:
+        self.pages = pages
 
-def offers(
-    app: Sphinx, page: str, source: str, pathto: Callable[[str, int], str]
-) -> Iterator[tuple[str, str]]:
-    """Return the words and the address of each file that the page offers."""
-    executed = Path(app.env.mystnb_config.output_folder, f"{page}.ipynb")  # type: ignore[attr-defined]
-    if executed.is_file():
-        copy = Path(app.outdir, NOTEBOOKS, f"{page}.ipynb")
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        notebook = json.loads(executed.read_bytes())
-        facts = notebook["metadata"]
-        notebook["metadata"] = {name: facts[name] for name in KEPT if name in facts}
-        copy.write_text(json.dumps(notebook, ensure_ascii=False, indent=1), encoding="utf-8")
-        yield "The executed notebook", pathto(f"{NOTEBOOKS}/{page}.ipynb", 1)
-    yield "The page’s source", pathto(f"_sources/{source}", 1)
-    if paper := find_paper(Path(app.outdir)):
-        yield "The book as a PDF", pathto(paper.name, 1)
+    def add(
+        self, app: Sphinx, page: str, template: str, context: dict[str, Any], tree: Any
+    ) -> None:
+        """Put into a page's context what the templates show."""
+        if tree is None or page not in app.env.found_docs:
+            return
+        context["description"] = description(tree)
+        context["take_along"] = list(
+            self.offers(app, page, context["sourcename"], context["pathto"])
+        )
+        facts = read_citation(book_root(Path(app.srcdir)))
+        context["citation"] = facts and bibtex(facts, page, context)
+
+    def offers(
+        self, app: Sphinx, page: str, source: str, pathto: Callable[[str, int], str]
+    ) -> Iterator[tuple[str, str]]:
+        """Return the words and the address of each file that the page offers."""
+        if self.pages.build.is_chapter(page) and self.pages.build.copy(page).exists():
+            copy = Path(app.outdir, NOTEBOOKS, f"{page}.ipynb")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            self.write_executed(page, copy)
+            yield "The executed notebook", pathto(f"{NOTEBOOKS}/{page}.ipynb", 1)
+        yield "The page’s source", pathto(f"_sources/{source}", 1)
+        if paper := find_paper(Path(app.outdir)):
+            yield "The book as a PDF", pathto(paper.name, 1)
+
+    def write_executed(self, page: str, path: Path) -> None:
+        """Write a page's executed notebook, its numbers in its words."""
+        root = self.pages.build.book.root
+        notebook = plain_notebook(self.pages.notebook(page), root, page)
+        path.write_text(json.dumps(notebook, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
 def find_paper(site: Path) -> Path | None:
@@ -68,16 +79,6 @@ def description(page: nodes.document) -> str:
     first = next(iter(page.findall(nodes.paragraph)), None)
     words = " ".join(first.astext().split()) if first is not None else ""
     return words if len(words) <= LENGTH else words[:LENGTH].rpartition(" ")[0] + " …"
-
-
-def read_citation(root: Path) -> Mapping[str, Any]:
-    """Return what a book's `CITATION.cff` says; nothing where there is none.
-
-    Raises:
-        BookError: It is no YAML with names and values.
-    """
-    path = root / CITATION
-    return read_mapping(path) if path.is_file() else {}
 
 
 def bibtex(facts: Mapping[str, Any], page: str, context: Mapping[str, Any]) -> str:
@@ -113,7 +114,7 @@ def _name(author: Mapping[str, str]) -> str:
     return f"{{{author['name']}}}"  # an entity's name has no parts
 
 
-def setup(app: Sphinx) -> None:
+def setup(app: Sphinx, pages: Pages) -> None:
     """Bind these to the events of a build."""
     app.connect("write-started", copy_paper)
-    app.connect("html-page-context", add, priority=900)
+    app.connect("html-page-context", TakeAlong(pages).add, priority=900)
