@@ -224,8 +224,7 @@ def test_the_parts_that_an_ablation_replaces_are_there_and_torchs_compute_the_sa
 
 def test_a_result_is_found_from_the_root_and_from_its_chapters_own_folder(monkeypatch):
     path = "book/appendix/performance.json"
-    root = Path(__file__).resolve().parents[3]
-    for folder in (root, root / "book" / "appendix"):
+    for folder in (ROOT, ROOT / "book" / "appendix"):
         monkeypatch.chdir(folder)
         assert read(path) == STORED
 

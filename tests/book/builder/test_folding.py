@@ -2,6 +2,7 @@
 
 import nbformat
 import pytest
+from books import build, write_book, write_chapter
 
 from book.builder.declared import meanings
 from book.builder.folding import PLUMBING, fold, parameters_box
@@ -92,3 +93,17 @@ def test_a_page_without_parameters_stays_as_it_is():
     before = nbformat.writes(made)
     fold(made, made, {}, "run")
     assert nbformat.writes(made) == before
+
+
+@pytest.mark.slow
+def test_print_has_the_parameters_and_no_plumbing(tmp_path):
+    write_book(tmp_path, ["tides"])
+    write_chapter(tmp_path / "tides.ipynb", "import math\n\nassert math.pi", "height = 2 * number")
+    run = build(tmp_path, "--builder", "latex", "-W")
+    assert run.returncode == 0, run.stderr
+    (written,) = (tmp_path / "_build" / "latex").glob("*.tex")
+    text = written.read_text()
+    assert "math" not in text.partition(r"\begin{document}")[2]
+    assert "published value" in text
+    assert "papermill" not in text, "a command is to be copied"
+    assert "height" in text, "code that teaches stays"
