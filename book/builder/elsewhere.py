@@ -61,10 +61,13 @@ def _listed(root: Path) -> dict[str, Path]:
 
 
 def _title(page: Path) -> str:
-    """Return a page's title, in Markdown; empty where it has none."""
-    if page.name.endswith(chapter_variants.SUFFIX):
-        return str(read_mapping(page).get("title", ""))
-    if page.suffix == ".ipynb":
-        return chapter_variants.title(read_notebook(page))
+    """Return a page's title, in Markdown; empty where it has none, or cannot be read."""
+    try:
+        if page.name.endswith(chapter_variants.SUFFIX):
+            return str(read_mapping(page).get("title", ""))
+        if page.suffix == ".ipynb":
+            return chapter_variants.title(read_notebook(page))
+    except BookError:
+        return ""
     found = HEADING.search(page.read_text(encoding="utf-8"))
     return found[1] if found else ""

@@ -11,6 +11,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 from book.builder.edition import read_citation
+from book.builder.errors import BookError
 from book.builder.options import book_root
 from book.builder.pages import Pages
 from book.builder.plain_notebook import plain_notebook
@@ -42,20 +43,26 @@ class TakeAlong:
         self, app: Sphinx, page: str, source: str, pathto: Callable[[str, int], str]
     ) -> Iterator[tuple[str, str]]:
         """Return the words and the address of each file that the page offers."""
-        if self.pages.build.is_chapter(page) and self.pages.build.copy(page).exists():
-            copy = Path(app.outdir, NOTEBOOKS, f"{page}.ipynb")
+        copy = Path(app.outdir, NOTEBOOKS, f"{page}.ipynb")
+        if executed := self.executed(page):
             copy.parent.mkdir(parents=True, exist_ok=True)
-            self.write_executed(page, copy)
+            copy.write_text(json.dumps(executed, ensure_ascii=False, indent=1), encoding="utf-8")
             yield "The executed notebook", pathto(f"{NOTEBOOKS}/{page}.ipynb", 1)
+        else:
+            copy.unlink(missing_ok=True)
         yield "The page’s source", pathto(f"_sources/{source}", 1)
         if paper := find_paper(Path(app.outdir)):
             yield "The book as a PDF", pathto(paper.name, 1)
 
-    def write_executed(self, page: str, path: Path) -> None:
-        """Write a page's executed notebook, its numbers in its words."""
-        root = self.pages.build.book.root
-        notebook = plain_notebook(self.pages.notebook(page), root, page)
-        path.write_text(json.dumps(notebook, ensure_ascii=False, indent=1), encoding="utf-8")
+    def executed(self, page: str) -> Any | None:
+        """Return a page's executed notebook, its numbers in its words; None where there is none."""
+        build = self.pages.build
+        if not build.is_chapter(page):
+            return None
+        try:
+            return plain_notebook(self.pages.notebook(page), build.book.root, page)
+        except BookError:  # the page says it
+            return None
 
 
 def find_paper(site: Path) -> Path | None:
