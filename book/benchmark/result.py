@@ -16,6 +16,7 @@ from book.report.intervals import NBSP
 from models.files import read_json, write_atomically
 
 OURS = "convbook"
+ROOT = Path(__file__).resolve().parents[2]  # of the book
 BACKWARD = 2  # times the forward's FLOPs: one product for the input, one for the weights
 
 
@@ -271,6 +272,8 @@ def write(result: Stored, path: Path) -> None:
 def read(path: str | Path) -> Result:
     """Read a stored result; a chapter that reads one is stale when its file changes.
 
+    A path counts from the working directory or, where nothing is there, from the book's root.
+
     Raises:
         ResultError: There is no such file, or it holds no result.
     """
@@ -283,17 +286,18 @@ def read_as(kind: type[Kept], path: str | Path) -> Kept:
     Raises:
         ResultError: There is no such file, or it holds nothing of that kind.
     """
+    place = Path(path) if Path(path).exists() else ROOT / path
     try:
-        result = kind.model_validate(read_json(Path(path)))
+        result = kind.model_validate(read_json(place))
     except OSError as error:
         raise ResultError(
             f"no benchmark result at {path} ({error.strerror}): `make bench` measures one"
         ) from None
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ResultError(f"{path} is no benchmark result: {place}: {first['msg']}") from None
+        field = ".".join(map(str, first["loc"]))
+        raise ResultError(f"{path} is no benchmark result: {field}: {first['msg']}") from None
     except ValueError as error:
         raise ResultError(f"{path} is {error}") from None
-    trace.show_files(Path(path))
+    trace.show_files(place)
     return result

@@ -12,7 +12,7 @@ from typing import Any
 
 import nbformat
 
-from book.builder import engine, environment, staleness
+from book.builder import edition, engine, environment, staleness
 from book.builder.chapters import Book, Chapter
 from book.builder.errors import BookError, ChapterFailed
 from book.builder.kernels import Kernels, Settings
@@ -116,6 +116,8 @@ def _keep(
             seconds=round(seconds, 1),
             date=datetime.now(UTC).isoformat(timespec="seconds"),
             error=done.error,
+            version=str(edition.read_citation(book.root).get("version", "")),
+            commit=edition.commit(book.root),
         )
     stamp.write(executed)
     write_whole(executed, chapter.failed if done.error else chapter.executed)

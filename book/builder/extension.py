@@ -16,6 +16,7 @@ from book.builder import (
     chapter_variants,
     consequences,
     drawings,
+    folding,
     formulas,
     paper,
     shortcuts,
@@ -26,6 +27,7 @@ from book.builder import (
 )
 from book.builder.build import Build
 from book.builder.options import PREFIX, Options
+from book.builder.pages import Pages
 
 HERE = Path(__file__).resolve().parent
 
@@ -35,6 +37,7 @@ class Handlers:
 
     def __init__(self, app: Sphinx) -> None:
         self.build = Build(app)
+        self.pages = Pages(self.build)
         self.begun = False
 
     def find_outdated(self, app: Sphinx, env: BuildEnvironment, *_: Any) -> list[str]:
@@ -51,7 +54,7 @@ class Handlers:
     def read_executed(self, app: Sphinx, docname: str, source: list[str]) -> None:
         """Hand Sphinx the source with its outputs and its provenance."""
         if self.build.is_chapter(docname):
-            source[0] = self.build.page(docname)
+            source[0] = self.pages.text(docname)
 
     def leave_out_consequences(self, app: Sphinx) -> None:
         """Let a failed chapter be said once, rather than by each page that shows a number of it."""
@@ -113,6 +116,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("doctree-resolved", paper.prepare)
     app.connect("build-finished", handlers.finish)
     writers = (drawings, formulas, writing)
-    for part in (surroundings, site, shortcuts, addresses, take_along, *writers):
+    for part in (surroundings, site, shortcuts, addresses, folding, *writers):
         part.setup(app)
+    take_along.setup(app, handlers.pages)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}

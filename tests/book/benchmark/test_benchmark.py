@@ -222,6 +222,13 @@ def test_the_parts_that_an_ablation_replaces_are_there_and_torchs_compute_the_sa
     torch.testing.assert_close(plain.eval()(X), expected, atol=1e-5, rtol=1e-4)
 
 
+def test_a_result_is_found_from_the_root_and_from_its_chapters_own_folder(monkeypatch):
+    path = "book/appendix/performance.json"
+    for folder in (ROOT, ROOT / "book" / "appendix"):
+        monkeypatch.chdir(folder)
+        assert read(path) == STORED
+
+
 def test_torchvision_reads_the_files_that_are_written_for_it(tmp_path, monkeypatch):
     monkeypatch.setenv("CONVBOOK_DATA", str(tmp_path))
     write_torchvision("mnist5k", tmp_path)

@@ -70,6 +70,8 @@ Half moon; no spring tide at all.
 {TABLE}
 :::
 """
+IMPORTS = "import math\n\nassert math.sqrt(number)"
+WORD = "hidden_word = 1"
 DRAW = """
 from book.report import figures
 from book.report.colours import ORANGE, GREY, SKY
@@ -95,7 +97,7 @@ def tides(tmp_path_factory):
     )
     (folder / "part" / "index.md").write_text(INDEX)
     write_chapter(
-        folder / "part" / "spring.ipynb", f"#:{SPRING}", f"#:{NEAP}", DRAW, "hidden_word = 1"
+        folder / "part" / "spring.ipynb", IMPORTS, f"#:{SPRING}", f"#:{NEAP}", DRAW, WORD
     )
     name_figure(folder / "part" / "spring.ipynb")
     run = build(folder, "-W")
@@ -107,6 +109,7 @@ def name_figure(path: Path) -> None:
     notebook = json.loads(path.read_text())
     cell = next(one for one in notebook["cells"] if "figures.new" in "".join(one["source"]))
     figure = {"caption": "Three harbours.", "name": "fig-harbours"}
+    cell["metadata"]["tags"] = ["hide-input"]
     cell["metadata"]["mystnb"] = {"figure": figure, "image": {"alt": "Three level lines."}}
     path.write_text(json.dumps(notebook))
 
@@ -246,6 +249,64 @@ def test_what_is_printed_from_a_dark_page_is_light(opened):
     assert shown.value("[printed, document.documentElement.dataset.theme]") == ["light", "dark"]
 
 
+def test_a_page_begins_with_its_parameters_and_the_command_that_reruns_it(opened):
+    shown = opened("part/spring")
+    cells = shown.value("[...document.querySelectorAll('.parameters td')].map(one => one.innerText)")
+    assert cells == ["number", "2", "a number"]
+    assert "papermill part/spring.ipynb out.ipynb -p number 2" in shown.value(
+        "document.querySelector('.parameters pre').innerText"
+    )
+    assert shown.value("document.querySelector('.parameters button.copybtn') !== null")
+
+
+CODE = "[...document.querySelectorAll('div.cell_input')].map(one => one.checkVisibility())"
+SWITCH = "document.querySelector('button.code-switch')"
+
+
+def test_plumbing_is_folded_code_that_teaches_is_open_and_every_box_hides_something(opened):
+    shown = opened("part/spring")
+    assert shown.value(CODE) == [False, False, False, True]
+    hidden = "[...document.querySelectorAll('details')].map(one => [...one.children].slice(1)"
+    assert all(shown.value(f"{hidden}.map(one => one.textContent.trim()).join(''))"))
+
+
+def test_one_switch_shows_or_hides_all_code_and_the_next_page_remembers(opened):
+    shown = opened("part/spring")
+    assert shown.value(f"{SWITCH}.innerText") == "Show all code"
+    shown.value(f"{SWITCH}.focus()")
+    press(shown, "Enter", "\r")
+    assert shown.value(CODE) == [True] * 4
+    assert shown.value(f"[{SWITCH}.innerText, document.activeElement === {SWITCH}]") == [
+        "Hide all code",
+        True,
+    ]
+    press(shown, " ", " ")
+    assert shown.value(CODE) == [False] * 4
+    shown = opened("part/spring", 390)
+    assert shown.value(CODE) == [False] * 4
+    assert shown.value(f"{SWITCH}.innerText") == "Show all code"
+    shown.value("localStorage.removeItem('code')")
+    assert opened("part/index").value(f"{SWITCH} === null"), "a page without code has no switch"
+
+
+def press(reader, key, text):
+    for kind in ("keyDown", "keyUp"):
+        reader.call("Input.dispatchKeyEvent", type=kind, key=key, text=text * (kind == "keyDown"))
+
+
+def test_paper_has_the_parameters_and_neither_plumbing_nor_folded_code(opened, reader):
+    opened("part/spring")
+    reader.screen(1440, media="print")
+    try:
+        reader.value("document.querySelectorAll('details').forEach(one => (one.open = true))")
+        assert reader.value(CODE) == [False, False, False, True]
+        rows = "document.querySelector('.parameters table').checkVisibility()"
+        assert reader.value(rows)
+        assert not reader.value("document.querySelector('.rerun').checkVisibility()")
+    finally:
+        reader.screen(1440)
+
+
 def test_a_column_has_a_head_and_an_empty_one_is_none(tides):
     text = page(tides, "part/spring")
     assert '<th scope="col" class="head text-right"><p>harbour 3</p></th>' in text
@@ -266,6 +327,12 @@ def test_a_page_offers_its_executed_notebook_and_its_citation(tides):
     notebook = json.loads((tides / "_build/html/_notebooks/part/spring.ipynb").read_text())
     assert any(cell.get("outputs") for cell in notebook["cells"])
     assert set(notebook["metadata"]) <= {"kernelspec", "language_info"}
+    words = "\n".join("".join(one["source"]) for one in notebook["cells"] if "outputs" not in one)
+    assert "so that Darwin (1898) is right" in words
+    assert "**Table 1.** Heights\n\n|  | harbour 0 |" in words
+    assert "**Figure 1.** Three harbours." in words
+    assert "> **Where these numbers come from**" in words
+    assert "\\tag{1}" in words
     assert "title = {Chapter spring}" in text
     assert "note = {Version 1.2.3}" in text
     assert "year = {2026}" in text
