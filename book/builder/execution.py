@@ -13,7 +13,7 @@ from typing import Any
 import nbformat
 
 from book.builder import edition, engine, environment, staleness
-from book.builder.chapters import Book, Chapter
+from book.builder.chapters import USED_RUNS, Book, Chapter
 from book.builder.errors import BookError, ChapterFailed
 from book.builder.kernels import Kernels, Settings
 from book.builder.trace import Seen
@@ -66,6 +66,7 @@ def kernels_of(book: Book, threads: int, *, many: bool = False) -> Kernels:
     """
     given = environment.of_kernel(threads)
     own = {name: value for name, value in given.items() if not name.startswith("JPY_")}
+    own[environment.USED_RUNS] = str((book.build / USED_RUNS).resolve())
     options = book.options
     preload = options.preload.split() if many else []
     return Kernels(Settings(book.root, own, preload, options.environment.split()))

@@ -18,6 +18,7 @@ from book.builder import (
     drawings,
     folding,
     formulas,
+    links,
     paper,
     shortcuts,
     site,
@@ -56,6 +57,12 @@ class Handlers:
         if self.build.is_chapter(docname):
             source[0] = self.pages.text(docname)
 
+    def lead_to_records(self, app: Sphinx, page: str, _: str, context: Any, tree: Any) -> None:
+        """Have links of a chapter's own HTML lead to the records of runs, and to pages."""
+        if tree is not None:
+            body, runs = context.get("body", ""), self.build.book.runs
+            context["body"] = links.resolved(body, app, page, runs, context["pathto"])
+
     def leave_out_consequences(self, app: Sphinx) -> None:
         """Let a failed chapter be said once, rather than by each page that shows a number of it."""
         consequences.leave_out(self.build.failures)
@@ -85,7 +92,9 @@ def add_style(app: Sphinx, config: Config) -> None:
     app.add_css_file("icons.css")
     app.add_css_file("math.css")
     app.add_css_file("book.css")
+    app.add_css_file("sortable.css")
     app.add_js_file("book.js", loading_method="defer")
+    app.add_js_file("sortable.js", loading_method="defer")
 
 
 def read_variants(app: Sphinx, config: Config) -> None:
@@ -114,6 +123,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", handlers.read_executed)
     app.connect("write-started", copy_assets)
     app.connect("doctree-resolved", paper.prepare)
+    app.connect("html-page-context", handlers.lead_to_records, priority=900)
     app.connect("build-finished", handlers.finish)
     writers = (drawings, formulas, writing)
     for part in (surroundings, site, shortcuts, addresses, folding, *writers):

@@ -6,11 +6,14 @@ of the last cell; a chapter declares what cannot be seen.
 """
 
 import hashlib
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from book.builder import environment
 
 SEEN = "application/vnd.convbook.trace+json"
 RUNS = "application/vnd.convbook.runs+json"
@@ -53,6 +56,20 @@ def _from_root(file: Path, root: Path) -> str:
 def show_runs(keys: Iterable[str]) -> None:
     """Write into the notebook that the chapter asked for the runs of these keys."""
     show(RUNS, sorted(set(keys)))
+
+
+def used_runs() -> dict[str, list[str]]:
+    """Return the runs that each chapter used when it was last executed: keys, by its name.
+
+    They stand in the book's order, without chapters that used none. The chapter that asks depends
+    on it: a build executes it again when others use other runs. Outside of a build nothing is
+    known.
+    """
+    name = environment.used_runs()
+    if not name:
+        return {}
+    show_files(name)
+    return json.loads(Path(name).read_text("utf-8")) if Path(name).is_file() else {}
 
 
 def show(mime: str, content: Any) -> None:

@@ -17,6 +17,7 @@ NEEDED_BY = {
     "copybutton": r'class="highlight',
     "math.css": "<math ",
     "clipboard": r'class="highlight',
+    "sortable": r'<table class="[^"]*\bsortable\b',
 }
 
 #: What others' writers say of an element, and what holds.
