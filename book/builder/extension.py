@@ -83,6 +83,7 @@ def add_style(app: Sphinx, config: Config) -> None:
     app.add_css_file("math.css")
     app.add_css_file("book.css")
     app.add_js_file("book.js", loading_method="defer")
+    app.add_js_file("calculator.js", loading_method="defer")
 
 
 def read_variants(app: Sphinx, config: Config) -> None:

@@ -17,6 +17,7 @@ NEEDED_BY = {
     "copybutton": r'class="highlight',
     "math.css": "<math ",
     "clipboard": r'class="highlight',
+    "calculator.js": r'class="calculator"',
 }
 
 #: What others' writers say of an element, and what holds.
