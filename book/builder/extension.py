@@ -95,6 +95,7 @@ def add_style(app: Sphinx, config: Config) -> None:
     app.add_css_file("sortable.css")
     app.add_js_file("book.js", loading_method="defer")
     app.add_js_file("sortable.js", loading_method="defer")
+    app.add_js_file("calculator.js", loading_method="defer")
 
 
 def read_variants(app: Sphinx, config: Config) -> None:

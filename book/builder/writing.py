@@ -18,6 +18,7 @@ NEEDED_BY = {
     "math.css": "<math ",
     "clipboard": r'class="highlight',
     "sortable": r'<table class="[^"]*\bsortable\b',
+    "calculator.js": r'class="calculator"',
 }
 
 #: What others' writers say of an element, and what holds.

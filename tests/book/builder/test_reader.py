@@ -85,6 +85,19 @@ figure
 """
 
 
+CALCULATE = """
+from sympy import Symbol
+
+from book.report import calculators
+from book.report.calculator_parts import Calculator, Input, Words
+
+h = Symbol("h", integer=True, positive=True)
+height = Input(h, "height, metres", 12, 1, 99)
+said = Words("A wave of {:,} decimetres.", (10 * h,))
+calculators.show(Calculator("calc-waves", "Waves", "Enter a height.", (height,), said))
+"""
+
+
 @pytest.fixture(scope="module")
 def tides(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tides")
@@ -97,7 +110,7 @@ def tides(tmp_path_factory):
     )
     (folder / "part" / "index.md").write_text(INDEX)
     write_chapter(
-        folder / "part" / "spring.ipynb", IMPORTS, f"#:{SPRING}", f"#:{NEAP}", DRAW, WORD
+        folder / "part" / "spring.ipynb", IMPORTS, f"#:{SPRING}", f"#:{NEAP}", DRAW, CALCULATE, WORD
     )
     name_figure(folder / "part" / "spring.ipynb")
     run = build(folder, "-W")
@@ -376,3 +389,22 @@ def test_what_needs_an_address_is_there_when_it_is_configured_and_not_before(tid
     assert (folder / "tides.pdf").exists()
     assert f"<loc>{base}part/spring.html</loc>" in (folder / "sitemap.xml").read_text()
     assert f'<base href="{base}"' in (folder / "404.html").read_text()
+
+
+def test_a_calculator_follows_what_is_typed_and_prints_without_its_buttons(opened):
+    shown = opened("part/spring")
+    shown.value("document.querySelector('#calc-waves input').select()")
+    shown.call("Input.insertText", text="7")
+    said = "document.querySelector('#calc-waves output').innerText"
+    assert shown.value(said) == "A wave of 70 decimetres."
+    button = "getComputedStyle(document.querySelector('#calc-waves button')).display"
+    assert shown.value(button) != "none"
+    shown.screen(1440, media="print")
+    assert shown.value(button) == "none"
+    assert shown.value(said) == "A wave of 70 decimetres."
+    assert shown.complaints() == []
+
+
+def test_only_a_page_with_a_calculator_loads_its_script(tides):
+    assert "calculator.js" in page(tides, "part/spring")
+    assert "calculator.js" not in page(tides, "part/index")
