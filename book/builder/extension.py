@@ -110,9 +110,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-before-read-docs", handlers.execute_stale)
     app.connect("source-read", handlers.read_executed)
     app.connect("write-started", copy_assets)
-    app.connect("doctree-resolved", paper.prepare)
     app.connect("build-finished", handlers.finish)
-    writers = (drawings, formulas, writing)
+    writers = (drawings, formulas, paper, writing)
     for part in (surroundings, site, shortcuts, addresses, take_along, *writers):
         part.setup(app)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 from math import ceil
+from pathlib import Path
 
 from docutils import nodes
 from sphinx.addnodes import tabular_col_spec
 from sphinx.application import Sphinx
+from sphinx.config import Config
 
 from book.builder import placement
 
+STYLES = Path(__file__).with_name("latex")
 LINE = 90  # characters of a table's print that fit between the margins
 GAP = 2.4  # what lies between two columns, in characters
 NARROW = 24  # characters of words that are never wrapped
@@ -84,7 +87,7 @@ def lines(table: nodes.table) -> int:
     rows = list(_rows(table))
     given = _shares([max(map(_width, column)) for column in zip(*rows, strict=True)])
     return sum(
-        max(ceil(_width(cell) / width) for cell, width in zip(row, given, strict=True) if width)
+        max(ceil(_width(cell) / max(width, 1)) for cell, width in zip(row, given, strict=True))
         for row in rows
     )
 
@@ -112,3 +115,18 @@ def prepare(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             if not cell.astext():
                 cell.clear()  # an empty paragraph would make the row two lines high
     placement.keep_whole(doctree)
+
+
+def use_style(app: Sphinx, config: Config) -> None:
+    """Have LaTeX load the builder's style, let figures float, and name the book's language."""
+    files = map(str, sorted(STYLES.glob("*.sty")))
+    config.latex_additional_files = [*config.latex_additional_files, *files]
+    elements = {"figure_align": "htbp", "fncychap": "", "preamble": "", **config.latex_elements}
+    style = rf"\usepackage{{convbook}}\hypersetup{{pdflang={config.language}}}"
+    config.latex_elements = {**elements, "preamble": f"{style}\n{elements['preamble']}"}
+
+
+def setup(app: Sphinx) -> None:
+    """Bind these to the events of a build."""
+    app.connect("config-inited", use_style)
+    app.connect("doctree-resolved", prepare)

@@ -8,33 +8,36 @@ from math import ceil
 from docutils import nodes
 from sphinx_jupyterbook_latex.nodes import CellInput, RootHeader
 
-WHOLE = 24  # lines of a table, a box or code, up to which a page keeps it whole
+WHOLE = 20  # lines of a table, a box or code, up to which a page keeps it whole
 START = 6  # lines of a longer one that stand together before a page may cut it
 LETTERS = 95  # of a line of text in a box
-PLUMBING = {"tag_parameters", "tag_injected-parameters"}
+PARAMETERS = "tag_parameters"  # the class of a cell that sets parameters
 INTRODUCTION = "Introduction"
 
 
 def float_table(table: nodes.table, lines: int) -> None:
     """Let a table go to a page's top or bottom; let a long one break under its repeated heading."""
+    if _in_box(table):
+        return
     if lines > WHOLE:
         table["classes"].append("longtable")
         _before(table, room(lines))
         last = list(table.findall(nodes.row))[-1]
-        _before(last, _latex(r"\noalign{\nobreak}"))  # no row stands alone on a page
+        _before(last, _latex(r"\noalign{\nobreak}"))  # it does not stand alone on a page
     elif any(table.findall(nodes.title)):
-        _before(table, _latex("\\begin{table}[htbp]"))
-        table.parent.insert(table.parent.index(table) + 1, _latex("\\end{table}"))
+        _before(table, _latex(r"\begin{table}[htbp]"))
+        table.parent.insert(table.parent.index(table) + 1, _latex(r"\end{table}"))
 
 
 def keep_whole(doctree: nodes.document) -> None:
     """Have each box and each cell of code ask for the room that it needs of its page."""
-    for block in list(doctree.findall(nodes.literal_block)):
-        _before(block, room(block.astext().count("\n") + 2))
-    elements = list(doctree.findall(nodes.Element))
-    for box in (one for one in elements if isinstance(one, nodes.Admonition)):
-        paragraphs = [len(one.astext()) for one in box.findall(nodes.paragraph)]
-        _before(box, room(4 + sum(ceil(length / LETTERS) + 0.5 for length in paragraphs)))
+    elements = [one for one in doctree.findall(nodes.Element) if not _in_box(one)]
+    for element in elements:
+        if isinstance(element, nodes.literal_block):
+            _before(element, room(element.astext().count("\n") + 2))
+        elif isinstance(element, nodes.Admonition):
+            paragraphs = [len(one.astext()) for one in element.findall(nodes.paragraph)]
+            _before(element, room(4 + sum(ceil(length / LETTERS) + 0.5 for length in paragraphs)))
 
 
 def room(lines: float) -> nodes.raw:
@@ -52,17 +55,17 @@ def plumbing(doctree: nodes.document) -> Iterator[CellInput]:
     """Yield the code of cells that set parameters, and of the imports that follow one."""
     cells = [one for one in doctree.findall(nodes.container) if "cell" in one["classes"]]
     for before, cell in pairwise([nodes.container(), *cells]):
-        follows = PLUMBING.intersection(before["classes"])
         for code in cell.findall(CellInput):
             imports = re.match(r"\s*(from|import)\s", code.astext())
-            if PLUMBING.intersection(cell["classes"]) or (follows and imports):
+            if PARAMETERS in cell["classes"] or (imports and PARAMETERS in before["classes"]):
                 yield code
 
 
 def title_introduction(doctree: nodes.document) -> None:
     """Give the book's first page titles that the contents and the bookmarks list."""
     for header in list(doctree.findall(RootHeader)):
-        header.replace_self(_unnumbered("section", header))
+        level = "section" if header["level"] <= 2 else "subsection"
+        header.replace_self(_unnumbered(level, header))
     book = next(iter(doctree.findall(nodes.section)), None)
     if book is not None and any(isinstance(one, nodes.paragraph) for one in book):
         book.insert(1, _unnumbered("chapter", nodes.inline(text=INTRODUCTION)))
@@ -72,6 +75,12 @@ def _unnumbered(level: str, title: nodes.Element) -> nodes.inline:
     """Return a title without a number, of LaTeX's level."""
     words = [one.deepcopy() for one in title.children]
     return nodes.inline("", "", _latex(rf"\unnumbered{{{level}}}{{"), *words, _latex("}"))
+
+
+def _in_box(node: nodes.Node) -> bool:
+    """Return whether a node stands in a box, where LaTeX lets nothing float."""
+    parent = node.parent
+    return parent is not None and (isinstance(parent, nodes.Admonition) or _in_box(parent))
 
 
 def _before(node: nodes.Element, other: nodes.Node) -> None:
