@@ -10,7 +10,7 @@ import numpy as np
 
 HEAD, FOOT = 0.095, 0.885  # of a page's height: between them stands the text
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
-HIDDEN = r"(?s)<(script|style|svg|math|pre|code|nav|details)\b.*?</\1>"  # of a page: no prose
+HIDDEN = r"(?s)<(script|style|svg|math|pre|code|nav)\b.*?</\1>"  # of a page: no prose
 
 
 def text(pdf: Path) -> str:
