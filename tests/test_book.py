@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import nbformat
+import prints
 import pytest
 import yaml
 from books import BUILD_SECONDS, build, last_line
@@ -147,20 +148,42 @@ def test_axe_has_nothing_to_say_of_a_page(site, reader, page):
         assert reader.value(run) == [], (width, dark)
 
 
-@pytest.mark.skipif(shutil.which("latexmk") is None, reason="needs TeX Live: see make pdf")
-@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs poppler-utils")
-def test_the_pdf_has_the_same_numbers(site, nothing):
+@pytest.fixture(scope="module")
+def paper(site, nothing):
+    """The book as a PDF, from what the site has executed."""
+    if shutil.which("latexmk") is None or shutil.which("pdftotext") is None:
+        pytest.skip("needs TeX Live and poppler-utils: see make pdf")
     run = build(ROOT, "--builder", "pdflatex", "--path-output", str(site), **nothing)
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
     assert last_line(run) == f"chapters: 0 executed, {len(NOTEBOOKS)} reused, 0 failed"
-    pdf = site / "_build" / "latex" / "convbook.pdf"
-    text = subprocess.run(
-        ["pdftotext", "-layout", pdf, "-"], capture_output=True, text=True, check=True
-    ).stdout
+    return site / "_build" / "latex" / "convbook.pdf"
+
+
+def test_the_pdf_has_the_numbers_of_the_site(site, paper):
+    text = prints.text(paper)
     assert [total for total in PART_THREE if total not in text] == []
     assert "Where these numbers come from" in text
-    facts = subprocess.run(["pdfinfo", pdf], capture_output=True, text=True, check=True).stdout
-    assert "A4" in facts
+    shown = {page: prints.numbers_of_page(html(site, page)) for page in PAGES}
+    assert sum(map(len, shown.values())) > 1000
+    printed = prints.numbers_of_text(text)
+    assert {page: missing for page in PAGES if (missing := shown[page] - printed)} == {}
+
+
+def test_the_pdf_says_its_title_author_and_language_and_has_bookmarks(paper):
+    facts = subprocess.run(["pdfinfo", paper], capture_output=True, text=True, check=True).stdout
+    assert all(one in facts for one in ("A4", "Convolutional networks, measured", "The convbook"))
+    assert b"/Lang(en)" in prints.objects(paper)
+    marks = paper.with_suffix(".out").read_text()
+    assert "{Introduction}" in marks
+    assert marks.count(r"\BOOKMARK [0]") >= len(CHAPTERS) + len(("Introduction", "Bibliography"))
+
+
+def test_the_pdf_has_no_half_empty_page_and_nothing_wider_than_its_place(paper, tmp_path):
+    white = prints.white(paper, tmp_path)
+    assert len(white) > 50
+    assert [page for page, part in enumerate(white[:-1], 1) if part > 0.4] == []
+    log = paper.with_suffix(".log").read_text(errors="replace")
+    assert [one for one in re.findall(r"Overfull .box \(([\d.]+)pt", log) if float(one) > 1] == []
 
 
 def test_without_tex_make_pdf_names_what_to_install(tmp_path):

@@ -123,10 +123,9 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-before-read-docs", handlers.execute_stale)
     app.connect("source-read", handlers.read_executed)
     app.connect("write-started", copy_assets)
-    app.connect("doctree-resolved", paper.prepare)
     app.connect("html-page-context", handlers.lead_to_records, priority=900)
     app.connect("build-finished", handlers.finish)
-    writers = (drawings, formulas, writing)
+    writers = (drawings, formulas, paper, writing)
     for part in (surroundings, site, shortcuts, addresses, folding, *writers):
         part.setup(app)
     take_along.setup(app, handlers.pages)
