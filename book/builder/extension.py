@@ -20,6 +20,7 @@ from book.builder import (
     paper,
     shortcuts,
     site,
+    style_sheet,
     surroundings,
     take_along,
     writing,
@@ -113,6 +114,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("doctree-resolved", paper.prepare)
     app.connect("build-finished", handlers.finish)
     writers = (drawings, formulas, writing)
-    for part in (surroundings, site, shortcuts, addresses, take_along, *writers):
+    for part in (surroundings, site, shortcuts, addresses, take_along, style_sheet, *writers):
         part.setup(app)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
