@@ -22,6 +22,7 @@ from book.builder import (
     paper,
     shortcuts,
     site,
+    style_sheet,
     surroundings,
     take_along,
     writing,
@@ -126,7 +127,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("html-page-context", handlers.lead_to_records, priority=900)
     app.connect("build-finished", handlers.finish)
     writers = (drawings, formulas, paper, writing)
-    for part in (surroundings, site, shortcuts, addresses, folding, *writers):
+    for part in (surroundings, site, shortcuts, addresses, folding, style_sheet, *writers):
         part.setup(app)
     take_along.setup(app, handlers.pages)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
