@@ -11,6 +11,7 @@ from models.records import Record
 
 STANDS, FALLS = "stands", "does not stand"
 TOO_FEW, NOISE, DIVERGED = "open (too few seeds)", "open (could be noise)", "open (a run diverged)"
+CAVEAT = "(these runs do not bear this out)"
 
 
 def judge(claimed: Interval, limit: float | None = None) -> str:
@@ -46,6 +47,15 @@ def judge_alike(difference: Interval, limit: float) -> str:
 
 def _within(interval: Interval, limit: float | None) -> bool:
     return limit is not None and -limit / 2 < interval.low and interval.high < limit / 2
+
+
+def caveat(holds: bool) -> str:
+    """Return what follows a sentence that was written for other runs: nothing where it holds.
+
+    >>> caveat(True), caveat(False)
+    ('', ' (these runs do not bear this out)')
+    """
+    return "" if holds else f" {CAVEAT}"
 
 
 @dataclass(frozen=True)

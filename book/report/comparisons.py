@@ -1,13 +1,16 @@
 """Variants compared: paired differences of accuracies, with their uncertainty, and in words."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from book.report.experiments import Results, after, difference, final, mean
 from book.report.intervals import (
     IDENTICAL,
+    LEVEL,
     Interval,
+    holm,
     mean_interval,
+    p_value,
     paired_difference,
     too_few,
     verdict,
@@ -21,16 +24,21 @@ PAIR_HEADERS = ("test accuracy", "difference, points", "in words")
 
 @dataclass(frozen=True)
 class Comparison:
-    """The accuracy of `first` less that of `second`, seed by seed, from 0 to 1."""
+    """The accuracy of `first` less that of `second`, seed by seed, from 0 to 1.
+
+    `adjusted` is its p value as one of a family (`corrected`); None of one that stands alone.
+    """
 
     first: str
     second: str
     difference: Interval
+    adjusted: float | None = None
 
     @property
     def is_clear(self) -> bool:
-        """Whether the difference's interval excludes zero."""
-        return not self.difference.could_be_noise
+        """Whether the difference's interval excludes zero, and in a family would by Holm, too."""
+        of_many = self.adjusted is not None and self.adjusted >= 1 - LEVEL
+        return not self.difference.could_be_noise and not of_many
 
     @property
     def text(self) -> str:
@@ -44,7 +52,9 @@ class Comparison:
             return f"{too_few(self.difference)} can't tell"
         if self.difference.is_identical:
             return IDENTICAL
-        return verdict(self.difference, *WORDS) if self.is_clear else "could be noise"
+        if self.is_clear:
+            return verdict(self.difference, *WORDS)
+        return f"could be noise{'' if self.difference.could_be_noise else ' among so many'}"
 
     @property
     def sentence(self) -> str:
@@ -64,6 +74,19 @@ class Comparison:
 def compare(results: Results, first: str, second: str, name: str = "test_accuracy") -> Comparison:
     """Compare two variants with the same seeds by an accuracy at the end of their runs."""
     return Comparison(first, second, difference(results, first, second, name))
+
+
+def corrected(family: Sequence[Comparison]) -> list[Comparison]:
+    """Return the comparisons of a family, each judged as one of so many (Holm 1979)."""
+    adjusted = holm([p_value(one.difference) for one in family])
+    return [replace(one, adjusted=p) for one, p in zip(family, adjusted, strict=True)]
+
+
+def against(results: Results, reference: str) -> dict[str, Comparison]:
+    """Compare all other variants with one, as a family, by their names."""
+    others = [name for name in results if name != reference]
+    family = corrected([compare(results, name, reference) for name in others])
+    return dict(zip(others, family, strict=True))
 
 
 def at_epoch(results: Results, first: str, second: str, epoch: int) -> Comparison:

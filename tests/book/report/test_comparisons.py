@@ -180,3 +180,21 @@ def test_every_seed_is_a_dot_and_a_mean_has_its_interval():
 )
 def test_an_epoch_that_reaches_a_value_is_the_first_that_has_it(values, target, falling, epoch):
     assert experiments.epochs_until(values, target, falling=falling) == epoch
+
+
+def test_what_is_clear_alone_may_be_noise_among_many():
+    faint = (0.9806, 0.9815, 0.9827)  # +0.06, +0.05 and +0.07 points on "neither"
+    alone = {"neither": ACCURACIES["neither"], "faint": faint}
+    others = {f"other {n}": (0.981, 0.980, 0.982) for n in range(9)}
+    few, many = (results_of(one) for one in (alone, alone | others))
+    assert comparisons.against(few, "neither")["faint"].words == "better"
+    told = comparisons.against(many, "neither")["faint"]
+    assert not told.is_clear
+    assert told.sentence.endswith("percentage points, which could be noise among so many")
+    assert comparisons.against(many, "neither")["other 1"].words == "could be noise"
+
+
+def test_what_is_far_beyond_chance_stays_clear_among_many():
+    pairs = [("batch norm", "dropout"), ("both", "dropout"), ("both", "batch norm")]
+    family = comparisons.corrected([comparisons.compare(RESULTS, *pair) for pair in pairs])
+    assert [one.words for one in family] == ["better", "better", "could be noise"]
