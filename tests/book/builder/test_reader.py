@@ -96,9 +96,7 @@ def tides(tmp_path_factory):
         "format: jb-book\nroot: part/index\nchapters: [file: part/spring]\n"
     )
     (folder / "part" / "index.md").write_text(INDEX)
-    write_chapter(
-        folder / "part" / "spring.ipynb", IMPORTS, f"#:{SPRING}", f"#:{NEAP}", DRAW, WORD
-    )
+    write_chapter(folder / "part" / "spring.ipynb", IMPORTS, f"#:{SPRING}", f"#:{NEAP}", DRAW, WORD)
     name_figure(folder / "part" / "spring.ipynb")
     run = build(folder, "-W")
     assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-3000:]
@@ -251,7 +249,9 @@ def test_what_is_printed_from_a_dark_page_is_light(opened):
 
 def test_a_page_begins_with_its_parameters_and_the_command_that_reruns_it(opened):
     shown = opened("part/spring")
-    cells = shown.value("[...document.querySelectorAll('.parameters td')].map(one => one.innerText)")
+    cells = shown.value(
+        "[...document.querySelectorAll('.parameters td')].map(one => one.innerText)"
+    )
     assert cells == ["number", "2", "a number"]
     assert "papermill part/spring.ipynb out.ipynb -p number 2" in shown.value(
         "document.querySelector('.parameters pre').innerText"
