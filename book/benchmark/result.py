@@ -16,7 +16,6 @@ from book.report.intervals import NBSP
 from models.files import read_json, write_atomically
 
 OURS = "convbook"
-ROOT = Path(__file__).resolve().parents[2]  # of the book
 BACKWARD = 2  # times the forward's FLOPs: one product for the input, one for the weights
 
 
@@ -272,8 +271,6 @@ def write(result: Stored, path: Path) -> None:
 def read(path: str | Path) -> Result:
     """Read a stored result; a chapter that reads one is stale when its file changes.
 
-    A path counts from the working directory or, where nothing is there, from the book's root.
-
     Raises:
         ResultError: There is no such file, or it holds no result.
     """
@@ -281,12 +278,12 @@ def read(path: str | Path) -> Result:
 
 
 def read_as(kind: type[Kept], path: str | Path) -> Kept:
-    """Read what a benchmark of that kind has stored.
+    """Read what a benchmark of that kind has stored, by a path from here or from the root.
 
     Raises:
         ResultError: There is no such file, or it holds nothing of that kind.
     """
-    place = Path(path) if Path(path).exists() else ROOT / path
+    place = Path(path) if Path(path).exists() else Path(__file__).parents[2] / path
     try:
         result = kind.model_validate(read_json(place))
     except OSError as error:

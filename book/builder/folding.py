@@ -5,6 +5,7 @@ Cells with the tag `plumbing` are folded together and left out of print. The bui
 """
 
 import ast
+import json
 import shlex
 from collections.abc import Iterator, Mapping
 from itertools import groupby
@@ -111,7 +112,7 @@ def _written(value: Any) -> str:
         plain = yaml.safe_load(value) == value
     except yaml.YAMLError:
         plain = False
-    return value if plain else literal(value)
+    return value if plain else json.dumps(value, ensure_ascii=False)
 
 
 def _code(text: str) -> str:

@@ -45,7 +45,7 @@ def test_the_table_has_other_values_beside_the_published_and_the_command_gives_t
 
 @pytest.mark.parametrize(
     ("value", "word"),
-    [(5, "5"), (None, "None"), (True, "True"), ("x", "x"), ("5", "\"'5'\""), ("", "\"''\""),
+    [(5, "5"), (None, "None"), (True, "True"), ("x", "x"), ("5", "'\"5\"'"), ("", "'\"\"'"),
      (0.1, "0.1"), ([1, 2], "'[1, 2]'")],
 )  # fmt: skip
 def test_a_value_is_written_as_the_command_line_takes_it(value, word):
@@ -66,9 +66,7 @@ def test_a_cell_without_parameters_has_no_table(cell):
 def page(*cells):
     made = [nbformat.v4.new_markdown_cell("# Tides", id="title")]
     for place, (source, own) in enumerate(cells):
-        made.append(
-            nbformat.v4.new_code_cell(source, id=f"c{place}", metadata={"tags": list(own)})
-        )
+        made.append(nbformat.v4.new_code_cell(source, id=f"c{place}", metadata={"tags": list(own)}))
     return nbformat.v4.new_notebook(cells=made)
 
 

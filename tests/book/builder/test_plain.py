@@ -1,4 +1,4 @@
-"""An executed notebook outside Sphinx: values in its words, plain tables, no role and no directive."""
+"""An executed notebook outside Sphinx: values in its words, no role and no directive."""
 
 import re
 from pathlib import Path
@@ -20,6 +20,7 @@ from book.builder.works import Work, works
 
 ROOT = Path(__file__).resolve().parents[3]
 CHAPTERS = sorted((ROOT / "book").glob("*/*.ipynb"))
+KERNEL = {"name": "python3", "display_name": "Python 3"}
 GLUED = "application/papermill.record/text/plain"
 MYST = re.compile(r"\{[a-z:]+\}`|^:{3,}|^`{3,}\{|^:name:|^\([\w-]+\)=$", re.MULTILINE)
 
@@ -45,7 +46,7 @@ ROLES = PlainRoles(
         ("{cite:t}`a2015` say {cite:p}`a2015,b1998`",
          "Ioffe and Szegedy (2015) say (Ioffe and Szegedy 2015; LeCun 1998)"),
         ("{doc}`the words <other>`, {doc}`other`", "the words, other"),
-        ("{math}`x^2`, {kbd}`Ctrl-C`, {abbr}`MAC (one product)`", "$x^2$, Ctrl-C, MAC (one product)"),
+        ("{math}`x^2`, {kbd}`Ctrl-C`, {abbr}`MAC (a product)`", "$x^2$, Ctrl-C, MAC (a product)"),
         ("`{glue:text}` is code, and ``{x}`y` ``", "`{glue:text}` is code, and ``{x}`y` ``"),
         ("a set {1, 2} and `code`", "a set {1, 2} and `code`"),
     ],
@@ -57,17 +58,17 @@ def test_a_role_becomes_words(text, words):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (":::{table} Heights\n:name: tab-a\n:align: center\n\n| a |\n|---|\n| {glue:text}`seeds` |\n:::",
+        (":::{table} Heights\n:name: tab-a\n\n| a |\n|---|\n| {glue:text}`seeds` |\n:::",
          "**Table 1.** Heights\n\n| a |\n|---|\n| 5 |"),
         ("```{figure} a.png\n:name: fig-a\n:alt: Waves\nAll {glue:text}`seeds`.\n```",
          "![Waves](a.png)\n\n**Figure 2.** All 5."),
-        ("::::{admonition} From where\n:class: note\n- {glue:text}`seeds` runs\n\n:::{tip}\nb\n:::\n::::",
+        ("::::{admonition} From where\n:class: a\n- {glue}`seeds` runs\n\n:::{tip}\nb\n:::\n::::",
          "> **From where**\n>\n> - 5 runs\n>\n> > **Tip**\n> >\n> > b"),
         (":::{warning}\nNo `{glue}`.\n:::", "> **Warning**\n>\n> No `{glue}`."),
         ("```{math}\n:label: eq-a\nx\n```", "$$\nx \\tag{1}\n$$"),
         ("$$\nx\n$$ (eq-a)\n\n$$ y $$ (eq-b)", "$$\nx \\tag{1}\n$$\n\n$$ y $$"),
         ("```{code-block} python\n---\nlineno: 1\n---\nx = {}\n```", "```python\nx = {}\n```"),
-        ("```python\n{glue:text}`seeds`\n:::{note}\n```", "```python\n{glue:text}`seeds`\n:::{note}\n```"),
+        ("```text\n{glue}`seeds`\n:::{note}\n```", "```text\n{glue}`seeds`\n:::{note}\n```"),
         ("(sec-a)=\n# Title\n\n% a comment\n+++\nend", "# Title\n\nend"),
         ("a\n\n```{bibliography}\n:filter: all\n```\n", "a\n\n"),
         ("````{only} html\n```{rubric} Works\n```\nwords\n````", "**Works**\n\nwords"),
@@ -94,7 +95,7 @@ def test_no_text_is_refused(text):
 
 def executed(*cells):
     notebook = nbformat.v4.new_notebook(cells=list(cells))
-    notebook.metadata = {"kernelspec": {"name": "python3"}, "papermill": {}, "convbook": {}}
+    notebook.metadata = {"kernelspec": KERNEL, "papermill": {}, "convbook": {}}
     return notebook
 
 
@@ -165,7 +166,9 @@ def test_a_reference_leads_to_the_published_page_where_there_is_one(tmp_path):
 def test_no_chapter_keeps_a_role_or_a_directive(chapter):
     name = chapter.relative_to(ROOT).with_suffix("").as_posix()
     copy = plain_notebook(as_executed(read_notebook(chapter), {}), ROOT, name)
-    left = {cell.id: MYST.findall(cell.source) for cell in copy.cells if cell.cell_type == "markdown"}
+    left = {
+        cell.id: MYST.findall(cell.source) for cell in copy.cells if cell.cell_type == "markdown"
+    }
     assert {name: found for name, found in left.items() if found} == {}
     source = read_notebook(chapter)
     code = [cell.source for cell in source.cells if cell.cell_type == "code"]

@@ -215,7 +215,7 @@ def test_what_a_phone_cannot_show_whole_is_scrolled_with_a_cue_by_keyboard_too(o
 
 def test_the_first_column_stays_in_view(opened):
     places = opened("part/spring", 390).value(
-        "(() => { const table = document.querySelector('table'), box = table.parentElement;"
+        "(() => { const table = document.querySelector('table:has(caption)'), box = table.parentElement;"
         "box.scrollLeft = 1000; const cell = table.querySelector('tbody td');"
         "const left = (one) => one.getBoundingClientRect().left;"
         "return [box.scrollLeft, left(cell) - left(box)] })()"
@@ -264,7 +264,9 @@ def test_what_is_printed_from_a_dark_page_is_light(opened):
 
 def test_a_page_begins_with_its_parameters_and_the_command_that_reruns_it(opened):
     shown = opened("part/spring")
-    cells = shown.value("[...document.querySelectorAll('.parameters td')].map(one => one.innerText)")
+    cells = shown.value(
+        "[...document.querySelectorAll('.parameters td')].map(one => one.innerText)"
+    )
     assert cells == ["number", "2", "a number"]
     assert "papermill part/spring.ipynb out.ipynb -p number 2" in shown.value(
         "document.querySelector('.parameters pre').innerText"
