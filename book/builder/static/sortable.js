@@ -23,7 +23,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
   };
 
   // What is shown: the rows that have each chosen value and each written word.
-  const form = make("form", { className: "filters pst-js-only" });
+  const form = make("form", { className: "filters" });
   const count = make("output", { className: "count" }); // read aloud when it changes
   const fields = new Map();
 
