@@ -167,5 +167,5 @@ def _told(limit: float, one: Experiment) -> str:
     spec = one.runs[0].record.spec
     return (
         f"{limit:.2f} points ({spec.network} on {one.runs[0].images:,} images of {spec.dataset} "
-        f"with {one.seeds} seeds, on the page *{page_name(one.page)}*)"
+        f"with {one.seeds} seeds, on the page “{page_name(one.page)}”)"
     )

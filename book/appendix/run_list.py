@@ -61,7 +61,7 @@ def show(runs: Sequence[Run], caption: str) -> None:
     """Display all runs: as HTML the whole table, elsewhere a sentence on where it stands."""
     from IPython.display import display
 
-    said = f"The table of all {len(runs):,} runs stands on this page’s site."
+    said = f"On the site, this page lists all {len(runs):,} runs, a row each."
     display({"text/html": html(runs, caption), "text/markdown": said, "text/plain": said}, raw=True)
 
 
@@ -70,7 +70,7 @@ def html(runs: Iterable[Run], caption: str) -> str:
     heads = "".join(map(_head, COLUMNS))
     rows = "\n".join(map(_row, runs))
     return (
-        '<div class="pst-scrollable-table-container" tabindex="0" role="region" '
+        '<div class="pst-scrollable-table-container sortable-box" tabindex="0" role="region" '
         'aria-label="Every run">\n'
         f'<table class="table sortable" data-unit="runs">\n<caption>{escape(caption)}</caption>\n'
         f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>\n</div>"

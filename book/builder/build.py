@@ -1,6 +1,5 @@
 """One build: which chapters are stale, executing them, and what each page shows."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,10 +10,11 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 from book.builder import contents, pool, staleness
-from book.builder.chapters import USED_RUNS, Book, Chapter, is_executed, named
+from book.builder.chapters import Book, Chapter, is_executed, named
 from book.builder.errors import BookError
 from book.builder.execution import Outcome
 from book.builder.options import Options, book_root
+from book.builder.used_runs import tell_used_runs
 
 logger = logging.getLogger(__name__)
 STATES = "convbook_states"  # of pages as they were read: kept in Sphinx's environment
@@ -91,7 +91,7 @@ class Build:
         Raises:
             SystemExit: A chapter is stale, and nothing may be executed.
         """
-        self.tell_used_runs()
+        tell_used_runs(self.book)
         for problem in contents.problems(self.book.root):
             logger.error(problem)
             self.app.statuscode = 1
@@ -144,17 +144,8 @@ class Build:
 
         with _refusing():
             pool.execute_all(list(chapters.values()), report, logger.warning)
-        self.tell_used_runs()
-
-    def tell_used_runs(self) -> None:
-        """Say in a file what runs the chapters use, for the chapter that tells of all of them."""
-        stamps = {chapter.docname: chapter.stamp() for chapter in self.book.chapters()}
-        used = {name: sorted(then.runs) for name, then in stamps.items() if then and then.runs}
-        path, text = self.book.build / USED_RUNS, json.dumps(used, indent=1)
-        if not path.is_file() or path.read_text("utf-8") != text:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, "utf-8")
-            self._causes.clear()
+        tell_used_runs(self.book)
+        self._causes.clear()
 
     def _changed(self) -> dict[str, list[str]]:
         """Return the chapters that what was executed has made stale, with their causes."""

@@ -62,14 +62,16 @@ def used_runs() -> dict[str, list[str]]:
     """Return the runs that each chapter used when it was last executed: keys, by its name.
 
     They stand in the book's order, without chapters that used none. The chapter that asks depends
-    on it: a build executes it again when others use other runs. Outside of a build nothing is
-    known.
+    on it: a build executes it again when others use other runs. Outside of a build it is told what
+    the last one knew, if there was one.
     """
-    name = environment.used_runs()
-    if not name:
+    own, last = environment.used_runs(), "_build/.jupyter_cache/used_runs.json"
+    path = next((path for path in map(Path, (own, last)) if path.is_file()), None)
+    if path is None:
         return {}
-    show_files(name)
-    return json.loads(Path(name).read_text("utf-8")) if Path(name).is_file() else {}
+    show_files(path)
+    used: dict[str, list[str]] = json.loads(path.read_text("utf-8"))
+    return used
 
 
 def show(mime: str, content: Any) -> None:

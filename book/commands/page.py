@@ -14,7 +14,7 @@ from typing import Any
 
 import nbformat
 
-from book.builder import formulas
+from book.builder import formulas, links
 
 OURS = ["book.builder.folding", "book.builder.formulas"]
 EXTENSIONS = ["myst_nb", "sphinx_design", "sphinxcontrib.bibtex", *OURS]
@@ -50,7 +50,8 @@ def write_page(notebook: Any, root: Path, output: Path) -> None:
         title, body = _rendered(source, site, _configuration(root, source))
         styles = sorted((site / "_static").glob("*.css"))
         style = "".join(path.read_text(encoding="utf-8") for path in styles)
-        page = _document(title, _with_images(body, site), style + OWN_STYLE)
+        body = links.LINK.sub("", _with_images(body, site))  # there is no site for these
+        page = _document(title, body, style + OWN_STYLE)
     output.write_text(page, encoding="utf-8")
 
 

@@ -23,9 +23,12 @@ for (const table of document.querySelectorAll("table.sortable")) {
   };
 
   // What is shown: the rows that have each chosen value and each written word.
-  const form = make("form", { className: "filters pst-js-only" });
+  const form = make("form", { className: "filters" });
   const count = make("output", { className: "count" }); // read aloud when it changes
+  const rest = make("button", { type: "button" }, "show the rest");
   const fields = new Map();
+  let order = rows; // as the rows are sorted
+  let most = 100; // rows that are shown at first
 
   const remember = () => {
     const filled = [...chosen].filter(([, value]) => value);
@@ -36,15 +39,17 @@ for (const table of document.querySelectorAll("table.sortable")) {
   const filter = () => {
     const sought = (chosen.get("words") || "").toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
-    for (const row of rows) {
+    for (const row of order) {
       const text = row.textContent.toLowerCase();
       const fits = sought.every((word) => text.includes(word)) &&
         heads.every((_, index) => !fields.has(names[index]) || !chosen.get(names[index]) ||
           values(row.cells[index]).includes(chosen.get(names[index])));
-      row.hidden = !fits;
+      row.hidden = !fits || shown >= most;
       shown += fits;
     }
-    count.textContent = `${shown.toLocaleString("en")} of ${rows.length.toLocaleString("en")} ${unit}`;
+    rest.hidden = shown <= most;
+    const all = `${shown.toLocaleString("en")} of ${rows.length.toLocaleString("en")} ${unit}`;
+    count.textContent = rest.hidden ? all : `${all}, the first ${most} shown`;
   };
 
   const sort = () => {
@@ -66,7 +71,9 @@ for (const table of document.querySelectorAll("table.sortable")) {
         return last(a) - last(b) || (last(a) ? 0 : compare(a, b) * (falling ? -1 : 1));
       });
     }
+    order = sorted;
     body.append(...sorted);
+    filter();
   };
 
   const choose = (name, value) => {
@@ -99,6 +106,10 @@ for (const table of document.querySelectorAll("table.sortable")) {
     choose(event.target.name, event.target.value);
     filter();
   });
+  rest.addEventListener("click", () => {
+    most = Infinity;
+    filter();
+  });
   form.addEventListener("reset", () => {
     fields.forEach((_, name) => chosen.delete(name));
     remember();
@@ -106,6 +117,6 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
   fields.forEach((field, name) => (field.value = chosen.get(name) || ""));
   table.parentElement.before(form);
-  filter();
+  table.parentElement.after(rest);
   sort();
 }
