@@ -108,7 +108,12 @@ def tides(tmp_path_factory):
     )
     (folder / "part" / "index.md").write_text(INDEX)
     write_chapter(
-        folder / "part" / "spring.ipynb", f"#:{SPRING}", f"#:{NEAP}", DRAW, CALCULATE, "hidden_word = 1"
+        folder / "part" / "spring.ipynb",
+        f"#:{SPRING}",
+        f"#:{NEAP}",
+        DRAW,
+        CALCULATE,
+        "hidden_word = 1",
     )
     name_figure(folder / "part" / "spring.ipynb")
     run = build(folder, "-W")
