@@ -23,7 +23,10 @@ TOTAL = Words(
 def alexnet_calculator(height: int, width: int, channels: int, classes: int) -> Calculator:
     """Return AlexNet's calculator: its size, the padding of its first layer, and its groups."""
     derived = alexnet(
-        **{"height": H, "width": W, "channels": channels, "classes": CLASSES},
+        height=H,
+        width=W,
+        channels=channels,
+        classes=CLASSES,
         padding=PADDING,
         groups=GROUPS,
     )

