@@ -139,5 +139,3 @@ def test_the_front_page_has_titles_that_the_contents_list(latex):
     assert r"\unnumbered{chapter}{Introduction}" in latex
     assert r"\unnumbered{section}{How to read it}" in latex
     assert "DUlineblock" not in latex
-
-
