@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 HEAD, FOOT = 0.095, 0.885  # of a page's height: between them stands the text
-NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 HIDDEN = r"(?s)<(script|style|svg|math|pre|code|nav)\b.*?</\1>"  # of a page: no prose
 
 
