@@ -13,6 +13,7 @@ from sphinx.environment import BuildEnvironment
 
 from book.builder import (
     addresses,
+    cards,
     chapter_variants,
     consequences,
     drawings,
@@ -83,7 +84,8 @@ def add_style(app: Sphinx, config: Config) -> None:
     app.add_css_file("icons.css")
     app.add_css_file("math.css")
     app.add_css_file("book.css")
-    app.add_js_file("book.js", loading_method="defer")
+    app.add_js_file("book.js")
+    app.add_js_file("previews.js")
 
 
 def read_variants(app: Sphinx, config: Config) -> None:
@@ -113,7 +115,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("write-started", copy_assets)
     app.connect("doctree-resolved", paper.prepare)
     app.connect("build-finished", handlers.finish)
-    writers = (drawings, formulas, writing)
+    writers = (cards, drawings, formulas, writing)
     for part in (surroundings, site, shortcuts, addresses, take_along, style_sheet, *writers):
         part.setup(app)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}

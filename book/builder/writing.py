@@ -37,11 +37,15 @@ def visit_entry(self: HTML5Translator, node: nodes.entry) -> None:
         self.body[-1] = self.body[-1].replace("<th", tag, 1)
         if empty:
             self.context[-1] = "</td>\n"
+    elif head := node.get("head"):  # see cards
+        self.body[-1] = self.body[-1].replace("<td", f'<td data-head="{self.attval(head)}"', 1)
 
 
 def depart_entry(self: HTML5Translator, node: nodes.entry) -> None:
     """End a cell."""
     HTML5Translator.depart_entry(self, node)
+
+
 
 
 def link_back(app: Sphinx, page: nodes.document, docname: str) -> None:
