@@ -39,7 +39,8 @@ CUT = """
 """
 LETTERS = """
 Math.min(...[...document.querySelectorAll(".drawing text")]
-  .map((text) => parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().d))
+  .map((text) => [parseFloat(getComputedStyle(text).fontSize), text.getScreenCTM()])
+  .map(([size, { c, d }]) => size * Math.hypot(c, d)))
 """
 PART_THREE = (
     "60,965,224",

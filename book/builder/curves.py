@@ -52,7 +52,11 @@ def mark(root: Element) -> None:
 
 def key(panels: Iterable[Panel]) -> str:
     """Return the names of all curves beside their colours: their labels may be out of view."""
-    pairs = {(name, colour) for one in panels for name, colour in zip(one.names, one.colours, strict=True)}
+    pairs = {
+        (name, colour)
+        for one in panels
+        for name, colour in zip(one.names, one.colours, strict=True)
+    }
     shown = "".join(
         f'<span><i style="background:var(--d{colour[1:]},{colour})"></i>{escape(name)}</span> '
         for name, colour in sorted(pairs)

@@ -149,7 +149,9 @@ def write(app: Sphinx, exception: Exception | None) -> None:
 
 def sheet(site: Path, sheets: Iterable[str], pages: list[str]) -> str:
     """Return the style sheet that the pages of a site need, of several."""
-    paths = [site / name for name in sorted({name for page in pages for name in SCRIPT.findall(page)})]
+    paths = [
+        site / name for name in sorted({name for page in pages for name in SCRIPT.findall(page)})
+    ]
     scripts = [path.read_text(encoding="utf-8") for path in paths if path.is_file()]
     scripts += [script for page in pages for script in INLINE.findall(page)]
     names = {name for page in pages for value in NAMES.findall(page) for name in value.split()}

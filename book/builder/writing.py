@@ -46,8 +46,6 @@ def depart_entry(self: HTML5Translator, node: nodes.entry) -> None:
     HTML5Translator.depart_entry(self, node)
 
 
-
-
 def link_back(app: Sphinx, page: nodes.document, docname: str) -> None:
     """Have each reference of a page's bibliography lead to where the pages cite it."""
     if app.builder.format != "html":

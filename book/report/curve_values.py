@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedFormatter
+from matplotlib.ticker import FixedLocator
 
 from book.builder import curves
 
@@ -58,7 +58,7 @@ def _panel(ax: Axes, lines: list[Line2D], quantity: str) -> curves.Panel:
 
 def _names(ax: Axes) -> dict[float, str]:
     """Return what positions are called, where they have names."""
-    if not isinstance(ax.xaxis.get_major_formatter(), FixedFormatter):
+    if not isinstance(ax.xaxis.get_major_locator(), FixedLocator):
         return {}
     labels = (label.get_text() for label in ax.get_xticklabels())
     return dict(zip(map(float, ax.get_xticks()), labels, strict=False))

@@ -25,7 +25,7 @@ def test_a_site_s_sheet_keeps_the_rules_and_variables_that_pages_and_scripts_ask
     (static / "s.js").write_text("add('made-by-script'); get('--scripted')")
     css = style_sheet.sheet(tmp_path, ["_static/styles/theme.css", "_static/missing.css"], [PAGE])
     assert css == (
-        '@charset "UTF-8";p{margin: 0}.also{gap: 0}:root{--used: 1;--scripted: 2}'
+        '@charset "UTF-8";p{margin: 0}.also{gap: 0}:root{--used: 1; --scripted: 2}'
         '.shown::after{content: "}/* no comment */"; margin: var(--used); padding: 0}'
         ".shown > a{color: red}@media print{@supports (gap: 1px){.shown{gap: 1px}}}"
         '@font-face{font-family: "F"; src: url(f.woff2), url("data:x"), url(#id)}'
