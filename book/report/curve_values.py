@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
+import numpy as np
 from IPython.core.pylabtools import print_figure
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
@@ -37,11 +37,11 @@ def panels(figure: Figure) -> Iterator[curves.Panel]:
 
 def _is_curve(line: Line2D) -> bool:
     label = str(line.get_label())
-    return label != "" and not label.startswith("_") and len(line.get_xdata()) <= LONGEST
+    return label != "" and not label.startswith("_") and len(_points(line)) <= LONGEST
 
 
 def _panel(ax: Axes, lines: list[Line2D], quantity: str) -> curves.Panel:
-    values = [dict(zip(*line.get_data(orig=False), strict=True)) for line in lines]
+    values = [_points(line) for line in lines]
     positions = sorted({position for points in values for position in points})
     names = _names(ax)
     return curves.Panel(
@@ -56,6 +56,11 @@ def _panel(ax: Axes, lines: list[Line2D], quantity: str) -> curves.Panel:
     )
 
 
+def _points(line: Line2D) -> dict[float, float]:
+    xs, ys = np.asarray(line.get_xydata(), dtype=float).T
+    return dict(zip(xs.tolist(), ys.tolist(), strict=True))
+
+
 def _names(ax: Axes) -> dict[float, str]:
     """Return what positions are called, where they have names."""
     if not isinstance(ax.xaxis.get_major_locator(), FixedLocator):
@@ -64,7 +69,7 @@ def _names(ax: Axes) -> dict[float, str]:
     return dict(zip(map(float, ax.get_xticks()), labels, strict=False))
 
 
-def _text(value: Any) -> str:
+def _text(value: float | None) -> str:
     return f"{value:.4g}" if value is not None and math.isfinite(value) else "–"
 
 

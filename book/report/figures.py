@@ -42,8 +42,8 @@ def use_style() -> None:
     plt.style.use(STYLE)
     trace.show_files(STYLE)
     set_matplotlib_formats("svg")
-    formatters = InteractiveShell.instance().display_formatter.formatters
-    formatters["image/svg+xml"].for_type(Figure, curve_values.svg)
+    shell: Any = InteractiveShell.instance()
+    shell.display_formatter.formatters["image/svg+xml"].for_type(Figure, curve_values.svg)
 
 
 def new(
