@@ -31,6 +31,19 @@ PAGES = [chapter["file"] for chapter in CHAPTERS]
 NOTEBOOKS = [page for page in PAGES if (ROOT / f"{page}.ipynb").exists()]
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 HEAVIEST = 1_200_000  # bytes: all that a page loads
+#: Elements that are cut, which neither a tab stop nor a faded edge tells.
+CUT = """
+[...document.querySelectorAll(".bd-article *")].filter((one) => {
+  const { overflowX, maskImage } = getComputedStyle(one);
+  if (overflowX === "visible" || one.scrollWidth <= one.clientWidth + 1) return false;
+  return overflowX === "hidden" || one.tabIndex < 0 || !maskImage.includes("gradient");
+}).map((one) => one.outerHTML.slice(0, 100))
+"""
+LETTERS = """
+Math.min(...[...document.querySelectorAll(".drawing text")]
+  .map((text) => [parseFloat(getComputedStyle(text).fontSize), text.getScreenCTM()])
+  .map(([size, { c, d }]) => size * Math.hypot(c, d)))
+"""
 PART_THREE = (
     "60,965,224",
     "143,652,544",
@@ -131,15 +144,28 @@ def test_a_page_weighs_little_and_needs_nothing_but_the_site(site, reader, page)
 
 @pytest.mark.skipif(MISSING, reason="needs Chromium: apt-get install chromium")
 @pytest.mark.parametrize("page", [*PAGES, "book/index"])
-def test_a_page_fits_any_screen_and_what_is_wider_can_be_scrolled_by_keyboard(site, reader, page):
+def test_a_page_fits_any_screen_and_what_is_wider_says_so_and_is_scrolled_by_keyboard(
+    site, reader, page
+):
     address = (site / "_build" / "html" / f"{page}.html").as_uri()
-    for width in (390, 768, 1440):
-        reader.screen(width)
+    for width, dark in ((390, False), (768, True), (1440, False)):
+        reader.screen(width, dark=dark)
         reader.open(address)
+        assert reader.complaints() == [], width
         assert reader.value("document.documentElement.scrollWidth <= innerWidth"), width
-        cut = "[...document.querySelectorAll('.bd-article *')].filter(one => one.scrollWidth > one"
-        cut += ".clientWidth + 1 && getComputedStyle(one).overflowX == 'auto' && one.tabIndex < 0)"
-        assert reader.value(f"{cut}.map(one => one.className)") == [], width
+        assert reader.value(CUT) == [], width
+        smallest = reader.value(LETTERS)
+        assert smallest is None or smallest > 8.9, "letters of drawings, in pixels"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_column_of_every_table_has_a_name_of_its_own(site, page):
+    tables = re.findall(r"<table.*?</table>", html(site, page), re.DOTALL)
+    for table in tables:
+        head = table.partition("</thead>")[0]
+        cells = re.findall(r'<t[hd][^>]*class="head[^>]*>(.*?)</t[hd]>', head, re.DOTALL)
+        names = [re.sub("<[^>]*>", "", cell).strip() for cell in cells]
+        assert len(set(names) - {""}) == len(names), names
 
 
 @pytest.mark.skipif(MISSING, reason="needs Chromium: apt-get install chromium")

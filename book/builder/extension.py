@@ -13,6 +13,7 @@ from sphinx.environment import BuildEnvironment
 
 from book.builder import (
     addresses,
+    cards,
     chapter_variants,
     consequences,
     drawings,
@@ -94,9 +95,10 @@ def add_style(app: Sphinx, config: Config) -> None:
     app.add_css_file("math.css")
     app.add_css_file("book.css")
     app.add_css_file("sortable.css")
-    app.add_js_file("book.js", loading_method="defer")
-    app.add_js_file("sortable.js", loading_method="defer")
-    app.add_js_file("calculator.js", loading_method="defer")
+    app.add_js_file("book.js")
+    app.add_js_file("previews.js")
+    app.add_js_file("sortable.js")
+    app.add_js_file("calculator.js")
 
 
 def read_variants(app: Sphinx, config: Config) -> None:
@@ -126,7 +128,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("write-started", copy_assets)
     app.connect("html-page-context", handlers.lead_to_records, priority=900)
     app.connect("build-finished", handlers.finish)
-    writers = (drawings, formulas, paper, writing)
+    writers = (cards, drawings, formulas, paper, writing)
     for part in (surroundings, site, shortcuts, addresses, folding, style_sheet, *writers):
         part.setup(app)
     take_along.setup(app, handlers.pages)

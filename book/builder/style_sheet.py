@@ -27,6 +27,7 @@ LINK = re.compile(rf"(_static/{re.escape(NAME)}\?v=)\w*")
 MARK = re.compile(rf"{STRING}|{ADDRESS}|[{{}};]", re.DOTALL)
 NAMES = re.compile(r'\b(?:class|id)="([^"]*)"')
 RELATIVE = re.compile(r"""url\((["']?)(?!data:|\w+:|[/#])([^)"']+)""")
+INLINE = re.compile(r"<script[^>]*>(.*?)</script>", re.DOTALL)
 SCRIPT = re.compile(r'src="(?:\.\./)*(_static/[^"?]+\.js)')
 VARIABLE = re.compile(rf"(?<=[{{;])\s*(--[\w-]+)\s*:(?:{STRING}|{ADDRESS}|[^;{{}}\"'])*;?")
 
@@ -148,8 +149,11 @@ def write(app: Sphinx, exception: Exception | None) -> None:
 
 def sheet(site: Path, sheets: Iterable[str], pages: list[str]) -> str:
     """Return the style sheet that the pages of a site need, of several."""
-    paths = sorted({name for page in pages for name in SCRIPT.findall(page)})
-    scripts = [(site / path).read_text(encoding="utf-8") for path in paths]
+    paths = [
+        site / name for name in sorted({name for page in pages for name in SCRIPT.findall(page)})
+    ]
+    scripts = [path.read_text(encoding="utf-8") for path in paths if path.is_file()]
+    scripts += [script for page in pages for script in INLINE.findall(page)]
     names = {name for page in pages for value in NAMES.findall(page) for name in value.split()}
     names.update(word for script in scripts for word in re.findall(r"[\w-]+", script))
     css = used("".join(read(site / name, site) for name in dict.fromkeys(sheets)), names)

@@ -39,6 +39,8 @@ def visit_entry(self: HTML5Translator, node: nodes.entry) -> None:
         self.body[-1] = self.body[-1].replace("<th", tag, 1)
         if empty:
             self.context[-1] = "</td>\n"
+    elif head := node.get("head"):  # see cards
+        self.body[-1] = self.body[-1].replace("<td", f'<td data-head="{self.attval(head)}"', 1)
 
 
 def depart_entry(self: HTML5Translator, node: nodes.entry) -> None:

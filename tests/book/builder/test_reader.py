@@ -60,18 +60,53 @@ $$ (eq-range)
 """
 TABLE = "|  | " + " | ".join(f"harbour {n}" for n in range(12)) + " |\n" + "|:--|" + "--:|" * 12
 TABLE += "\n| high water | " + " | ".join(f"{n},096 m" for n in range(12)) + " |\n"
+REASONS = """
+| claim | why |
+|:--|:--|
+| Neap tides are low | because then the moon and the sun pull at a right angle |
+"""
 NEAP = f"""
 ## Neap tide
 
-Half moon; no spring tide at all.
+Half moon; no spring tide at all: see {{numref}}`tab-heights`.
 
 :::{{table}} Heights
 :name: tab-heights
 {TABLE}
 :::
+{REASONS}
 """
 IMPORTS = "import math\n\nassert math.sqrt(number)"
 WORD = "hidden_word = 1"
+SHEETS = (  # of the theme and of extensions, in the order in which Sphinx would link them
+    *("styles/theme.css", "styles/pydata-sphinx-theme.css", "pygments.css"),
+    *("styles/sphinx-book-theme.css", "togglebutton.css", "copybutton.css", "mystnb.*.css"),
+    *("sphinx-thebe.css", "icons.css", "math.css", "book.css", "sortable.css"),
+    "sphinx-design.min.css",
+)
+COMPARE = """
+async (sheets) => {
+  const still = document.createElement("style");
+  still.textContent = "*, *::before { transition: none !important; animation: none !important }";
+  document.head.append(still);
+  const all = [...document.querySelectorAll("*")];
+  const look = (one) => [null, "::before"].map((part) => getComputedStyle(one, part).cssText);
+  const looks = () => all.map((one) => look(one).join());
+  const own = looks();
+  const old = document.querySelector("link[rel=stylesheet]");
+  const loaded = sheets.map((href) => new Promise((done) => {
+    const link = document.createElement("link");
+    Object.assign(link, { rel: "stylesheet", href, onload: done });
+    old.before(link);
+  }));
+  await Promise.all(loaded);
+  old.remove();
+  const theirs = looks();
+  const other = all.filter((one, place) => own[place] !== theirs[place]);
+  return [all.length, other.map((one) => one.outerHTML.slice(0, 120))];
+}
+"""
+PREVIEW = "document.querySelector('.preview')?.innerText ?? null"
 DRAW = """
 from book.report import figures
 from book.report.colours import ORANGE, GREY, SKY
@@ -79,8 +114,9 @@ from book.report.colours import ORANGE, GREY, SKY
 figures.use_style()
 figure, ((ax,),) = figures.new()
 for place, colour in enumerate((ORANGE, GREY, SKY)):
-    ax.plot([0, 1], [place, place], color=colour)
+    ax.plot([0, 1], [place, place], color=colour, label=f"harbour {place}")
     ax.text(0.5, place, f"harbour {place}", color=colour)
+ax.set(xlabel="hour", ylabel="tide, m")
 figure
 """
 
@@ -195,7 +231,8 @@ def hexed(colour: str) -> str:
 def test_letters_of_a_drawing_are_9_pixels_high_on_a_phone(opened):
     sizes = opened("part/spring", 390).value(
         "[...document.querySelectorAll('.drawing text')]"
-        ".map(text => parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().d)"
+        ".map(text => [parseFloat(getComputedStyle(text).fontSize), text.getScreenCTM()])"
+        ".map(([size, {c, d}]) => size * Math.hypot(c, d))"
     )
     assert sizes
     assert min(sizes) > 8.9
@@ -363,6 +400,98 @@ def test_the_site_begins_with_its_first_page_whose_title_is_said_once(opened):
     assert shown.value("document.querySelector('meta[name=description]').content").startswith(
         "The moon"
     )
+
+
+@pytest.mark.parametrize(("width", "dark"), [(390, False), (1440, True)])
+def test_the_site_s_style_sheet_gives_every_element_the_look_that_all_of_the_theme_s_do(
+    tides, opened, width, dark
+):
+    static = tides / "_build" / "html" / "_static"
+    sheets = [next(static.glob(name)).as_uri() for name in SHEETS]
+    shown = opened("part/spring", width, dark=dark)
+    elements, others = shown.value(f"({COMPARE})({json.dumps(sheets)})")
+    assert elements > 300
+    assert others == []
+
+
+def test_nothing_but_one_style_sheet_keeps_a_page_from_being_shown(tides, opened):
+    shown = opened("part/spring")
+    assert shown.value("document.querySelectorAll('link[rel=stylesheet]').length") == 1
+    assert shown.value("document.querySelectorAll('script[src]:not([defer])').length") == 0
+    assert (tides / "_build/html/_static/site.css").stat().st_size < 150_000
+    menus = shown.value("document.querySelectorAll('[data-bs-toggle=dropdown]').length > 0")
+    assert menus == any("bootstrap.js" in address for address in shown.requested())
+
+
+def point(reader, x, y):
+    """Move the pointer there, and wait as long as a preview lets wait."""
+    reader.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+    reader.value("new Promise(done => setTimeout(done, 400)).then(() => null)")
+
+
+def middle(reader, selector):
+    found = f"document.querySelector({selector!r})"
+    reader.value(f"{found}.scrollIntoView({{block: 'center'}})")
+    box = f"{found}.getBoundingClientRect()"
+    return reader.value(f"(({{x, y, width, height}}) => [x + width / 2, y + height / 2])({box})")
+
+
+def test_a_reference_shows_the_table_that_it_leads_to_while_the_pointer_is_on_either(opened):
+    shown = opened("part/spring")
+    point(shown, *middle(shown, "a[href='#tab-heights']"))
+    assert "11,096 m" in shown.value(PREVIEW)
+    point(shown, *middle(shown, ".preview"))
+    assert "11,096 m" in shown.value(PREVIEW), "the pointer may go there"
+    point(shown, 5, 5)
+    assert shown.value(PREVIEW) is None
+
+
+def test_a_citation_shows_its_work_to_the_keyboard_and_escape_closes_it(opened):
+    shown = opened("part/spring")
+    shown.call("Emulation.setFocusEmulationEnabled", enabled=True)
+    shown.value("document.querySelector('a[data-preview]').focus({focusVisible: true})")
+    assert "Murray" in shown.value(PREVIEW)
+    described = "document.getElementById(document.activeElement.getAttribute('aria-describedby'))"
+    assert "The Tides" in shown.value(f"{described}.innerText")
+    for kind in ("keyDown", "keyUp"):
+        shown.call("Input.dispatchKeyEvent", type=kind, key="Escape")
+    assert shown.value(PREVIEW) is None
+    assert shown.value("document.activeElement.matches('a[data-preview]')")
+
+
+def test_curves_show_their_values_in_a_table_and_at_the_pointer(opened):
+    shown = opened("part/spring")
+    rows = shown.value(
+        "[...document.querySelector('.values table').rows].map(row => "
+        "[...row.cells].map(cell => cell.textContent))"
+    )
+    assert rows[0] == ["hour", "harbour 0", "harbour 1", "harbour 2"]
+    assert rows[1:] == [["0", "0", "1", "2"], ["1", "0", "1", "2"]]
+    x, y = middle(shown, ".drawing svg")
+    point(shown, x, y)
+    assert "harbour 2 2" in shown.value(PREVIEW)
+    assert shown.value("document.querySelectorAll('.drawing .at').length") == 3
+    point(shown, 5, 5)
+    assert shown.value(PREVIEW) is None
+    assert shown.value("document.querySelectorAll('.drawing .at').length") == 0
+
+
+def test_where_a_drawing_is_scrolled_its_lines_names_stand_below_it(opened):
+    key = "getComputedStyle(document.querySelector('.key')).display"
+    assert opened("part/spring").value(key) == "none"
+    assert opened("part/spring", 390).value(key) == "block"
+    assert "harbour 2" in opened("part/spring", 390).value(
+        "document.querySelector('.key').innerText"
+    )
+
+
+def test_a_table_with_prose_in_its_cells_is_cards_on_a_phone(opened):
+    shown = opened("part/spring", 390)
+    cell = "document.querySelector('table.cards tbody td:last-child')"
+    assert shown.value(f"getComputedStyle({cell}, '::before').content") == '"why: "'
+    assert shown.value(f"getComputedStyle({cell}).display") == "block"
+    assert shown.value("document.querySelector('table.cards').parentElement.tabIndex") == -1
+    assert opened("part/spring").value(f"getComputedStyle({cell}).display") == "table-cell"
 
 
 def test_what_needs_an_address_is_there_when_it_is_configured_and_not_before(tides):
