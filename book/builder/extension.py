@@ -16,6 +16,7 @@ from book.builder import (
     chapter_variants,
     consequences,
     drawings,
+    figure_of,
     formulas,
     paper,
     shortcuts,
@@ -113,6 +114,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("doctree-resolved", paper.prepare)
     app.connect("build-finished", handlers.finish)
     writers = (drawings, formulas, writing)
-    for part in (surroundings, site, shortcuts, addresses, take_along, *writers):
+    for part in (surroundings, site, shortcuts, addresses, take_along, figure_of, *writers):
         part.setup(app)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
