@@ -16,7 +16,7 @@ from browser import MISSING, browser
 
 from book.builder.chapters import EXECUTED
 from book.builder.trace import run_keys
-from book.report.claims import CAVEAT
+from book.report.claims import CAVEAT, NOT_BORNE_OUT
 from models.records import is_current, read
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(BUILD_SECONDS)]
@@ -85,6 +85,20 @@ def test_the_front_page_leads_to_every_chapter(site):
     assert "book/index.html" in html(site, "index")
     front = html(site, "book/index")
     assert all(page.rpartition("/")[2] + ".html" in front for page in PAGES)
+
+
+def test_the_front_page_shows_a_picture_and_numbers_of_the_chapters(site):
+    front = html(site, "book/index")
+    (label,) = re.findall(r'role="img" aria-label="([^"]*)"', front)
+    drawn = html(site, "book/regularization/batch_norm_and_dropout")
+    assert label in re.findall(r'role="img" aria-label="([^"]*)"', drawn)
+    assert "pasted-text" in front
+    assert "glue:" not in front
+
+
+@pytest.mark.parametrize("page", ["book/index", *PAGES])
+def test_no_page_says_what_its_runs_do_not_bear_out(site, page):
+    assert NOT_BORNE_OUT not in html(site, page)
 
 
 @pytest.mark.parametrize("page", PAGES)
