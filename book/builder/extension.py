@@ -130,7 +130,16 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("html-page-context", handlers.lead_to_records, priority=900)
     app.connect("build-finished", handlers.finish)
     writers = (cards, drawings, formulas, paper, writing)
-    for part in (surroundings, site, shortcuts, addresses, folding, style_sheet, figure_of, *writers):
+    for part in (
+        surroundings,
+        site,
+        shortcuts,
+        addresses,
+        folding,
+        style_sheet,
+        figure_of,
+        *writers,
+    ):
         part.setup(app)
     take_along.setup(app, handlers.pages)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
