@@ -10,7 +10,14 @@ from matplotlib.ticker import ScalarFormatter
 from book.learning_rate.iterations import updates
 from book.report import figures
 from book.report.comparisons import compare, generalization_gap
-from book.report.experiments import Results, difference, histories, or_nan, training_images
+from book.report.experiments import (
+    Results,
+    difference,
+    final,
+    histories,
+    or_nan,
+    training_images,
+)
 from book.report.intervals import Interval, paired_difference, verdict
 from book.report.methods import GROWING_BATCH, SHRINKING_RATE, named
 from models.records import Record
@@ -137,6 +144,12 @@ def generalization_rows(results: Results, pairs: Collection[tuple[str, str]]) ->
         texts = [one.text(2, 100, sign=True) for one in (*accuracies, gap)]
         rows.append([f"{first} − {second}", *texts, verdict(gap, "a wider gap", "a narrower gap")])
     return rows
+
+
+def spread(records: Sequence[Record]) -> float:
+    """Return by how many percentage points the seeds' test accuracies differ at most."""
+    accuracies = final(records, "test_accuracy", scale=100)
+    return max(accuracies) - min(accuracies)
 
 
 def lack_text(results: Results, first: str, second: str) -> str:
