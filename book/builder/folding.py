@@ -157,7 +157,7 @@ def _is_plumbing(node: nodes.Node) -> bool:
 
 def visit_html(self: HTML5Translator, node: Fold) -> None:
     """Begin the box with its words."""
-    state = {"open": ""} if node["open"] else {}
+    state: dict[str, Any] = {"open": ""} if node["open"] else {}
     self.body.append(self.starttag(node, "details", CLASS="fold", **state))
     self.body.append(f"<summary>{self.encode(node['words'])}</summary>\n")
 
