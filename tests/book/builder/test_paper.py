@@ -130,9 +130,9 @@ def test_boxes_and_code_ask_for_room_and_long_code_for_its_first_lines(latex):
 
 
 def test_parameters_and_the_imports_after_them_are_left_out_and_other_code_is_not(latex):
-    assert r"{number}" not in latex
-    assert r"{math}" not in latex
-    assert r"{total}" in latex
+    assert r"\PYG{n}{number}" not in latex
+    assert r"\PYG{n+nn}{math}" not in latex
+    assert r"\PYG{n}{total}" in latex
 
 
 def test_the_front_page_has_titles_that_the_contents_list(latex):
