@@ -22,10 +22,10 @@ SUMMARY_HEADERS = (
 )
 
 #: Fields of a spec that have a column of their own, or follow from one.
-SHOWN = {
-    *("network", "dataset", "dataset_digest", "train_size", "norm", "dropout", "input_dropout"),
-    *("schedule", "lr", "max_lr", "epochs", "seed"),
-}
+SHOWN = (
+    "network dataset dataset_digest train_size norm dropout input_dropout schedule lr max_lr "
+    "epochs seed"
+).split()
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ COLUMNS = (
     Column("data", is_filter=True),
     Column("images", is_number=True),
     Column("norm", is_filter=True),
-    Column("dropout", is_filter=True),
+    Column(head="dropout", is_filter=True),
     Column("schedule", is_filter=True),
     Column("rate", is_number=True),
     Column("epochs", is_number=True),

@@ -4,13 +4,14 @@ from sympy import Integer, Min, Symbol
 
 from book.learning_rate.batch_size import noise_scale
 from book.report.calculator_parts import Calculator, Cell, Input, Words
+from book.report.methods import GROWING_BATCH, SHRINKING_RATE
 
 DOUBLINGS = range(10)
 RATE, MOMENTUM = (Symbol(name, nonnegative=True) for name in ("rate", "momentum"))
 IMAGES, BATCH = (Symbol(name, integer=True, positive=True) for name in ("images", "batch"))
 HEADERS = (
-    *("doublings", "growing batch", "updates an epoch", "noise scale, growing batch"),
-    *("shrinking rate", "noise scale, shrinking rate", "ratio of both"),
+    *("doublings", GROWING_BATCH, "updates an epoch", f"noise scale, {GROWING_BATCH}"),
+    *(SHRINKING_RATE, f"noise scale, {SHRINKING_RATE}", "ratio of both"),
 )
 SAID = Words(
     "The noise scale begins at {:,.3g}; ε N / B alone, which leaves out the momentum, is {:,.3g}. "
