@@ -22,10 +22,20 @@ SUMMARY_HEADERS = (
 )
 
 #: Fields of a spec that have a column of their own, or follow from one.
-SHOWN = (
-    "network dataset dataset_digest train_size norm dropout input_dropout schedule lr max_lr "
-    "epochs seed"
-).split()
+SHOWN = [
+    "network",
+    "dataset",
+    "dataset_digest",
+    "train_size",
+    "norm",
+    "dropout",
+    "input_dropout",
+    "schedule",
+    "lr",
+    "max_lr",
+    "epochs",
+    "seed",
+]
 
 
 @dataclass(frozen=True)
