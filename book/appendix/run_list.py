@@ -21,21 +21,21 @@ SUMMARY_HEADERS = (
     "outdated",
 )
 
-#: Fields of a spec that have a column of their own, or follow from one.
-SHOWN = [
-    "network",
-    "dataset",
-    "dataset_digest",
-    "train_size",
-    "norm",
-    "dropout",
-    "input_dropout",
-    "schedule",
-    "lr",
-    "max_lr",
-    "epochs",
-    "seed",
-]
+#: Fields of a spec that have a column of their own, or follow from one: how many columns.
+SHOWN = {
+    "network": 1,
+    "dataset": 1,
+    "dataset_digest": 0,
+    "train_size": 1,
+    "norm": 1,
+    "dropout": 1,
+    "input_dropout": 0,
+    "schedule": 1,
+    "lr": 1,
+    "max_lr": 0,
+    "epochs": 1,
+    "seed": 1,
+}
 
 
 @dataclass(frozen=True)
