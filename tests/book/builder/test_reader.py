@@ -318,7 +318,7 @@ SWITCH = "document.querySelector('button.code-switch')"
 
 def test_plumbing_is_folded_code_that_teaches_is_open_and_every_box_hides_something(opened):
     shown = opened("part/spring")
-    assert shown.value(CODE) == [False, False, False, True]
+    assert shown.value(CODE) == [False, False, False, True, True]
     hidden = "[...document.querySelectorAll('details')].map(one => [...one.children].slice(1)"
     assert all(shown.value(f"{hidden}.map(one => one.textContent.trim()).join(''))"))
 
@@ -328,15 +328,15 @@ def test_one_switch_shows_or_hides_all_code_and_the_next_page_remembers(opened):
     assert shown.value(f"{SWITCH}.innerText") == "Show all code"
     shown.value(f"{SWITCH}.focus()")
     press(shown, "Enter", "\r")
-    assert shown.value(CODE) == [True] * 4
+    assert shown.value(CODE) == [True] * 5
     assert shown.value(f"[{SWITCH}.innerText, document.activeElement === {SWITCH}]") == [
         "Hide all code",
         True,
     ]
     press(shown, " ", " ")
-    assert shown.value(CODE) == [False] * 4
+    assert shown.value(CODE) == [False] * 5
     shown = opened("part/spring", 390)
-    assert shown.value(CODE) == [False] * 4
+    assert shown.value(CODE) == [False] * 5
     assert shown.value(f"{SWITCH}.innerText") == "Show all code"
     shown.value("localStorage.removeItem('code')")
     assert opened("part/index").value(f"{SWITCH} === null"), "a page without code has no switch"
@@ -352,7 +352,7 @@ def test_paper_has_the_parameters_and_neither_plumbing_nor_folded_code(opened, r
     reader.screen(1440, media="print")
     try:
         reader.value("document.querySelectorAll('details').forEach(one => (one.open = true))")
-        assert reader.value(CODE) == [False, False, False, True]
+        assert reader.value(CODE) == [False, False, False, True, True]
         rows = "document.querySelector('.parameters table').checkVisibility()"
         assert reader.value(rows)
         assert not reader.value("document.querySelector('.rerun').checkVisibility()")
