@@ -200,7 +200,8 @@ def test_what_a_phone_cannot_show_whole_is_scrolled_with_a_cue_by_keyboard_too(o
 
 def test_the_first_column_stays_in_view(opened):
     places = opened("part/spring", 390).value(
-        "(() => { const table = document.querySelector('table:has(caption)'), box = table.parentElement;"
+        "(() => { const table = document.querySelector('table:has(caption)');"
+        "const box = table.parentElement;"
         "box.scrollLeft = 1000; const cell = table.querySelector('tbody td');"
         "const left = (one) => one.getBoundingClientRect().left;"
         "return [box.scrollLeft, left(cell) - left(box)] })()"
