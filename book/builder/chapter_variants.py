@@ -134,11 +134,12 @@ def _relabelled(text: str, labels: Sequence[str], suffix: str) -> str:
 
 def glued(executed: Any) -> dict[str, str]:
     """Return what an executed copy glues, by name, as text."""
+    outputs = [one for cell in code_cells(executed) for one in cell.outputs]
     return {
-        output["metadata"]["scrapbook"]["name"]: "".join(output["data"][GLUED])
-        for cell in code_cells(executed)
-        for output in cell.outputs
-        if GLUED in output.get("data", {}) and "scrapbook" in output.get("metadata", {})
+        output["metadata"]["scrapbook"]["name"]: "".join(output["data"][kind])
+        for output in outputs
+        for kind in (GLUED, "text/plain")  # the latter where the value is shown as well
+        if "scrapbook" in output.get("metadata", {}) and kind in output.get("data", {})
     }
 
 

@@ -132,8 +132,8 @@ def test_what_it_leaves_has_the_numbers_in_its_words_and_executes_again(folder):
 @pytest.mark.slow
 def test_fill_puts_the_numbers_into_what_papermill_has_executed(folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
-    quiet = {"progress_bar": False, "parameters": {"number": 7}}
-    papermill.execute_notebook("typed.ipynb", "out.ipynb", **quiet)
+    kernel = {"kernel_name": "python3", "language": "python", "progress_bar": False}
+    papermill.execute_notebook("typed.ipynb", "out.ipynb", {"number": 7}, **kernel)
     assert main(["fill", "out.ipynb"]) == 0
     assert capsys.readouterr().out == "filled out.ipynb: out.filled.ipynb\n"
     filled = nbformat.read(folder / "out.filled.ipynb", as_version=4)
