@@ -128,7 +128,8 @@ def leave_out(app: Sphinx, page: str, template: str, context: dict[str, Any], tr
 
 def _listed(app: Sphinx) -> list[Any]:
     """Return the style sheets that Sphinx would have each page link, those of the site."""
-    listed = app.builder._orig_css_files  # type: ignore[attr-defined]
+    builder: Any = app.builder  # one that writes no page has made no list of its own
+    listed = getattr(builder, "_orig_css_files", builder._css_files)
     return [one for one in listed if "://" not in str(one.filename)]
 
 

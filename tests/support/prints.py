@@ -10,7 +10,12 @@ import numpy as np
 
 HEAD, FOOT = 0.095, 0.885  # of a page's height: between them stands the text
 NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
-HIDDEN = r"(?s)<(script|style|svg|math|pre|code|nav)\b.*?</\1>"  # of a page: no prose
+HIDDEN = (  # of a page: no prose, or only for a screen
+    r"(?s)<(script|style|svg|math|pre|code|nav)\b.*?</\1>"
+    r"|<(form)\b[^>]*calculator.*?</\2>"
+    r"|<(table)\b[^>]*\bsortable\b.*?</\3>"
+    r"|<(details)\b[^>]*\bvalues\b.*?</\4>"
+)
 
 
 def text(pdf: Path) -> str:
