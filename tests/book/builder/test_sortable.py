@@ -88,14 +88,16 @@ def opened(book, reader):
 
 
 needs_browser = pytest.mark.skipif(MISSING, reason="needs Chromium: apt-get install chromium")
-HEAD = "[...document.querySelectorAll('table.sortable thead th')].find(one => one.innerText.startsWith('{}'))"
+HEADS = "[...document.querySelectorAll('table.sortable thead th')]"
+HEAD = HEADS + ".find(one => one.innerText.startsWith('{}'))"
 
 
 def column(reader, name):
     """What the rows that are shown say in a column, from top to bottom."""
     return reader.value(
         f"(() => {{ const index = {HEAD.format(name)}.cellIndex;"
-        "return [...document.querySelectorAll('table.sortable tbody tr')].filter(row => row.offsetHeight)"
+        "return [...document.querySelectorAll('table.sortable tbody tr')]"
+        ".filter(row => row.offsetHeight)"
         ".map(row => row.cells[index].innerText) })()"
     )
 
