@@ -34,13 +34,14 @@ def columns(table: nodes.table) -> str:
     if not any(wrapped):
         return "".join(map(_under_its_heading, cells))
     if "longtable" in table["classes"]:
-        return "".join(map(_given, wrapped, letters, _shares(widths)))
+        others = map(_under_its_heading, cells)
+        return "".join(map(_given, wrapped, others, _shares(widths)))
     return "".join("L" if wraps else one for wraps, one in zip(wrapped, letters, strict=True))
 
 
-def _given(wraps: bool, letter: str, width: float) -> str:
+def _given(wraps: bool, other: str, width: float) -> str:
     """Return a column of a table that may break, which can't find widths by itself."""
-    return rf">{{\raggedright\arraybackslash}}p{{{EM * width:.2f}em}}" if wraps else letter
+    return rf">{{\raggedright\arraybackslash}}p{{{EM * width:.2f}em}}" if wraps else other
 
 
 def _rows(table: nodes.table) -> Iterator[list[nodes.entry]]:
