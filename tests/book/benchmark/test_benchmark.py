@@ -261,6 +261,7 @@ def test_what_is_measured_anew_is_merged_with_its_date_and_only_on_the_same_mach
     contests = {"lenet5": STORED.contests["lenet5"]}
     later = STORED.model_copy(
         update={"date": "2030-01-01T00:00:00+00:00", "contests": contests, "effects": {}}
+        | {"load": {}, "start": None}
     )
     both = merged(STORED.model_copy(update={"left_out": ("lenet5: jax", "load: keras")}), later)
     assert both.left_out == ("load: keras",)
