@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from book.builder import environment
-
 SEEN = "application/vnd.convbook.trace+json"
 RUNS = "application/vnd.convbook.runs+json"
 CELL = "convbook-trace"  # the id of the last cell, which an execution appends
@@ -65,6 +63,8 @@ def used_runs() -> dict[str, list[str]]:
     on it: a build executes it again when others use other runs. Outside of a build it is told what
     the last one knew, if there was one.
     """
+    from book.builder import environment  # not for every chapter to load
+
     own, last = environment.used_runs(), "_build/.jupyter_cache/used_runs.json"
     path = next((path for path in map(Path, (own, last)) if path.is_file()), None)
     if path is None:
