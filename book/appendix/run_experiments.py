@@ -15,11 +15,10 @@ HEADERS = (
     "network, data",
     "images",
     "epochs",
-    "seeds",
-    "variants",
+    "variants × seeds",
     "minutes",
-    "spread, points",
-    "tells from, points",
+    "spread",
+    "tells from",
 )
 RANGE_TEST = "range-test"  # a schedule under which a run is meant to fail
 FEWEST = 3  # seeds of an interval: see `book.report.intervals.mean_interval`
@@ -141,8 +140,7 @@ def _row(one: Experiment, level: float) -> list[object]:
         f"{spec.network}, {spec.dataset}",
         run.images,
         spec.epochs,
-        one.seeds,
-        len(one.variants),
+        f"{len(one.variants)} × {one.seeds}",
         f"{one.minutes:.0f}",
         _points(one.spread),
         _points(one.smallest_difference(level)),

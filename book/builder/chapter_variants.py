@@ -18,6 +18,7 @@ from typing import Any
 import nbformat
 from tabulate import tabulate
 
+from book.builder.captions import with_directive
 from book.builder.declared import literal
 from book.builder.errors import BookError
 from book.builder.notebooks import check_values, code_cells, defaults
@@ -115,7 +116,7 @@ def _labels(page: Any) -> Iterator[str]:
         yield from filter(None, [cell.metadata.get("mystnb", {}).get("figure", {}).get("name")])
         texts = [cell.source] if cell.cell_type == "markdown" else []
         for output in cell.get("outputs", []):
-            texts.append("".join(output.get("data", {}).get("text/markdown", "")))
+            texts.append("".join(with_directive(output).get("data", {}).get("text/markdown", "")))
         for text in texts:
             yield from (one or two for one, two in LABELS.findall(text))
 

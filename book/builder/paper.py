@@ -1,6 +1,7 @@
 """What print needs and the site does not: columns as wide as their numbers, pages well filled."""
 
 from collections.abc import Iterator
+from itertools import compress
 from math import ceil
 from pathlib import Path
 
@@ -16,6 +17,7 @@ LINE = 90  # characters of a table's print that fit between the margins
 GAP = 2.4  # what lies between two columns, in characters
 NARROW = 24  # characters of words that are never wrapped
 EM, HEAD_EM = 0.48, 0.56  # width of a character of a cell and of a heading, with some room
+LINE_EM, GAP_EM = 45.0, 1.0  # between the margins, and between two columns
 
 
 def columns(table: nodes.table) -> str:
@@ -34,14 +36,24 @@ def columns(table: nodes.table) -> str:
     if not any(wrapped):
         return "".join(map(_under_its_heading, cells))
     if "longtable" in table["classes"]:
-        others = map(_under_its_heading, cells)
-        return "".join(map(_given, wrapped, others, _shares(widths)))
+        return _given(cells, wrapped)
     return "".join("L" if wraps else one for wraps, one in zip(wrapped, letters, strict=True))
 
 
-def _given(wraps: bool, other: str, width: float) -> str:
-    """Return a column of a table that may break, which can't find widths by itself."""
-    return rf">{{\raggedright\arraybackslash}}p{{{EM * width:.2f}em}}" if wraps else other
+def _given(cells: list[list[nodes.entry]], wrapped: list[bool]) -> str:
+    """Return the columns of a table that may break, which can't find widths by itself.
+
+    Those that are wrapped share what the others leave.
+    """
+    taken = sum(_fitted(column) for column, wraps in zip(cells, wrapped, strict=True) if not wraps)
+    wide = sum(max(map(_width, column)) for column in compress(cells, wrapped))
+    each = (LINE_EM - GAP_EM * len(cells) - taken) / wide
+    return "".join(
+        rf">{{\raggedright\arraybackslash}}p{{{each * max(map(_width, column)):.2f}em}}"
+        if wraps
+        else _under_its_heading(column)
+        for column, wraps in zip(cells, wrapped, strict=True)
+    )
 
 
 def _rows(table: nodes.table) -> Iterator[list[nodes.entry]]:
@@ -72,10 +84,17 @@ def _under_its_heading(column: list[nodes.entry]) -> str:
     widest, letter = max(map(_width, body), default=0.0), _letter(column)
     if letter == "l" or _width(head) <= widest:
         return letter
-    longest_word = max(map(_heading_width, head.astext().split()), default=0.0)
     side = {"r": r"\raggedleft", "c": r"\centering"}[letter]
-    width = max(EM * widest, HEAD_EM * longest_word)
-    return rf">{{{side}\arraybackslash}}p{{{width:.2f}em}}"
+    return rf">{{{side}\arraybackslash}}p{{{_fitted(column):.2f}em}}"
+
+
+def _fitted(column: list[nodes.entry]) -> float:
+    """Return the em that a column takes whose heading alone is wrapped."""
+    head, *body = column
+    widest = max(map(_width, body), default=0.0)
+    if _letter(column) == "l":
+        return EM * max(widest, _width(head))
+    return max(EM * widest, HEAD_EM * max(map(_heading_width, head.astext().split()), default=0.0))
 
 
 def _heading_width(word: str) -> float:
