@@ -3,6 +3,7 @@
 import math
 from collections.abc import Collection, Sequence
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -34,14 +35,22 @@ CAUSES = {
 }
 
 
-def noise_scales(record: Record) -> list[float]:
-    """Return the noise scale ε (N / B − 1) / (1 − m) in each epoch, that of its last step.
+def noise_scale(rate: Any, images: Any, batch: Any, momentum: Any) -> Any:
+    """Return the noise scale ε (N / B − 1) / (1 − m), of numbers or of symbols.
 
     ε is the learning rate, N the training images, B the batch and m the momentum (Smith and Le
     2018, section 4; Smith et al. 2018, section 3, write N / B, for B ≪ N).
+
+    >>> noise_scale(0.5, 1000, 10, 0.5)
+    99.0
     """
-    images, remembered = record.diagnostics["train_examples"], memory(record.spec)
-    return [epoch.lr * (images / epoch.batch_size - 1) * remembered for epoch in record.history]
+    return rate * (images / batch - 1) * (1 / (1 - momentum))
+
+
+def noise_scales(record: Record) -> list[float]:
+    """Return the noise scale in each epoch, that of its last step."""
+    images, momentum = record.diagnostics["train_examples"], record.spec.momentum
+    return [noise_scale(one.lr, images, one.batch_size, momentum) for one in record.history]
 
 
 def memory(spec: RunSpec) -> float:

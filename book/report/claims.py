@@ -1,7 +1,7 @@
 """Verdicts on claims, from runs: which stand, which do not, and which these runs leave open."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from book.report.experiments import final, mean
@@ -12,6 +12,7 @@ from models.records import Record
 STANDS, FALLS = "stands", "does not stand"
 TOO_FEW, NOISE, DIVERGED = "open (too few seeds)", "open (could be noise)", "open (a run diverged)"
 CAVEAT = "(these runs do not bear this out)"
+NOT_BORNE_OUT = "These runs do not bear out that"
 
 
 def judge(claimed: Interval, limit: float | None = None) -> str:
@@ -103,3 +104,21 @@ def accuracy_difference(first: Sequence[Record], second: Sequence[Record]) -> Ac
     accuracy = (mean(first, "test_accuracy").mean + mean(second, "test_accuracy").mean) / 2
     limit = accuracy_limit(accuracy, DATASETS[first[0].spec.dataset].test_size)
     return AccuracyDifference(interval, limit)
+
+
+# What a page says
+
+
+def doubt(said: Mapping[str, bool]) -> str:
+    """Return a sentence that names what a page says and its runs do not bear out; else nothing.
+
+    `said` has each thing that its text says, as a clause, and whether these runs bear it out: text
+    that was written by hand is right for the runs it was written for, and a rerun may turn it.
+
+    >>> doubt({"dropout hurts": True})
+    ''
+    >>> doubt({"dropout hurts": False, "batch norm helps": True})
+    'These runs do not bear out that dropout hurts.'
+    """
+    lost = "; nor that ".join(clause for clause, holds in said.items() if not holds)
+    return f"{NOT_BORNE_OUT} {lost}." if lost else ""

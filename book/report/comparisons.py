@@ -41,6 +41,26 @@ class Comparison:
         return not self.difference.could_be_noise and not of_many
 
     @property
+    def is_better(self) -> bool:
+        """Whether `first` is clearly more accurate."""
+        return self.is_clear and self.difference.mean > 0
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether `first` is clearly less accurate."""
+        return self.is_clear and self.difference.mean < 0
+
+    @property
+    def points(self) -> float:
+        """The size of the difference, in percentage points, whichever way it goes."""
+        return 100 * abs(self.difference.mean)
+
+    @property
+    def size(self) -> str:
+        """The same with its interval, such as `1.20 ± 0.20`."""
+        return self.difference.affine(-1 if self.difference.mean < 0 else 1).text(2, 100)
+
+    @property
     def text(self) -> str:
         """The difference in percentage points, such as `+0.12 ± 0.05`."""
         return self.difference.text(2, 100, sign=True)
@@ -63,8 +83,7 @@ class Comparison:
         if self.difference.is_identical:
             return f"{first} is as accurate as {second}: {IDENTICAL}"
         if self.is_clear:
-            size = self.difference.text(2, 100).removeprefix("−")
-            return f"{first} is {size} percentage points {self.words} than {second}"
+            return f"{first} is {self.size} percentage points {self.words} than {second}"
         link = "and" if self.difference.half_width is None else "which"
         return (
             f"{first} differs from {second} by {self.text} percentage points, {link} {self.words}"

@@ -9,9 +9,11 @@ from book.report.claims import (
     DIVERGED,
     FALLS,
     NOISE,
+    NOT_BORNE_OUT,
     STANDS,
     TOO_FEW,
     accuracy_difference,
+    doubt,
     judge,
     judge_alike,
 )
@@ -86,3 +88,9 @@ def test_two_sides_are_alike_within_half_of_what_chance_allows():
     assert found.interval.high < half
     assert found.alike == STANDS
     assert accuracy_difference(accurate(0.9, 0.9, 0.9), accurate(0.8, 0.8, 0.8)).alike == FALLS
+
+
+def test_what_runs_do_not_bear_out_is_named_and_nothing_else():
+    said = {"dropout hurts": True, "batch norm helps": False, "both help": False}
+    assert doubt(said) == f"{NOT_BORNE_OUT} batch norm helps; nor that both help."
+    assert doubt({"dropout hurts": True}) == ""

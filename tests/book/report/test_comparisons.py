@@ -56,6 +56,17 @@ def test_a_difference_that_could_be_noise_is_not_called_better():
     assert compared.sentence.endswith("percentage points, which could be noise")
 
 
+def test_a_size_has_no_sign_and_the_way_it_goes_is_asked_apart():
+    ahead = comparisons.compare(RESULTS, "batch norm", "neither")
+    behind = comparisons.compare(RESULTS, "neither", "batch norm")
+    assert ahead.size == behind.size
+    assert ahead.points == behind.points == pytest.approx(1.0)
+    assert (ahead.is_better, ahead.is_worse) == (behind.is_worse, behind.is_better) == (True, False)
+    noise = comparisons.compare(RESULTS, "both", "batch norm")
+    assert not noise.is_better
+    assert not noise.is_worse
+
+
 def test_accuracies_that_are_the_same_in_every_seed_are_called_identical():
     twins = dict.fromkeys(("with bias", "without bias"), RESULTS["dropout"])
     compared = comparisons.compare(twins, "without bias", "with bias")
