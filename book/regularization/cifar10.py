@@ -152,7 +152,7 @@ class Overfitting:
         if self.rise.could_be_noise:
             return "so nothing here says that it overfits"
         if max(self.epochs) - min(self.epochs) > AGREE:
-            return "so it overfits in the end, but the seeds don't agree since when"
+            return "so it overfits in the end, but the seeds don't agree from which epoch on"
         return "so it overfits from about there on"
 
 

@@ -73,14 +73,14 @@ def descend(start: tuple[float, float], rate: float, lr: float, steps: int) -> N
 
 
 def draw_descent(paths: Mapping[str, NDArray[np.float64]]) -> Figure:
-    """Draw what each of the two units hears of the nuisance, step by step, a panel a method."""
+    """Draw the share of the nuisance in each of the two units, step by step, a panel a method."""
     figure, axes = figures.new(len(paths), sharey=True, size=(6.4, 2.6))
     for ax, (method, path) in zip(axes[0], paths.items(), strict=True):
         for unit, dash in enumerate(("-", "--")):
             ax.plot(path[:, unit], color=named(method).colour, ls=dash)
             _label_unit(ax, path, unit)
         ax.set(xlabel="step", title=method, ymargin=0.15)
-    axes[0][0].set_ylabel("nuisance heard, c")
+    axes[0][0].set_ylabel("share of the nuisance, c")
     return figure
 
 

@@ -183,16 +183,16 @@ def shift_sentences(results: Results) -> str:
         raise ValueError("no shift was measured: every run diverged; choose a lower learning rate")
     ascending = sorted(shifts, key=lambda order: shifts[order].mean)
     sizes = [
-        f"{order_label(order)} (a factor of {shifts[order].text(2)})"
+        f"{order_label(order)}, by a factor of {shifts[order].text(2)}"
         for order in ascending
         if order != BATCH_NORM
     ]
     sentences = []
     if sizes:
-        extremes = f"farthest off with {sizes[-1]} and least with {sizes[0]}"
-        sentences.append(f"Over all layers, the variances are {extremes}.")
+        sentences.append(f"The variances are farthest off with {sizes[-1]}.")
+        sentences.append(f"They are least off with {sizes[0]}.")
     if BATCH_NORM in shifts:
-        sentences.append(f"Without dropout it is {shifts[BATCH_NORM].text(2)}.")
+        sentences.append(f"Without dropout the factor is {shifts[BATCH_NORM].text(2)}.")
     return " ".join([*sentences, _ends_sentence(results)])
 
 
@@ -201,9 +201,10 @@ def _ends_sentence(results: Results) -> str:
     best = leader(orders)
     worst = min(orders, key=lambda order: mean(orders[order], "test_accuracy").mean)
     gap = compare(orders, best, worst)
+    clear = "" if gap.is_clear else f" ({gap.words})"
     return (
-        f"Of the orders, {order_label(best)} ends with the highest mean test accuracy, "
-        f"{gap.text} percentage points from the lowest, {order_label(worst)}: {gap.words}."
+        f"The order that ends highest in mean test accuracy is {order_label(best)}, "
+        f"{gap.size} percentage points above the lowest, {order_label(worst)}{clear}."
     )
 
 
@@ -241,7 +242,7 @@ def draw(results: Results) -> Figure:
     ax.set_yscale("log", base=2)
     ax.yaxis.set_major_formatter("{x:g}")
     ax.set_xticks(range(len(layers)), layers)
-    ax.set(ylabel="moving variance / variance in use")
+    ax.set(xlabel="hidden layer", ylabel="moving variance / variance in use")
     figures.label_ends(ax, ends)
     return figure
 

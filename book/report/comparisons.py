@@ -148,25 +148,6 @@ def intervals_in(settings: Mapping[str, Results], pairs: Collection[tuple[str, s
     return sum(one.difference.half_width is not None for one in comparisons)
 
 
-def where_clear(settings: Mapping[str, Results], first: str, second: str) -> str:
-    """Tell in which settings `first` is clearly better or worse than `second`, in prose.
-
-    The settings in which neither is clear come last.
-    """
-    comparisons = {name: compare(results, first, second) for name, results in settings.items()}
-    groups = {
-        words: [name for name, one in comparisons.items() if one.is_clear and one.words == words]
-        for words in WORDS
-    }
-    unclear = [name for name, one in comparisons.items() if not one.is_clear]
-    groups["not to be told apart from it"] = unclear
-    counts = [
-        f"{words} in {len(names)} ({'; '.join(names)})" for words, names in groups.items() if names
-    ]
-    opening = f"Against {spoken(second)}, of {len(settings)} settings, {spoken(first)} is"
-    return f"{opening} {', '.join(counts)}."
-
-
 def leader(results: Results, name: str = "test_accuracy") -> str:
     """Return the variant with the highest mean; of equals the first."""
     return max(results, key=lambda variant: mean(results[variant], name).mean)

@@ -155,11 +155,11 @@ def show(tuned: Tuned, *, name: str) -> None:
     trials = next(iter(tuned.trials.values()))
     spec = next(iter(trials.values())).spec
     caption = (
-        f"Validation accuracy, per cent, by learning rate: the last of {spec.epochs} epochs, "
-        f"judged on {spec.validation_size:,} held-out training images, one seed. "
+        "Validation accuracy, per cent, at each learning rate: one seed, after the last of "
+        f"{spec.epochs} epochs, judged on {spec.validation_size:,} held-out training images. "
         "Bold: the rate that the variant is trained with"
     )
-    headers = ["variant", *(f"{rate:g}" for rate in trials)]
+    headers = ["variant", *(f"rate {rate:g}" for rate in trials)]
     tables.show(rate_rows(tuned), headers, name=name, caption=caption)
 
 
@@ -180,13 +180,23 @@ def rates_text(tuned: Tuned) -> str:
     """Return the learning rates in prose, variants of one rate together.
 
     >>> rates_text(tune({"dropout": RunSpec(), "both": RunSpec()}, lr=0.3))
-    '0.3 (“dropout”, “both”)'
+    '0.3 for “dropout” and “both”'
     """
     rates = sorted(set(tuned.rates.values()))
     sharing = {
         rate: [f"“{name}”" for name, own in tuned.rates.items() if own == rate] for rate in rates
     }
-    return "; ".join(f"{rate:g} ({', '.join(names)})" for rate, names in sharing.items())
+    return "; ".join(f"{rate:g} for {_listed(names)}" for rate, names in sharing.items())
+
+
+def _listed(parts: Sequence[str]) -> str:
+    """Return parts as a sentence lists them.
+
+    >>> _listed(["0.1", "1", "3"])
+    '0.1, 1 and 3'
+    """
+    *others, last = parts
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def remarks(tuned: Tuned) -> str:
@@ -195,23 +205,30 @@ def remarks(tuned: Tuned) -> str:
         return "One rate was given for all, so none was chosen."
     chosen = [trials[tuned.rates[name]] for name, trials in tuned.trials.items()]
     error = 100 * max(standard_error(trial) for trial in chosen)
-    exactness = f"The standard error of these accuracies is up to {error:.2f} points."
-    exactness += _ties(tuned)
-    names = ", ".join(f"“{name}”" for name in tuned.at_the_edge)
-    edge = f"At an edge of the candidates, where a rate beyond may be better still: {names}."
-    inside = "None of the chosen rates is the lowest or the highest candidate."
-    return f"{edge if names else inside} {exactness}"
+    exactness = f"The accuracies that chose them have standard errors of up to {error:.2f} points."
+    return f"{_edge(tuned)} {exactness}{_ties(tuned)}"
+
+
+def _edge(tuned: Tuned) -> str:
+    names = [f"“{name}”" for name in tuned.at_the_edge]
+    if not names:
+        return "No chosen rate is the lowest or the highest candidate."
+    return (
+        f"The rate of {_listed(names)} is the lowest or the highest candidate; "
+        "one beyond may be better still."
+    )
 
 
 def _ties(tuned: Tuned) -> str:
     """Name the variants whose rate one trial each can't tell from another candidate's."""
     ties = {name: tied(trials, tuned.rates[name]) for name, trials in tuned.trials.items()}
     texts = [
-        f"“{name}” ({', '.join(f'{rate:g}' for rate in rates)})"
+        f"{_listed([f'{rate:g}' for rate in rates])} for “{name}”"
         for name, rates in ties.items()
         if len(rates) > 1
     ]
-    return f" Ties, within the standard error of a difference: {', '.join(texts)}." if texts else ""
+    told = f" Some rates tie, within the standard error of a difference: {'; '.join(texts)}."
+    return told if texts else ""
 
 
 def standard_error(trial: Record) -> float:

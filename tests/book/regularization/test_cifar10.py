@@ -126,7 +126,7 @@ def test_an_epoch_is_named_only_where_the_seeds_agree_on_it() -> None:
     assert apart.epochs_text == "epochs 1, 4 and 2"
     assert "says that it overfits" in cifar10.overfitting([late, late, early]).words
     clear = cifar10.overfitting([early, with_losses(0.9, 0.8, 0.7, 0.6, 1.0), early])
-    assert clear.words == "so it overfits in the end, but the seeds don't agree since when"
+    assert clear.words == "so it overfits in the end, but the seeds don't agree from which epoch on"
 
 
 @pytest.mark.parametrize("factor", [0.5, 10.0])

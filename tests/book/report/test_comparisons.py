@@ -105,15 +105,6 @@ def test_only_clear_differences_are_bold_among_the_settings():
     assert against_dropout.startswith("**+")
 
 
-def test_the_tally_sorts_the_settings_by_what_they_say():
-    other = results_of({**ACCURACIES, "both": (0.960, 0.961, 0.962)})
-    told = comparisons.where_clear({"many": RESULTS, "few": other}, "both", "batch norm")
-    assert told == (
-        "Against batch norm alone, of 2 settings, their combination is worse in 1 (few), "
-        "not to be told apart from it in 1 (many)."
-    )
-
-
 def test_the_leader_is_compared_with_a_reference_and_not_with_itself():
     rates = results_of({"0": ACCURACIES["neither"], "0.1": ACCURACIES["batch norm"]})
     told = plain(comparisons.leader_sentence(rates, "0", "the rate {}"))

@@ -62,7 +62,7 @@ def test_rates_within_a_standard_error_of_a_difference_are_called_a_tie():
     alone = {0.1: held[0.1], 1.0: held[1.0]}
     assert tuning.ties_text(alone, 1.0).startswith("Every other candidate is further")
     told = tuning.remarks(tuning.Tuned({"neither": held[1.0].spec}, {"neither": held}))
-    assert told.endswith("Ties, within the standard error of a difference: “neither” (0.3, 1, 3).")
+    assert told.endswith("standard error of a difference: 0.3, 1 and 3 for “neither”.")
 
 
 def test_a_diverged_trial_loses_to_every_other():
@@ -113,9 +113,9 @@ def test_the_table_has_the_chosen_rate_in_bold():
 def test_a_rate_at_the_edge_is_said_to_be_there():
     inside, edge = chosen({0.1: 0.5, 0.3: 0.9, 1.0: 0.7}), chosen({0.1: 0.9, 0.3: 0.8})
     assert tuning.remarks(inside).startswith(
-        "None of the chosen rates is the lowest or the highest candidate."
+        "No chosen rate is the lowest or the highest candidate."
     )
-    assert "may be better still: “both”." in tuning.remarks(edge)
+    assert "The rate of “both” is the lowest or the highest" in tuning.remarks(edge)
 
 
 def test_an_accuracy_on_a_hundred_images_has_the_binomial_standard_error():
