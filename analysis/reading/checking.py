@@ -46,7 +46,8 @@ class Check:
         many = self.contradicted
         outcome = f"contradicts {many} rows" if many else "agrees with every row"
         if self.leaks:
-            outcome += f", but {bare(self.leaks)}: other sizes may differ"
+            link = "and" if many else "but"
+            outcome += f", {link} {bare(self.leaks)}: other sizes may differ"
         held = f"; {' and '.join(sorted(self.fixed))} could not be varied" if self.fixed else ""
         return f"a second run at {where} {outcome}{held}"
 

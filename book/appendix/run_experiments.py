@@ -17,8 +17,8 @@ HEADERS = (
     "epochs",
     "variants × seeds",
     "minutes",
-    "spread",
-    "tells from",
+    "spread in points",
+    "tells apart from",
 )
 RANGE_TEST = "range-test"  # a schedule under which a run is meant to fail
 FEWEST = 3  # seeds of an interval: see `book.report.intervals.mean_interval`
@@ -158,7 +158,10 @@ def range_text(found: Iterable[Experiment], level: float = LEVEL) -> str:
     if not told:
         return "No experiment here has the seeds to tell a difference from noise."
     finest, coarsest = (choose(told, key=lambda pair: pair[0]) for choose in (min, max))
-    return f"The finest tells {_told(*finest)}; the coarsest {_told(*coarsest)}."
+    return (
+        f"The finest experiment can tell a difference of {_told(*finest)}; "
+        f"the coarsest, only one of {_told(*coarsest)}."
+    )
 
 
 def _told(limit: float, one: Experiment) -> str:

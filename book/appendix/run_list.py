@@ -55,7 +55,7 @@ COLUMNS = (
     Column("norm", is_filter=True),
     Column(head="dropout", is_filter=True),
     Column("schedule", is_filter=True),
-    Column("rate", is_number=True),
+    Column("learning rate", is_number=True),
     Column("epochs", is_number=True),
     Column("seed", is_number=True, is_filter=True),
     Column("test acc., %", is_number=True),

@@ -16,7 +16,7 @@ LAST = "pool5"  # what must leave something of the map
 HEADERS = ("layer", "output", "activations", "weights", "MACs")
 TOTAL = Words(
     "{:,} parameters, which take {:,.1f} MB in single precision; an image costs {:,} MACs "
-    "and leaves {:,} activations behind."
+    "and yields {:,} activations."
 )
 
 

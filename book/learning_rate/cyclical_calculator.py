@@ -49,7 +49,7 @@ def calculator(low: float, high: float, half: int, gamma: float, iterations: int
     return Calculator(
         "calc-cyclical",
         "Cyclical learning rates, iteration by iteration",
-        "Set the bounds, half a cycle and γ; the settings at first are those trained with here.",
+        "Set the bounds, half a cycle and γ; at first they are those of the trainings here.",
         inputs,
         Words(SAID.template, (LAST / (2 * HALF), amplitude(EXP_RANGE, HALF), *left)),
         panels=tuple(map(_panel, (TRIANGULAR, TRIANGULAR2, EXP_RANGE))),

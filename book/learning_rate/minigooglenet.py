@@ -18,7 +18,7 @@ from book.report.tables import cell
 PAPER_PARAMETERS = 1_649_402  # source: Zhang et al. 2017, table 1, for colour images
 PAPER_CHANNELS = 3
 
-HEADERS = ("module", "output", "parameters", "MACs", "saved, kB", "sees")
+HEADERS = ("module", "output", "parameters", "MACs", "saved, kB", "sees, pixels")
 
 
 @dataclass(frozen=True)

@@ -140,11 +140,11 @@ def caveats(bounds: Sequence[Bounds]) -> str:
     """Tell whether some of several seeds' bounds lie at an edge of what was tried."""
     low, high = sum(one.at_the_start for one in bounds), sum(one.at_the_end for one in bounds)
     remarks = (
-        (low, "the loss falls from the first rates on, so that the lower bound may lie lower"),
-        (high, "the loss is lowest at the last rate, so that the upper bound may lie higher"),
+        (low, "the loss falls from the first rates on, so that the lower bound may lie lower."),
+        (high, "the loss is lowest at the last rate, so that the upper bound may lie higher."),
     )
-    texts = [f"in {count} of {len(bounds)} sweeps {remark}" for count, remark in remarks if count]
-    return "; ".join(texts) or "no bound lies at an edge of the rates that were tried"
+    texts = [f"In {count} of {len(bounds)} sweeps {remark}" for count, remark in remarks if count]
+    return " ".join(texts) or "No bound lies at an edge of the rates that were tried."
 
 
 def moved_text(bounds: Sequence[Bounds], other: Curve) -> str:

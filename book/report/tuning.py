@@ -137,7 +137,8 @@ def ties_text(trials: Mapping[float, Record], chosen: float) -> str:
     if not rates:
         return f"Every other candidate is further from it than {limit}."
     return (
-        f"That is a tie: {rates} can't be told from it by {limit} (of equals the lower is taken)."
+        f"The choice is a tie: at {rates} the accuracy is within {limit}, of that at {chosen:g} "
+        "(of equals the lower rate is taken)."
     )
 
 
