@@ -61,8 +61,12 @@ class Spread(Stored):
         >>> Spread.of([2.0, 3.0, 2.5]).text().replace(NBSP, " ")
         '2.5 (2.0–3.0)'
         """
-        median, low, high = (f"{value:,.{digits}f}" for value in (self.median, self.low, self.high))
-        return f"{median}{NBSP}({low}–{high})"
+        low, high = (f"{value:,.{digits}f}" for value in (self.low, self.high))
+        return f"{self.median_text(digits)}{NBSP}({low}–{high})"
+
+    def median_text(self, digits: int) -> str:
+        """Write the median with so many decimals."""
+        return f"{self.median:,.{digits}f}"
 
 
 class Judged(Spread):
@@ -88,6 +92,15 @@ class Judged(Spread):
         median = statistics.median(values)
         reached = median < target if below else median >= target
         return cls.of(values, target=target, reached=reached, below=below)
+
+    def median_text(self, digits: int) -> str:
+        """Write the median, with one more decimal where it would look like a target it misses.
+
+        >>> Judged.against([2.998], 3.0).median_text(2), Judged.against([2.98], 3.0).median_text(2)
+        ('2.998', '2.98')
+        """
+        looks_like_it = round(self.median, digits) == self.target and self.reached is False
+        return super().median_text(digits + looks_like_it)
 
 
 class Contest(Stored):

@@ -34,7 +34,10 @@ CREWS = {
     "convbook": Crew("LeNet-5, side by side", "convbook", "lenet5", one_a_core=True),
     "convbook, one process": Crew("LeNet-5, one process", "convbook", "lenet5"),
     "keras": Crew("LeNet-5", "keras", "lenet5"),
-    "convbook, MiniGoogLeNet": Crew("MiniGoogLeNet", "convbook", "minigooglenet"),
+    "convbook, MiniGoogLeNet side by side": Crew(
+        "MiniGoogLeNet, side by side", "convbook", "minigooglenet", one_a_core=True
+    ),
+    "convbook, MiniGoogLeNet": Crew("MiniGoogLeNet, one process", "convbook", "minigooglenet"),
     "keras, MiniGoogLeNet": Crew("MiniGoogLeNet", "keras, bf16", "minigooglenet"),
 }
 

@@ -11,7 +11,11 @@ def missed(result: Result) -> list[str]:
 def judgements(result: Result) -> list[tuple[str, Judged]]:
     """List everything that had a target, in words with the measured median."""
     ratios = [
-        (f"{one.title}, against {peer}: {ratio.median:.2f} of {ratio.target} times as fast", ratio)
+        (
+            f"{one.title}, against {peer}: "
+            f"{ratio.median_text(2)} of {ratio.target:g} times as fast",
+            ratio,
+        )
         for one in result.contests.values()
         for peer, ratio in one.ratios.items()
         if ratio.target is not None

@@ -92,7 +92,7 @@ def test_every_contender_was_measured_once_a_round(quick):
         assert all(len(spread.values) == 2 and spread.low > 0 for spread in one.contenders.values())
     assert result.quick
     assert result.effects.keys() == EFFECTS.keys() - {"compile"}
-    assert [len(one.shares["2"].values) for one in result.load.values()] == [2, 2, 2]
+    assert [len(one.shares["2"].values) for one in result.load.values()] == [2, 2, 2, 2]
     assert 0 < result.start.imports.low < 1 < result.start.seconds.low
     assert result.left_out == ()
 
