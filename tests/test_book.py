@@ -15,6 +15,7 @@ from browser import MISSING, browser
 
 from book.builder.chapters import EXECUTED
 from book.builder.trace import run_keys
+from book.report.claims import NOT_BORNE_OUT
 from models.records import is_current, read
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(BUILD_SECONDS)]
@@ -94,6 +95,11 @@ def test_every_chapter_says_where_its_numbers_come_from_and_has_no_number_missin
         "what older code has trained is flagged"
     )
     assert not re.search(r"(<p>|pasted-text[^>]*>)\s*(nan|None)\s*<", text)
+
+
+@pytest.mark.parametrize("page", NOTEBOOKS)
+def test_no_page_says_what_its_runs_do_not_bear_out(site, page):
+    assert NOT_BORNE_OUT not in html(site, page)
 
 
 def test_the_totals_of_part_three_stand_on_the_page(site):

@@ -93,3 +93,42 @@ def accuracy_difference(first: Sequence[Record], second: Sequence[Record]) -> Ac
     accuracy = (mean(first, "test_accuracy").mean + mean(second, "test_accuracy").mean) / 2
     limit = accuracy_limit(accuracy, DATASETS[first[0].spec.dataset].test_size)
     return AccuracyDifference(interval, limit)
+
+
+# What a page says
+
+NOT_BORNE_OUT = "These runs do not bear out that"
+
+FINDING_HEADERS = ("the page says that", "difference, points", "by these runs it")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a sentence of the page says, and a difference of accuracies that it rests on.
+
+    The difference goes from −1 to 1, and is positive where the sentence is right.
+    """
+
+    words: str
+    shown: Interval
+
+    @property
+    def verdict(self) -> str:
+        """What these runs say of the sentence (`judge`)."""
+        return judge(self.shown)
+
+    @property
+    def row(self) -> list[str]:
+        """The finding as a table shows it, by `FINDING_HEADERS`."""
+        return [self.words, self.shown.text(2, 100, sign=True), self.verdict]
+
+
+def borne_out(findings: Sequence[Finding]) -> str:
+    """Return in a sentence which findings the runs do not bear out, or that they bear out all.
+
+    A page whose text was written by hand shows it beside that text: a rerun may turn a finding.
+    """
+    fallen = [one.words for one in findings if one.verdict != STANDS]
+    if fallen:
+        return f"{NOT_BORNE_OUT} {'; nor that '.join(fallen)}."
+    return "These runs bear out every one of these sentences."

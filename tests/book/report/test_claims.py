@@ -9,9 +9,12 @@ from book.report.claims import (
     DIVERGED,
     FALLS,
     NOISE,
+    NOT_BORNE_OUT,
     STANDS,
     TOO_FEW,
+    Finding,
     accuracy_difference,
+    borne_out,
     judge,
     judge_alike,
 )
@@ -86,3 +89,18 @@ def test_two_sides_are_alike_within_half_of_what_chance_allows():
     assert found.interval.high < half
     assert found.alike == STANDS
     assert accuracy_difference(accurate(0.9, 0.9, 0.9), accurate(0.8, 0.8, 0.8)).alike == FALLS
+
+
+# What a page says
+
+
+def test_a_page_whose_sentences_all_stand_says_so():
+    findings = [Finding("one is better", CLEAR), Finding("another is", CLEAR)]
+    assert borne_out(findings) == "These runs bear out every one of these sentences."
+    assert findings[0].row == ["one is better", CLEAR.text(2, 100, sign=True), STANDS]
+
+
+def test_a_page_names_each_sentence_that_does_not_stand():
+    fallen = [Finding("two is better", AROUND_ZERO), Finding("one is worse", CLEAR.affine(-1))]
+    told = borne_out([Finding("one is better", CLEAR), *fallen])
+    assert told == f"{NOT_BORNE_OUT} two is better; nor that one is worse."
