@@ -3,10 +3,12 @@
 A double keeps integers up to 2^53, so a quotient of two of them has the right floor; a sum of
 rounded fractions has not: `Math.floor((1/49)*H)` is 0 at 49. So every fraction is brought over one
 denominator and divided once. All is exact as long as no number on the way is past 2^53.
+
+What is no whole number to begin with, as a learning rate, may be as `rounded` as doubles are.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import lcm
 from typing import Any
 
@@ -42,7 +44,30 @@ def javascript_function(derivation: Derivation) -> str:
     printer = _Printer(shared=True)
     made = content(derivation)
     made["numbers"] = "integer"
-    returned = _literal(made, printer)
+    return _function(_literal(made, printer), printer)
+
+
+def javascript_values(values: Iterable[Number], *, rounded: bool = False) -> str:
+    """Write numbers and closed forms as a function of their symbols that returns a list of them.
+
+    `rounded`: roots and other powers are allowed, and no number need be exact.
+
+    Raises:
+        AnalysisError: For a function that has no exact counterpart there, or none at all.
+
+    >>> from analysis import H
+    >>> print(javascript_values([H // 2, 3 * (H // 2) + 1]))
+    ({ H }) => {
+      const t0 = Math.floor(H/2);
+      return [t0, 3*t0 + 1];
+    }
+    """
+    printer = _Printer(shared=True, rounded=rounded)
+    return _function(_literal([*values], printer), printer)
+
+
+def _function(returned: str, printer: "_Printer") -> str:
+    """Write a function of the symbols that were printed; the book's own come first."""
     ours = [str(one) for one in SYMBOLS.values()]
     names = ", ".join(one for one in dict.fromkeys([*ours, *sorted(printer.used)])
                       if one in printer.used)  # fmt: skip
@@ -91,9 +116,10 @@ def _modulo(left: tuple[Expr, Expr], right: tuple[Expr, Expr]) -> tuple[Expr, Ex
 class _Printer(JavascriptCodePrinter):
     """sympy's printer, but for what it rounds; `shared`: a floor becomes a constant of its own."""
 
-    def __init__(self, shared: bool = False) -> None:
+    def __init__(self, shared: bool = False, rounded: bool = False) -> None:
         super().__init__({"strict": True})
         self.shared = shared
+        self.rounded = rounded
         self.constants: dict[str, str] = {}
         self.used: set[str] = set()
 
@@ -125,8 +151,8 @@ class _Printer(JavascriptCodePrinter):
         return str(super()._print_Symbol(expr))
 
     def _print_Pow(self, expr: Any) -> str:  # noqa: N802 (sympy looks it up by this name)
-        """Write a whole power; of a root a double is not exact, and its floor may be another."""
-        if not expr.exp.is_Integer:
+        """Write a whole power; a root in doubles is not exact, and its floor may be another."""
+        if not expr.exp.is_Integer and not self.rounded:
             raise PrintMethodNotImplementedError("only whole powers are exact in a double")
         return str(super()._print_Pow(expr))
 

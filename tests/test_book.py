@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import nbformat
+import prints
 import pytest
 import yaml
 from books import BUILD_SECONDS, build, last_line
@@ -15,7 +16,7 @@ from browser import MISSING, browser
 
 from book.builder.chapters import EXECUTED
 from book.builder.trace import run_keys
-from book.report.claims import NOT_BORNE_OUT
+from book.report.claims import CAVEAT, NOT_BORNE_OUT
 from models.records import is_current, read
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(BUILD_SECONDS)]
@@ -30,6 +31,19 @@ PAGES = [chapter["file"] for chapter in CHAPTERS]
 NOTEBOOKS = [page for page in PAGES if (ROOT / f"{page}.ipynb").exists()]
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 HEAVIEST = 1_200_000  # bytes: all that a page loads
+#: Elements that are cut, which neither a tab stop nor a faded edge tells.
+CUT = """
+[...document.querySelectorAll(".bd-article *")].filter((one) => {
+  const { overflowX, maskImage } = getComputedStyle(one);
+  if (overflowX === "visible" || one.scrollWidth <= one.clientWidth + 1) return false;
+  return overflowX === "hidden" || one.tabIndex < 0 || !maskImage.includes("gradient");
+}).map((one) => one.outerHTML.slice(0, 100))
+"""
+LETTERS = """
+Math.min(...[...document.querySelectorAll(".drawing text")]
+  .map((text) => [parseFloat(getComputedStyle(text).fontSize), text.getScreenCTM()])
+  .map(([size, { c, d }]) => size * Math.hypot(c, d)))
+"""
 PART_THREE = (
     "60,965,224",
     "143,652,544",
@@ -73,6 +87,20 @@ def test_the_front_page_leads_to_every_chapter(site):
     assert all(page.rpartition("/")[2] + ".html" in front for page in PAGES)
 
 
+def test_the_front_page_shows_a_picture_and_numbers_of_the_chapters(site):
+    front = html(site, "book/index")
+    (label,) = re.findall(r'role="img" aria-label="([^"]*)"', front)
+    drawn = html(site, "book/regularization/batch_norm_and_dropout")
+    assert label in re.findall(r'role="img" aria-label="([^"]*)"', drawn)
+    assert "pasted-text" in front
+    assert "glue:" not in front
+
+
+@pytest.mark.parametrize("page", ["book/index", *PAGES])
+def test_no_page_says_what_its_runs_do_not_bear_out(site, page):
+    assert NOT_BORNE_OUT not in html(site, page)
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_picture_has_words_and_every_caption_a_number(site, page):
     text = html(site, page)
@@ -98,8 +126,8 @@ def test_every_chapter_says_where_its_numbers_come_from_and_has_no_number_missin
 
 
 @pytest.mark.parametrize("page", NOTEBOOKS)
-def test_no_page_says_what_its_runs_do_not_bear_out(site, page):
-    assert NOT_BORNE_OUT not in html(site, page)
+def test_the_published_runs_bear_out_every_conclusion(site, page):
+    assert CAVEAT not in html(site, page)
 
 
 def test_the_totals_of_part_three_stand_on_the_page(site):
@@ -130,15 +158,28 @@ def test_a_page_weighs_little_and_needs_nothing_but_the_site(site, reader, page)
 
 @pytest.mark.skipif(MISSING, reason="needs Chromium: apt-get install chromium")
 @pytest.mark.parametrize("page", [*PAGES, "book/index"])
-def test_a_page_fits_any_screen_and_what_is_wider_can_be_scrolled_by_keyboard(site, reader, page):
+def test_a_page_fits_any_screen_and_what_is_wider_says_so_and_is_scrolled_by_keyboard(
+    site, reader, page
+):
     address = (site / "_build" / "html" / f"{page}.html").as_uri()
-    for width in (390, 768, 1440):
-        reader.screen(width)
+    for width, dark in ((390, False), (768, True), (1440, False)):
+        reader.screen(width, dark=dark)
         reader.open(address)
+        assert reader.complaints() == [], width
         assert reader.value("document.documentElement.scrollWidth <= innerWidth"), width
-        cut = "[...document.querySelectorAll('.bd-article *')].filter(one => one.scrollWidth > one"
-        cut += ".clientWidth + 1 && getComputedStyle(one).overflowX == 'auto' && one.tabIndex < 0)"
-        assert reader.value(f"{cut}.map(one => one.className)") == [], width
+        assert reader.value(CUT) == [], width
+        smallest = reader.value(LETTERS)
+        assert smallest is None or smallest > 8.9, "letters of drawings, in pixels"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_column_of_every_table_has_a_name_of_its_own(site, page):
+    tables = re.findall(r"<table.*?</table>", html(site, page), re.DOTALL)
+    for table in tables:
+        head = table.partition("</thead>")[0]
+        cells = re.findall(r'<t[hd][^>]*class="head[^>]*>(.*?)</t[hd]>', head, re.DOTALL)
+        names = [re.sub("<[^>]*>", "", cell).strip() for cell in cells]
+        assert len(set(names) - {""}) == len(names), names
 
 
 @pytest.mark.skipif(MISSING, reason="needs Chromium: apt-get install chromium")
@@ -153,20 +194,42 @@ def test_axe_has_nothing_to_say_of_a_page(site, reader, page):
         assert reader.value(run) == [], (width, dark)
 
 
-@pytest.mark.skipif(shutil.which("latexmk") is None, reason="needs TeX Live: see make pdf")
-@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs poppler-utils")
-def test_the_pdf_has_the_same_numbers(site, nothing):
+@pytest.fixture(scope="module")
+def paper(site, nothing):
+    """The book as a PDF, from what the site has executed."""
+    if shutil.which("latexmk") is None or shutil.which("pdftotext") is None:
+        pytest.skip("needs TeX Live and poppler-utils: see make pdf")
     run = build(ROOT, "--builder", "pdflatex", "--path-output", str(site), **nothing)
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
     assert last_line(run) == f"chapters: 0 executed, {len(NOTEBOOKS)} reused, 0 failed"
-    pdf = site / "_build" / "latex" / "convbook.pdf"
-    text = subprocess.run(
-        ["pdftotext", "-layout", pdf, "-"], capture_output=True, text=True, check=True
-    ).stdout
+    return site / "_build" / "latex" / "convbook.pdf"
+
+
+def test_the_pdf_has_the_numbers_of_the_site(site, paper):
+    text = prints.text(paper)
     assert [total for total in PART_THREE if total not in text] == []
     assert "Where these numbers come from" in text
-    facts = subprocess.run(["pdfinfo", pdf], capture_output=True, text=True, check=True).stdout
-    assert "A4" in facts
+    shown = {page: prints.numbers_of_page(html(site, page)) for page in PAGES}
+    assert sum(map(len, shown.values())) > 1000
+    printed = prints.numbers_of_text(text)
+    assert {page: missing for page in PAGES if (missing := shown[page] - printed)} == {}
+
+
+def test_the_pdf_says_its_title_author_and_language_and_has_bookmarks(paper):
+    facts = subprocess.run(["pdfinfo", paper], capture_output=True, text=True, check=True).stdout
+    assert all(one in facts for one in ("A4", "Convolutional networks, measured", "The convbook"))
+    assert b"/Lang(en)" in prints.objects(paper)
+    marks = paper.with_suffix(".out").read_text()
+    assert "{Introduction}" in marks
+    assert marks.count(r"\BOOKMARK [0]") >= len(CHAPTERS) + len(("Introduction",))
+
+
+def test_the_pdf_has_no_half_empty_page_and_nothing_wider_than_its_place(paper, tmp_path):
+    white = prints.white(paper, tmp_path)
+    assert len(white) > 50
+    assert [page for page, part in enumerate(white[:-1], 1) if part > 0.4] == []
+    log = paper.with_suffix(".log").read_text(errors="replace")
+    assert [one for one in re.findall(r"Overfull .box \(([\d.]+)pt", log) if float(one) > 1] == []
 
 
 def test_without_tex_make_pdf_names_what_to_install(tmp_path):

@@ -278,22 +278,23 @@ def read(path: str | Path) -> Result:
 
 
 def read_as(kind: type[Kept], path: str | Path) -> Kept:
-    """Read what a benchmark of that kind has stored.
+    """Read what a benchmark of that kind has stored, by a path from here or from the root.
 
     Raises:
         ResultError: There is no such file, or it holds nothing of that kind.
     """
+    place = Path(path) if Path(path).exists() else Path(__file__).parents[2] / path
     try:
-        result = kind.model_validate(read_json(Path(path)))
+        result = kind.model_validate(read_json(place))
     except OSError as error:
         raise ResultError(
             f"no benchmark result at {path} ({error.strerror}): `make bench` measures one"
         ) from None
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ResultError(f"{path} is no benchmark result: {place}: {first['msg']}") from None
+        field = ".".join(map(str, first["loc"]))
+        raise ResultError(f"{path} is no benchmark result: {field}: {first['msg']}") from None
     except ValueError as error:
         raise ResultError(f"{path} is {error}") from None
-    trace.show_files(Path(path))
+    trace.show_files(place)
     return result

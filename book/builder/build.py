@@ -5,18 +5,16 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-import nbformat
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
-from book.builder import chapter_variants, contents, overlay, pool, provenance, staleness, stamps
+from book.builder import contents, pool, staleness
 from book.builder.chapters import Book, Chapter, is_executed, named
 from book.builder.errors import BookError
 from book.builder.execution import Outcome
-from book.builder.notebooks import defaults, read_notebook
 from book.builder.options import Options, book_root
+from book.builder.used_runs import tell_used_runs
 
 logger = logging.getLogger(__name__)
 STATES = "convbook_states"  # of pages as they were read: kept in Sphinx's environment
@@ -93,6 +91,7 @@ class Build:
         Raises:
             SystemExit: A chapter is stale, and nothing may be executed.
         """
+        tell_used_runs(self.book)
         for problem in contents.problems(self.book.root):
             logger.error(problem)
             self.app.statuscode = 1
@@ -145,6 +144,8 @@ class Build:
 
         with _refusing():
             pool.execute_all(list(chapters.values()), report, logger.warning)
+        tell_used_runs(self.book)
+        self._causes.clear()
 
     def _changed(self) -> dict[str, list[str]]:
         """Return the chapters that what was executed has made stale, with their causes."""
@@ -196,66 +197,6 @@ class Build:
         """Return what a page depends on beside its source and its executed copy."""
         return repr((self.causes(docname), str(self.copy(docname)), self.book.runs.state()))
 
-    def page(self, docname: str) -> str:
-        """Return the notebook to render: the source with its outputs and its provenance."""
-        copy = self.copy(docname)
-        env = self.app.env
-        env.note_dependency(str(copy))
-        setattr(env, STATES, {**getattr(env, STATES, {}), docname: self.state(docname)})
-        title = docname
-        try:
-            source = self.chapter(docname).notebook()
-            title = self.chapter(docname).title or chapter_variants.title(source)
-            if not copy.exists():
-                outcome = self.outcomes.get(docname)
-                raise BookError((outcome and outcome.error) or "it was not executed")
-            return _text(self._page(docname, source, read_notebook(copy)))
-        except BookError as error:
-            return _text(provenance.unreadable(title, str(error)))
-
-    def _page(self, docname: str, source: Any, executed: Any) -> Any:
-        then = stamps.of(executed)
-        if then is None:
-            raise BookError("its executed copy is damaged")
-        same = then.code == staleness.code_digest(source)
-        page = (
-            overlay.overlay(source, executed, then.parameters)
-            if same
-            else overlay.as_executed(executed, then.parameters)
-        )
-        page = self._among_variants(docname, page)
-        causes = [] if then.error else self.causes(docname)
-        provenance.add_boxes(page, then, self.book.runs, causes)
-        return page
-
-    def _among_variants(self, docname: str, page: Any) -> Any:
-        """Return a page under its own title and labels, beside the chapter's other variants."""
-        chapter = self.chapter(docname)
-        family = [self.chapter(name) for name in self.names()]
-        family = [other for other in family if other.source == chapter.source]
-        for other in family:
-            for path in (other.source, self.source(other.docname), other.executed):
-                self.app.env.note_dependency(str(path))
-        columns = self._columns(family, chapter_variants.title(page)) if len(family) > 1 else {}
-        if chapter.title:
-            failed = chapter.failed.exists()
-            whole = [read_notebook(other.executed) for other in family if failed and other.stamp()]
-            suffix = chapter_variants.suffix(docname)
-            page = chapter_variants.apart(page, chapter.title, suffix, whole)
-        if columns:
-            page.cells.append(chapter_variants.comparison(columns))
-        return page
-
-    def _columns(self, family: Iterable[Chapter], title: str) -> dict[str, Any]:
-        """Return what a table compares: of each page, under a link, its parameters and its glue."""
-        columns = {}
-        for other in family:
-            if then := other.stamp():
-                glued = chapter_variants.glued(read_notebook(other.executed))
-                heading = f"{{doc}}`{other.title or title} </{other.docname}>`"
-                columns[heading] = (defaults(other.source) | then.parameters, glued)
-        return columns
-
     def failed(self) -> int:
         """Return how many executions failed."""
         return sum(outcome.error is not None for outcome in self.outcomes.values())
@@ -288,7 +229,3 @@ def _refusing() -> Iterator[None]:
         yield
     except BookError as error:
         raise SystemExit(f"convbook: {error}") from None
-
-
-def _text(notebook: Any) -> str:
-    return str(nbformat.writes(notebook))

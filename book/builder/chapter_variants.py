@@ -18,6 +18,7 @@ from typing import Any
 import nbformat
 from tabulate import tabulate
 
+from book.builder.captions import with_directive
 from book.builder.declared import literal
 from book.builder.errors import BookError
 from book.builder.notebooks import check_values, code_cells, defaults
@@ -115,7 +116,7 @@ def _labels(page: Any) -> Iterator[str]:
         yield from filter(None, [cell.metadata.get("mystnb", {}).get("figure", {}).get("name")])
         texts = [cell.source] if cell.cell_type == "markdown" else []
         for output in cell.get("outputs", []):
-            texts.append("".join(output.get("data", {}).get("text/markdown", "")))
+            texts.append("".join(with_directive(output).get("data", {}).get("text/markdown", "")))
         for text in texts:
             yield from (one or two for one, two in LABELS.findall(text))
 
@@ -134,11 +135,12 @@ def _relabelled(text: str, labels: Sequence[str], suffix: str) -> str:
 
 def glued(executed: Any) -> dict[str, str]:
     """Return what an executed copy glues, by name, as text."""
+    outputs = [one for cell in code_cells(executed) for one in cell.outputs]
     return {
-        output["metadata"]["scrapbook"]["name"]: "".join(output["data"][GLUED])
-        for cell in code_cells(executed)
-        for output in cell.outputs
-        if GLUED in output.get("data", {}) and "scrapbook" in output.get("metadata", {})
+        output["metadata"]["scrapbook"]["name"]: "".join(output["data"][kind])
+        for output in outputs
+        for kind in (GLUED, "text/plain")  # the latter where the value is shown as well
+        if "scrapbook" in output.get("metadata", {}) and kind in output.get("data", {})
     }
 
 

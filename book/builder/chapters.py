@@ -21,6 +21,9 @@ from book.builder.stamps import Stamp
 #: `jupyter-book clean --all` removes it.
 EXECUTED = Path(".jupyter_cache", "executed")
 
+#: Where it says what runs the chapters used: see `book.builder.trace.used_runs`.
+USED_RUNS = EXECUTED.with_name("used_runs.json")
+
 
 @dataclass(frozen=True)
 class Book:

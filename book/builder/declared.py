@@ -1,7 +1,9 @@
 """What a notebook declares in its parameters cell, and how it shows other values there."""
 
 import ast
+import io
 import math
+import tokenize
 from collections.abc import Iterator
 from itertools import accumulate
 from typing import Any
@@ -37,6 +39,37 @@ def declared(source: str) -> dict[str, Any]:
     {'epochs': 20}
     """
     return {name: _value(name, value) for name, value in assignments(source)}
+
+
+def meanings(source: str) -> dict[str, str]:
+    """Return the comments beside the parameters that a cell declares, or in the lines above them.
+
+    Raises:
+        BookError: The cell is no Python.
+
+    >>> meanings("epochs: int = 20  # passes over the training set")
+    {'epochs': 'passes over the training set'}
+    """
+    comments, alone = _comments(source)
+    found = {}
+    for name, node in assignments(source):
+        last = node.end_lineno or node.lineno
+        first = next(line for line in range(node.lineno - 1, -1, -1) if line not in alone)
+        above = [comments[line] for line in range(first + 1, node.lineno)]
+        found[name] = comments.get(last) or " ".join(above)
+    return found
+
+
+def _comments(source: str) -> tuple[dict[int, str], set[int]]:
+    """Return a cell's comments by their lines, and the lines that hold nothing else."""
+    comments, alone = {}, set()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            line, column = token.start
+            comments[line] = token.string.lstrip("#: ").strip()
+            if not token.line[:column].strip():
+                alone.add(line)
+    return comments, alone
 
 
 def _value(name: str, node: ast.expr) -> Any:

@@ -15,6 +15,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
+from book.builder import curves
 from book.builder.contrast import DARK, LIGHT, TEXT, in_the_dark, legible
 
 COLOUR = re.compile(r"#([0-9a-f]{6})\b", re.IGNORECASE)
@@ -29,6 +30,8 @@ POINT = 4 / 3  # pixels
 def drawing(text: str, name: str, words: str) -> str:
     """Return a drawing of Matplotlib's as HTML; `name` begins its ids, `words` describe it."""
     root = ElementTree.fromstring(text)
+    panels = curves.read(root)
+    curves.mark(root)
     _leave_out(root)
     _name_anew(root, name)
     colours: set[str] = set()
@@ -40,7 +43,7 @@ def drawing(text: str, name: str, words: str) -> str:
     root.attrib |= {"role": "img", "aria-label": words}
     ElementTree.SubElement(root, "style").text = _palette(colours)
     drawn = ElementTree.tostring(root, encoding="unicode").replace(" />", "/>")
-    return f"{BEGIN}{drawn}</div>"
+    return f"{BEGIN}{drawn}</div>{curves.key(panels)}{curves.details(panels)}"
 
 
 def _leave_out(root: Element) -> None:
@@ -155,7 +158,7 @@ def visit_image(self: HTML5Translator, node: nodes.image) -> None:
     path = Path(self.builder.srcdir, node["uri"])
     if path.suffix == ".svg" and path.is_file():
         text = path.read_text(encoding="utf-8")
-        if "<dc:title>Matplotlib" in text[:2000]:
+        if "<dc:title>Matplotlib" in text.partition("</metadata>")[0]:
             number = sum(part.startswith(BEGIN) for part in self.body)
             self.body.append(drawing(text, f"d{number}", node.get("alt", "")))
             raise nodes.SkipNode

@@ -6,11 +6,17 @@ from book.builder.errors import BookError
 
 #: What stands for `_config.yml`'s options of the same names where it gives none.
 PREFIX = "CONVBOOK_"
+USED_RUNS = f"{PREFIX}USED_RUNS"  # which a build sets for its kernels: see `used_runs`
 
 
 def option(name: str) -> str:
     """Return the value of `CONVBOOK_NAME`; empty where it is not set."""
     return os.environ.get(PREFIX + name.upper(), "")
+
+
+def used_runs() -> str:
+    """Return the file in which a build says what runs its chapters use; empty outside of one."""
+    return os.environ.get(USED_RUNS, "")
 
 
 def of_kernel(threads: int) -> dict[str, str]:

@@ -12,8 +12,8 @@ from typing import Any
 
 import nbformat
 
-from book.builder import engine, environment, staleness
-from book.builder.chapters import Book, Chapter
+from book.builder import edition, engine, environment, staleness
+from book.builder.chapters import USED_RUNS, Book, Chapter
 from book.builder.errors import BookError, ChapterFailed
 from book.builder.kernels import Kernels, Settings
 from book.builder.trace import Seen
@@ -66,6 +66,7 @@ def kernels_of(book: Book, threads: int, *, many: bool = False) -> Kernels:
     """
     given = environment.of_kernel(threads)
     own = {name: value for name, value in given.items() if not name.startswith("JPY_")}
+    own[environment.USED_RUNS] = str((book.build / USED_RUNS).resolve())
     options = book.options
     preload = options.preload.split() if many else []
     return Kernels(Settings(book.root, own, preload, options.environment.split()))
@@ -116,6 +117,8 @@ def _keep(
             seconds=round(seconds, 1),
             date=datetime.now(UTC).isoformat(timespec="seconds"),
             error=done.error,
+            version=str(edition.read_citation(book.root).get("version", "")),
+            commit=edition.commit(book.root),
         )
     stamp.write(executed)
     write_whole(executed, chapter.failed if done.error else chapter.executed)

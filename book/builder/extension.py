@@ -13,19 +13,25 @@ from sphinx.environment import BuildEnvironment
 
 from book.builder import (
     addresses,
+    cards,
     chapter_variants,
     consequences,
     drawings,
+    figure_of,
+    folding,
     formulas,
+    links,
     paper,
     shortcuts,
     site,
+    style_sheet,
     surroundings,
     take_along,
     writing,
 )
 from book.builder.build import Build
 from book.builder.options import PREFIX, Options
+from book.builder.pages import Pages
 
 HERE = Path(__file__).resolve().parent
 
@@ -35,6 +41,7 @@ class Handlers:
 
     def __init__(self, app: Sphinx) -> None:
         self.build = Build(app)
+        self.pages = Pages(self.build)
         self.begun = False
 
     def find_outdated(self, app: Sphinx, env: BuildEnvironment, *_: Any) -> list[str]:
@@ -51,7 +58,13 @@ class Handlers:
     def read_executed(self, app: Sphinx, docname: str, source: list[str]) -> None:
         """Hand Sphinx the source with its outputs and its provenance."""
         if self.build.is_chapter(docname):
-            source[0] = self.build.page(docname)
+            source[0] = self.pages.text(docname)
+
+    def lead_to_records(self, app: Sphinx, page: str, _: str, context: Any, tree: Any) -> None:
+        """Have links of a chapter's own HTML lead to the records of runs, and to pages."""
+        if tree is not None:
+            body, runs = context.get("body", ""), self.build.book.runs
+            context["body"] = links.resolved(body, app, page, runs, context["pathto"])
 
     def leave_out_consequences(self, app: Sphinx) -> None:
         """Let a failed chapter be said once, rather than by each page that shows a number of it."""
@@ -82,7 +95,11 @@ def add_style(app: Sphinx, config: Config) -> None:
     app.add_css_file("icons.css")
     app.add_css_file("math.css")
     app.add_css_file("book.css")
-    app.add_js_file("book.js", loading_method="defer")
+    app.add_css_file("sortable.css")
+    app.add_js_file("book.js")
+    app.add_js_file("previews.js")
+    app.add_js_file("sortable.js")
+    app.add_js_file("calculator.js")
 
 
 def read_variants(app: Sphinx, config: Config) -> None:
@@ -110,9 +127,19 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-before-read-docs", handlers.execute_stale)
     app.connect("source-read", handlers.read_executed)
     app.connect("write-started", copy_assets)
-    app.connect("doctree-resolved", paper.prepare)
+    app.connect("html-page-context", handlers.lead_to_records, priority=900)
     app.connect("build-finished", handlers.finish)
-    writers = (drawings, formulas, writing)
-    for part in (surroundings, site, shortcuts, addresses, take_along, *writers):
+    writers = (cards, drawings, formulas, paper, writing)
+    for part in (
+        surroundings,
+        site,
+        shortcuts,
+        addresses,
+        folding,
+        style_sheet,
+        figure_of,
+        *writers,
+    ):
         part.setup(app)
+    take_along.setup(app, handlers.pages)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
+from book.builder.links import RECORD, RECORDS
 from book.builder.take_along import NOTEBOOKS
 
 ENDINGS = (".glue.json", ".ipynb")  # of what MyST-NB writes for a page
@@ -15,7 +16,7 @@ CONTENT = re.compile(r"[0-9a-f]{64}")  # the name that MyST-NB gives to an outpu
 
 
 def clear(app: Sphinx, gone: Iterable[str], outputs: Path) -> None:
-    """Remove pages that are `gone`, and sources, images, downloads, notebooks of no page."""
+    """Remove pages that are `gone`, and sources, images, downloads, notebooks, records of none."""
     site, env = Path(app.outdir), app.env
     pages = [app.builder.get_outfilename(name) for name in gone]  # type: ignore[attr-defined]
     if "index" not in env.found_docs:
@@ -27,6 +28,7 @@ def clear(app: Sphinx, gone: Iterable[str], outputs: Path) -> None:
     for folder in ("_images", "_downloads", NOTEBOOKS):
         named = {path: quote(path.relative_to(site).as_posix()) for path in _files(site / folder)}
         _keep(site / folder, {path for path, name in named.items() if name in shown})
+    _keep(site / RECORDS, {site / RECORDS / name for name in RECORD.findall(shown)})
     _clear_outputs(env, outputs)
 
 

@@ -36,6 +36,7 @@ class Options:
     force: str = ""  # chapters to execute though they are fresh; `*` is all
     only: str = ""  # chapters that alone may be executed; all may when empty
     preload: str = ""  # libraries that kernels share, such as `matplotlib.pyplot`
+    rerun: str = "papermill {path} out.ipynb"  # executes a page; `{name}` is the page's own
     environment: str = ""  # variables of the book's own, such as `TIDES_*`
 
     @classmethod
@@ -73,6 +74,10 @@ class Options:
                 f"but {self.runs} is {found!r}"
             )
         return found
+
+    def command(self, name: str, path: str) -> str:
+        """Return the command that executes a page again: its name, and its notebook's path."""
+        return self.rerun.replace("{name}", name).replace("{path}", path)
 
 
 def _parsed(name: str, value: Any, default: Any) -> Any:

@@ -4,7 +4,7 @@ from typing import Any
 
 import nbformat
 
-from book.builder import trace
+from book.builder import captions, trace
 from book.builder.declared import with_values
 from book.builder.errors import BookError
 from book.builder.notebooks import code_cells, tags
@@ -22,7 +22,7 @@ def overlay(source: Any, executed: Any, parameters: dict[str, Any]) -> Any:
     page = nbformat.from_dict(source)
     page.metadata = nbformat.from_dict({**executed.metadata, **source.metadata})
     for cell, copy in zip(code_cells(page), code_cells(without_trace(executed)), strict=False):
-        cell.outputs = [_without_count(output) for output in trace.shown(copy.outputs)]
+        cell.outputs = [_as_shown(output) for output in trace.shown(copy.outputs)]
     for cell in code_cells(page):
         if "parameters" in tags(cell):
             cell.source = _with_values(cell.source, parameters)
@@ -44,11 +44,11 @@ def without_trace(executed: Any) -> Any:
     return own
 
 
-def _without_count(output: Any) -> Any:
-    """Return an output without its execution number, which differs from the page's own count."""
+def _as_shown(output: Any) -> Any:
+    """Return an output with its caption, without its number, which differs from the page's own."""
     if output.output_type == "execute_result":
         output.execution_count = None
-    return output
+    return captions.with_directive(output)
 
 
 def _with_values(source: str, values: dict[str, Any]) -> str:

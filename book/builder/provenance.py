@@ -62,7 +62,10 @@ def _stale(causes: Sequence[str]) -> str:
 
 
 def _origin(stamp: Stamp, lines: Sequence[str]) -> str:
-    texts = [f"Executed {stamp.date[:10]} in {stamp.seconds:.0f} s"]
+    texts = [f"Executed {stamp.date[:10]} in {stamp.seconds:.0f} s{_edition(stamp)}"]
+    if stamp.libraries:
+        names = (f"{name} {version}" for name, version in stamp.libraries.items())
+        texts.append(f"Libraries: {', '.join(names)}")
     if stamp.parameters:
         values = (f"`{name} = {literal(value)}`" for name, value in stamp.parameters.items())
         texts.append(f"Parameters: {', '.join(values)}")
@@ -71,6 +74,15 @@ def _origin(stamp: Stamp, lines: Sequence[str]) -> str:
         + "\n".join(f"- {text}." for text in [*texts, *lines])
         + "\n:::"
     )
+
+
+def _edition(stamp: Stamp) -> str:
+    """Return which version of the book it was, and at which commit, as far as is known."""
+    commit, dirty, _ = stamp.commit.partition("-dirty")
+    told = [f"version {stamp.version}"] if stamp.version else []
+    if commit:
+        told.append(f"commit `{commit}`" + (" with uncommitted changes" if dirty else ""))
+    return f" ({', '.join(told)})" if told else ""
 
 
 def _plain(text: str) -> str:

@@ -50,7 +50,7 @@ def _text(node: nodes.Node) -> str:
 def _is_plumbing(node: nodes.Node) -> bool:
     """Whether a node is a cell's code, or says how the page was made."""
     classes = node.get("classes", ()) if isinstance(node, nodes.Element) else ()
-    return not {"cell_input", "provenance"}.isdisjoint(classes)
+    return not {"cell_input", "parameters", "provenance"}.isdisjoint(classes)
 
 
 def write(pages: Mapping[str, list[Section]], folder: Path) -> None:

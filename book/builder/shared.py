@@ -9,6 +9,8 @@ from typing import Any
 from docutils import nodes
 from sphinx.environment import BuildEnvironment
 
+from book.builder import figure_of
+
 #: What Sphinx knows of a whole book that a page shows of others, or is numbered by.
 EVERYWHERE = (
     "titles",
@@ -35,6 +37,7 @@ def digest(env: BuildEnvironment, glue: Path) -> str:
         found.update(plain([name, sorted(map(plain, domain.get_objects())), data]).encode())
     renamed = {file: name for file, (_, name) in env.images.items() if Path(file).name != name}
     found.update(plain(renamed).encode())
+    found.update(plain(figure_of.pictures(env)).encode())
     for path in sorted(glue.rglob("*.glue.json")):
         found.update(path.read_bytes())
     return found.hexdigest()[:32]

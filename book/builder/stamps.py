@@ -31,6 +31,8 @@ class Stamp:
     seconds: float
     date: str  # ISO 8601, UTC
     error: str | None = None  # with its traceback
+    version: str = ""  # of the book
+    commit: str = ""  # that was checked out, with `-dirty` where files differed from it
 
     @property
     def last_line(self) -> str | None:

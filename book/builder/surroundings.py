@@ -12,8 +12,9 @@ from pathlib import Path
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
+from book.builder.edition import CITATION
 from book.builder.options import book_root
-from book.builder.take_along import CITATION, find_paper
+from book.builder.take_along import find_paper
 
 READ_WITH, WRITTEN_WITH = "convbook_read_with", "convbook_written_with"
 HERE = Path(__file__).resolve().parent

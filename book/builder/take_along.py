@@ -10,41 +10,59 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
+from book.builder.edition import read_citation
+from book.builder.errors import BookError
 from book.builder.options import book_root
-from book.builder.yamls import read_mapping
+from book.builder.pages import Pages
+from book.builder.plain_notebook import plain_notebook
 
-CITATION = "CITATION.cff"
 NOTEBOOKS = "_notebooks"  # the folder of the site's executed notebooks
-KEPT = ("kernelspec", "language_info")  # of its metadata
 LENGTH = 200  # letters of a page's description
 
 
-def add(app: Sphinx, page: str, template: str, context: dict[str, Any], tree: Any) -> None:
-    """Put into a page's context what the templates show."""
-    if tree is None or page not in app.env.found_docs:
-        return
-    context["description"] = description(tree)
-    context["take_along"] = list(offers(app, page, context["sourcename"], context["pathto"]))
-    facts = read_citation(book_root(Path(app.srcdir)))
-    context["citation"] = facts and bibtex(facts, page, context)
+class TakeAlong:
+    """What is done at Sphinx's events for what the pages offer."""
 
+    def __init__(self, pages: Pages) -> None:
+        self.pages = pages
 
-def offers(
-    app: Sphinx, page: str, source: str, pathto: Callable[[str, int], str]
-) -> Iterator[tuple[str, str]]:
-    """Return the words and the address of each file that the page offers."""
-    executed = Path(app.env.mystnb_config.output_folder, f"{page}.ipynb")  # type: ignore[attr-defined]
-    if executed.is_file():
+    def add(
+        self, app: Sphinx, page: str, template: str, context: dict[str, Any], tree: Any
+    ) -> None:
+        """Put into a page's context what the templates show."""
+        if tree is None or page not in app.env.found_docs:
+            return
+        context["description"] = description(tree)
+        context["take_along"] = list(
+            self.offers(app, page, context["sourcename"], context["pathto"])
+        )
+        facts = read_citation(book_root(Path(app.srcdir)))
+        context["citation"] = facts and bibtex(facts, page, context)
+
+    def offers(
+        self, app: Sphinx, page: str, source: str, pathto: Callable[[str, int], str]
+    ) -> Iterator[tuple[str, str]]:
+        """Return the words and the address of each file that the page offers."""
         copy = Path(app.outdir, NOTEBOOKS, f"{page}.ipynb")
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        notebook = json.loads(executed.read_bytes())
-        facts = notebook["metadata"]
-        notebook["metadata"] = {name: facts[name] for name in KEPT if name in facts}
-        copy.write_text(json.dumps(notebook, ensure_ascii=False, indent=1), encoding="utf-8")
-        yield "The executed notebook", pathto(f"{NOTEBOOKS}/{page}.ipynb", 1)
-    yield "The page’s source", pathto(f"_sources/{source}", 1)
-    if paper := find_paper(Path(app.outdir)):
-        yield "The book as a PDF", pathto(paper.name, 1)
+        if executed := self.executed(page):
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_text(json.dumps(executed, ensure_ascii=False, indent=1), encoding="utf-8")
+            yield "The executed notebook", pathto(f"{NOTEBOOKS}/{page}.ipynb", 1)
+        else:
+            copy.unlink(missing_ok=True)
+        yield "The page’s source", pathto(f"_sources/{source}", 1)
+        if paper := find_paper(Path(app.outdir)):
+            yield "The book as a PDF", pathto(paper.name, 1)
+
+    def executed(self, page: str) -> Any | None:
+        """Return a page's executed notebook, its numbers in its words; None where there is none."""
+        build = self.pages.build
+        if not build.is_chapter(page):
+            return None
+        try:
+            return plain_notebook(self.pages.notebook(page), build.book.root, page)
+        except BookError:  # the page says it
+            return None
 
 
 def find_paper(site: Path) -> Path | None:
@@ -68,16 +86,6 @@ def description(page: nodes.document) -> str:
     first = next(iter(page.findall(nodes.paragraph)), None)
     words = " ".join(first.astext().split()) if first is not None else ""
     return words if len(words) <= LENGTH else words[:LENGTH].rpartition(" ")[0] + " …"
-
-
-def read_citation(root: Path) -> Mapping[str, Any]:
-    """Return what a book's `CITATION.cff` says; nothing where there is none.
-
-    Raises:
-        BookError: It is no YAML with names and values.
-    """
-    path = root / CITATION
-    return read_mapping(path) if path.is_file() else {}
 
 
 def bibtex(facts: Mapping[str, Any], page: str, context: Mapping[str, Any]) -> str:
@@ -113,7 +121,7 @@ def _name(author: Mapping[str, str]) -> str:
     return f"{{{author['name']}}}"  # an entity's name has no parts
 
 
-def setup(app: Sphinx) -> None:
+def setup(app: Sphinx, pages: Pages) -> None:
     """Bind these to the events of a build."""
     app.connect("write-started", copy_paper)
-    app.connect("html-page-context", add, priority=900)
+    app.connect("html-page-context", TakeAlong(pages).add, priority=900)

@@ -6,6 +6,7 @@ of the last cell; a chapter declares what cannot be seen.
 """
 
 import hashlib
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -53,6 +54,24 @@ def _from_root(file: Path, root: Path) -> str:
 def show_runs(keys: Iterable[str]) -> None:
     """Write into the notebook that the chapter asked for the runs of these keys."""
     show(RUNS, sorted(set(keys)))
+
+
+def used_runs() -> dict[str, list[str]]:
+    """Return the runs that each chapter used when it was last executed: keys, by its name.
+
+    They stand in the book's order, without chapters that used none. The chapter that asks depends
+    on it: a build executes it again when others use other runs. Outside of a build it is told what
+    the last one knew, if there was one.
+    """
+    from book.builder import environment  # not for every chapter to load
+
+    own, last = environment.used_runs(), "_build/.jupyter_cache/used_runs.json"
+    path = next((path for path in map(Path, (own, last)) if path.is_file()), None)
+    if path is None:
+        return {}
+    show_files(path)
+    used: dict[str, list[str]] = json.loads(path.read_text("utf-8"))
+    return used
 
 
 def show(mime: str, content: Any) -> None:

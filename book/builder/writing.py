@@ -11,12 +11,16 @@ from sphinx.writers.html5 import HTML5Translator
 #: Files that a page loads only if it shows a class of that pattern; None is never.
 NEEDED_BY = {
     "thebe": None,
-    "sphinx-design.": r'class="[^"]*\bsd-',
+    "doctools": None,
+    "sphinx_highlight": None,
+    "documentation_options.pagename": None,
+    "documentation_options.search_as": None,
     "design-tabs": r'class="[^"]*\bsd-tab',
     "toggle": r'class="[^"]*\b(?:toggle|dropdown)\b',
     "copybutton": r'class="highlight',
-    "math.css": "<math ",
     "clipboard": r'class="highlight',
+    "sortable": r'<table class="[^"]*\bsortable\b',
+    "calculator.js": r'class="calculator"',
 }
 
 #: What others' writers say of an element, and what holds.
@@ -35,6 +39,8 @@ def visit_entry(self: HTML5Translator, node: nodes.entry) -> None:
         self.body[-1] = self.body[-1].replace("<th", tag, 1)
         if empty:
             self.context[-1] = "</td>\n"
+    elif head := node.get("head"):  # see cards
+        self.body[-1] = self.body[-1].replace("<td", f'<td data-head="{self.attval(head)}"', 1)
 
 
 def depart_entry(self: HTML5Translator, node: nodes.entry) -> None:
@@ -90,6 +96,8 @@ def _needed(files: Iterable[Any], body: str) -> Iterator[Any]:
         used = all(pattern and re.search(pattern, body) for pattern in patterns)
         if used and (not script or script not in seen):
             seen.add(script)
+            if name.split("?")[0].strip().endswith(".js"):
+                file.attributes.setdefault("defer", "defer")  # the page is shown before it
             yield file
 
 

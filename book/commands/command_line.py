@@ -51,6 +51,11 @@ COMMANDS = {
         "batch_norm -p dataset mnist5k -p epochs 2",
         "run",
     ),
+    "fill": Command(
+        "write an executed notebook with its numbers in its words, for any reader of notebooks",
+        "out.ipynb",
+        "fill",
+    ),
     "publish": Command(
         "copy the records that chapters use from the cache to the published ones",
         "batch_norm",

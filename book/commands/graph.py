@@ -5,6 +5,7 @@ It is what the chapters' last executions used; nothing is executed.
 
 import argparse
 import contextlib
+from collections import Counter
 from collections.abc import Iterator, Sequence, Sized
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from book.builder.errors import BookError
 from book.commands.dependencies import Dependencies, dependencies
 
 SUFFIXES = (".svg", ".dot", ".md")
+MOST_LISTED = 30  # files of one folder that a tree names
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -89,13 +91,22 @@ def _branches(one: Dependencies) -> Iterator[tuple[str, list[str]]]:
         [f"{package}: {', '.join(names)}" for package, names in one.packages.items()],
     )
     if one.data:
-        yield _count(one.data, "other file"), list(one.data)
+        yield _count(one.data, "other file"), list(_by_folder(one.data))
     if one.variables:
         yield _count(one.variables, "variable"), [f"${name}" for name in one.variables]
     if one.chapters:
         read = [f"{name} ({what})" for name, what in one.chapters.items()]
         yield _count(one.chapters, "chapter"), read
     yield _count(range(one.runs), "run"), []
+
+
+def _by_folder(paths: Sequence[str]) -> Iterator[str]:
+    """Yield paths, and in place of many in one folder how many there are."""
+    folders = Counter(path.rpartition("/")[0] for path in paths)
+    yield from (path for path in paths if folders[path.rpartition("/")[0]] <= MOST_LISTED)
+    for folder, count in folders.items():
+        if count > MOST_LISTED:
+            yield f"{folder}: {count} files"
 
 
 def _count(things: Sized, word: str) -> str:

@@ -14,9 +14,10 @@ from typing import Any
 
 import nbformat
 
-from book.builder import formulas
+from book.builder import formulas, links
 
-EXTENSIONS = ["myst_nb", "sphinx_design", "sphinxcontrib.bibtex", "book.builder.formulas"]
+OURS = ["book.builder.folding", "book.builder.formulas"]
+EXTENSIONS = ["myst_nb", "sphinx_design", "sphinxcontrib.bibtex", *OURS]
 KEPT = ("bibtex_", "myst_", "nb_", "numfig")  # of the book's configuration
 REFERENCES = "## References\n\n```{bibliography}\n:filter: docname in docnames\n```"
 OWN_STYLE = """\
@@ -27,6 +28,10 @@ a.headerlink { visibility: hidden; }
 img { max-width: 100%; height: auto; }
 figure { margin: 1.5rem 0; }
 div.cell { margin: 1rem 0; }
+details.fold, details.hide { margin: 1rem 0; }
+details.parameters, div.provenance { border: 1px solid #ddd; padding: 0.4rem 0.8rem; }
+details.parameters, div.provenance { font-size: 0.85rem; }
+details summary p { display: inline; }
 div.formulas { overflow-x: auto; overflow-y: hidden; }
 span.pasted-text { font-weight: inherit; }
 pre { overflow-x: auto; padding: 0.6rem 0.8rem; font-size: 0.8rem; line-height: 1.45; }
@@ -36,17 +41,17 @@ caption, figcaption, figcaption p { font-size: 0.9rem; }
 """
 
 
-def write_page(notebook: Path, root: Path, output: Path) -> None:
-    """Write an executed notebook of the book in `root` as a page."""
+def write_page(notebook: Any, root: Path, output: Path) -> None:
+    """Write an executed notebook of the book in `root`, in MyST Markdown, as a page."""
     with TemporaryDirectory() as folder:
         source, site = Path(folder, "source"), Path(folder, "site")
         source.mkdir()
-        content = _with_references(nbformat.read(notebook, as_version=4))
-        nbformat.write(content, source / "index.ipynb")
+        nbformat.write(_with_references(notebook), source / "index.ipynb")
         title, body = _rendered(source, site, _configuration(root, source))
         styles = sorted((site / "_static").glob("*.css"))
         style = "".join(path.read_text(encoding="utf-8") for path in styles)
-        page = _document(title, _with_images(body, site), style + OWN_STYLE)
+        body = links.LINK.sub("", _with_images(body, site))  # there is no site for these
+        page = _document(title, body, style + OWN_STYLE)
     output.write_text(page, encoding="utf-8")
 
 

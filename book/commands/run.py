@@ -13,10 +13,11 @@ from typing import Any
 import nbformat
 import yaml
 
-from book.builder import environment, execution, trace
+from book.builder import environment, execution, folding, overlay, provenance, stamps
 from book.builder.chapters import Chapter, find_book, named
 from book.builder.errors import BookError, ChapterFailed
-from book.builder.notebooks import check_values, defaults
+from book.builder.notebooks import check_values, defaults, read_notebook
+from book.builder.plain_notebook import plain_notebook
 from book.commands.page import write_page
 from book.report import parameters
 
@@ -139,10 +140,8 @@ def rerun(chapter: Chapter, given: Mapping[str, Any], output: Path) -> execution
         apart = replace(apart, parameters={**chapter.parameters, **given})
         outcome = execution.execute(apart, environment.cores())
         if not is_refusal(outcome):
-            made = _without_trace(apart.failed if outcome.error else apart.executed)
-            if output.suffix == ".html":
-                notebook, made = made, made.with_suffix(".html")
-                write_page(notebook, chapter.book.root, made)
+            made = Path(folder, output.name)
+            _write(apart, apart.failed if outcome.error else apart.executed, made)
             os.replace(made, output)
     return outcome
 
@@ -152,9 +151,22 @@ def is_refusal(outcome: execution.Outcome) -> bool:
     return (outcome.error or "").startswith(REFUSAL)
 
 
-def _without_trace(path: Path) -> Path:
-    """Take the cell that traces imports out of a notebook; return the notebook's path."""
-    notebook = nbformat.read(path, as_version=4)
-    notebook.cells = [cell for cell in notebook.cells if cell.id != trace.CELL]
-    nbformat.write(notebook, path)
-    return path
+def _write(chapter: Chapter, executed: Path, output: Path) -> None:
+    """Write an executed copy as a notebook or a page, with the box of where its numbers are from.
+
+    Raises:
+        BookError: The copy is damaged.
+    """
+    notebook, book = read_notebook(executed), chapter.book
+    then = stamps.of(notebook)
+    if then is None:
+        raise BookError(f"expected an executed copy of {chapter.docname}, but it is damaged")
+    page = overlay.as_executed(notebook, then.parameters)
+    provenance.add_boxes(page, then, book.runs)
+    if output.suffix == ".html":
+        path = chapter.source.relative_to(book.root).as_posix()
+        command = book.options.command(chapter.docname.rpartition("/")[2], path)
+        folding.fold(page, chapter.notebook(), then.parameters, command)
+        write_page(page, book.root, output)
+    else:
+        nbformat.write(plain_notebook(page, book.root, chapter.docname), output)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from itertools import accumulate
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
@@ -9,21 +10,36 @@ from matplotlib.ticker import ScalarFormatter
 from book.learning_rate.iterations import updates
 from book.report import figures
 from book.report.comparisons import compare, generalization_gap
-from book.report.experiments import Results, difference, histories, or_nan, training_images
+from book.report.experiments import (
+    Results,
+    difference,
+    final,
+    histories,
+    or_nan,
+    training_images,
+)
 from book.report.intervals import Interval, paired_difference, verdict
 from book.report.methods import GROWING_BATCH, SHRINKING_RATE, named
 from models.records import Record
 from models.specs import RunSpec
 
 
-def noise_scales(record: Record) -> list[float]:
-    """Return the noise scale ε (N / B − 1) / (1 − m) in each epoch, that of its last step.
+def noise_scale(rate: Any, images: Any, batch: Any, momentum: Any) -> Any:
+    """Return the noise scale ε (N / B − 1) / (1 − m), of numbers or of symbols.
 
     ε is the learning rate, N the training images, B the batch and m the momentum (Smith and Le
     2018, section 4; Smith et al. 2018, section 3, write N / B, for B ≪ N).
+
+    >>> noise_scale(0.5, 1000, 10, 0.5)
+    99.0
     """
-    images, remembered = record.diagnostics["train_examples"], memory(record.spec)
-    return [epoch.lr * (images / epoch.batch_size - 1) * remembered for epoch in record.history]
+    return rate * (images / batch - 1) * (1 / (1 - momentum))
+
+
+def noise_scales(record: Record) -> list[float]:
+    """Return the noise scale in each epoch, that of its last step."""
+    images, momentum = record.diagnostics["train_examples"], record.spec.momentum
+    return [noise_scale(one.lr, images, one.batch_size, momentum) for one in record.history]
 
 
 def memory(spec: RunSpec) -> float:
@@ -128,6 +144,12 @@ def generalization_rows(results: Results, pairs: Collection[tuple[str, str]]) ->
         texts = [one.text(2, 100, sign=True) for one in (*accuracies, gap)]
         rows.append([f"{first} − {second}", *texts, verdict(gap, "a wider gap", "a narrower gap")])
     return rows
+
+
+def spread(records: Sequence[Record]) -> float:
+    """Return by how many percentage points the seeds' test accuracies differ at most."""
+    accuracies = final(records, "test_accuracy", scale=100)
+    return max(accuracies) - min(accuracies)
 
 
 def lack_text(results: Results, first: str, second: str) -> str:

@@ -1,72 +1,22 @@
-"""What the exercises' runs say: effects layer by layer, speed, and the paper's claims."""
+"""What the exercises' runs say: speed, what is usable, and the paper's claims."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from book.regularization.exercises import COMPARED
 from book.regularization.trainable_range import Range
-from book.report import figures
-from book.report.colours import BLACK
-from book.report.comparisons import Comparison, compare, leader
+from book.report.comparisons import Comparison, compare, corrected, leader
 from book.report.experiments import Results, epochs_until, final
 from book.report.intervals import Interval, mean_interval, paired_difference
 from book.report.methods import BATCH_NORM, BOTH, DROPOUT, NEITHER
-from models.networks.architectures import layer_names
 from models.records import Record
 
 #: Of each activation: the ranges, or the runs, of each method.
 Ranges = Mapping[str, Mapping[str, Range]]
 Runs = Mapping[str, Results]
-
-
-# Effects
-
-
-def layer_effects(results: Results, network: str = "lenet5") -> dict[str, Interval]:
-    """Return what a batch norm in one layer adds to the test accuracy, by layer.
-
-    It is averaged over all subsets of the other layers. `results` are those of `exercises.subsets`;
-    an interval is over seeds.
-    """
-    layers = layer_names(network)
-    accuracies = {
-        _layers_of(subset): np.asarray(final(records, "test_accuracy"))
-        for subset, records in results.items()
-    }
-    effects = {}
-    for layer in layers:
-        others = [one for one in layers if one != layer]
-        rests = [
-            frozenset(rest) for size in range(len(layers)) for rest in combinations(others, size)
-        ]
-        gains = [accuracies[rest | {layer}] - accuracies[rest] for rest in rests]  # (seeds,) each
-        effects[layer] = mean_interval(np.mean(gains, axis=0).tolist())
-    return effects
-
-
-def _layers_of(subset: str) -> frozenset[str]:
-    return frozenset() if subset == "none" else frozenset(subset.split(" + "))
-
-
-def effects(panels: Mapping[str, Mapping[str, Interval]]) -> Figure:
-    """Draw what a batch norm in each layer adds to the test accuracy, a panel an activation.
-
-    The effects are in percentage points.
-    """
-    figure, axes = figures.new(len(panels), size=(6.4, 2.2), sharey=True)
-    for ax, (activation, layers) in zip(axes[0], panels.items(), strict=True):
-        for row, effect in enumerate(layers.values()):
-            figures.mean_dot(ax, row, effect.affine(100), BATCH_NORM.colour)
-        ax.axvline(0, color=BLACK, lw=0.8, ls=":")
-        ax.set_yticks(range(len(layers)), list(layers))
-        ax.set_xlabel(f"percentage points ({activation})")
-    axes[0][0].invert_yaxis()
-    return figure
 
 
 # Speed
@@ -206,13 +156,20 @@ def _any_start(scales: Ranges) -> Claim:
     )
 
 
+def dropout_comparisons(results: Results) -> list[Comparison]:
+    """Compare dropout with neither, batch norm with dropout, and both with batch norm.
+
+    The three are judged as a family.
+    """
+    pairs = ((DROPOUT, NEITHER), (BATCH_NORM, DROPOUT), (BOTH, BATCH_NORM))
+    return corrected([compare(results, *pair) for pair in pairs])
+
+
 def _no_dropout(regularized: Runs) -> Claim:
     """Judge whether batch norm does without dropout: only to be told where dropout is of use."""
     evidence, useful, seen = [], {}, {}
     for name, results in regularized.items():
-        alone = compare(results, DROPOUT, NEITHER)
-        instead = compare(results, BATCH_NORM, DROPOUT)
-        beside = compare(results, BOTH, BATCH_NORM)
+        alone, instead, beside = dropout_comparisons(results)
         evidence.append(
             f"{name}: dropout alone {alone.text}, instead of it {instead.text}, "
             f"beside it {beside.text}"

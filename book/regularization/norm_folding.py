@@ -23,7 +23,7 @@ IMAGES = 64  # on which two networks are compared
 #: Of each normalized layer its `gamma` and `beta`, as records keep them.
 Learned = Mapping[str, Mapping[str, Any]]
 
-COST_HEADERS = ("network", "", "numbers kept", "MACs", "the norms' steps", "numbers moved")
+COST_HEADERS = ("network", "form", "numbers kept", "MACs", "the norms' steps", "numbers moved")
 
 
 def fold_norms(network: nn.Module) -> nn.Module:

@@ -1,7 +1,7 @@
 """Verdicts on claims, from runs: which stand, which do not, and which these runs leave open."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from book.report.experiments import final, mean
@@ -11,6 +11,8 @@ from models.records import Record
 
 STANDS, FALLS = "stands", "does not stand"
 TOO_FEW, NOISE, DIVERGED = "open (too few seeds)", "open (could be noise)", "open (a run diverged)"
+CAVEAT = "(these runs do not bear this out)"
+NOT_BORNE_OUT = "These runs do not bear out that"
 
 
 def judge(claimed: Interval, limit: float | None = None) -> str:
@@ -46,6 +48,15 @@ def judge_alike(difference: Interval, limit: float) -> str:
 
 def _within(interval: Interval, limit: float | None) -> bool:
     return limit is not None and -limit / 2 < interval.low and interval.high < limit / 2
+
+
+def caveat(holds: bool) -> str:
+    """Return what follows a sentence that was written for other runs: nothing where it holds.
+
+    >>> caveat(True), caveat(False)
+    ('', ' (these runs do not bear this out)')
+    """
+    return "" if holds else f" {CAVEAT}"
 
 
 @dataclass(frozen=True)
@@ -97,38 +108,17 @@ def accuracy_difference(first: Sequence[Record], second: Sequence[Record]) -> Ac
 
 # What a page says
 
-NOT_BORNE_OUT = "These runs do not bear out that"
 
-FINDING_HEADERS = ("the page says that", "difference, points", "by these runs it")
+def doubt(said: Mapping[str, bool]) -> str:
+    """Return a sentence that names what a page says and its runs do not bear out; else nothing.
 
+    `said` has each thing that its text says, as a clause, and whether these runs bear it out: text
+    that was written by hand is right for the runs it was written for, and a rerun may turn it.
 
-@dataclass(frozen=True)
-class Finding:
-    """What a sentence of the page says, and a difference of accuracies that it rests on.
-
-    The difference goes from −1 to 1, and is positive where the sentence is right.
+    >>> doubt({"dropout hurts": True})
+    ''
+    >>> doubt({"dropout hurts": False, "batch norm helps": True})
+    'These runs do not bear out that dropout hurts.'
     """
-
-    words: str
-    shown: Interval
-
-    @property
-    def verdict(self) -> str:
-        """What these runs say of the sentence (`judge`)."""
-        return judge(self.shown)
-
-    @property
-    def row(self) -> list[str]:
-        """The finding as a table shows it, by `FINDING_HEADERS`."""
-        return [self.words, self.shown.text(2, 100, sign=True), self.verdict]
-
-
-def borne_out(findings: Sequence[Finding]) -> str:
-    """Return in a sentence which findings the runs do not bear out, or that they bear out all.
-
-    A page whose text was written by hand shows it beside that text: a rerun may turn a finding.
-    """
-    fallen = [one.words for one in findings if one.verdict != STANDS]
-    if fallen:
-        return f"{NOT_BORNE_OUT} {'; nor that '.join(fallen)}."
-    return "These runs bear out every one of these sentences."
+    lost = "; nor that ".join(clause for clause, holds in said.items() if not holds)
+    return f"{NOT_BORNE_OUT} {lost}." if lost else ""

@@ -1,13 +1,16 @@
 """Variants compared: paired differences of accuracies, with their uncertainty, and in words."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from book.report.experiments import Results, after, difference, final, mean
 from book.report.intervals import (
     IDENTICAL,
+    LEVEL,
     Interval,
+    holm,
     mean_interval,
+    p_value,
     paired_difference,
     too_few,
     verdict,
@@ -21,16 +24,41 @@ PAIR_HEADERS = ("test accuracy", "difference, points", "in words")
 
 @dataclass(frozen=True)
 class Comparison:
-    """The accuracy of `first` less that of `second`, seed by seed, from 0 to 1."""
+    """The accuracy of `first` less that of `second`, seed by seed, from 0 to 1.
+
+    `adjusted` is its p value as one of a family (`corrected`); None of one that stands alone.
+    """
 
     first: str
     second: str
     difference: Interval
+    adjusted: float | None = None
 
     @property
     def is_clear(self) -> bool:
-        """Whether the difference's interval excludes zero."""
-        return not self.difference.could_be_noise
+        """Whether the difference's interval excludes zero, and in a family would by Holm, too."""
+        of_many = self.adjusted is not None and self.adjusted >= 1 - LEVEL
+        return not self.difference.could_be_noise and not of_many
+
+    @property
+    def is_better(self) -> bool:
+        """Whether `first` is clearly more accurate."""
+        return self.is_clear and self.difference.mean > 0
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether `first` is clearly less accurate."""
+        return self.is_clear and self.difference.mean < 0
+
+    @property
+    def points(self) -> float:
+        """The size of the difference, in percentage points, whichever way it goes."""
+        return 100 * abs(self.difference.mean)
+
+    @property
+    def size(self) -> str:
+        """The same with its interval, such as `1.20 ± 0.20`."""
+        return self.difference.affine(-1 if self.difference.mean < 0 else 1).text(2, 100)
 
     @property
     def text(self) -> str:
@@ -44,7 +72,9 @@ class Comparison:
             return f"{too_few(self.difference)} can't tell"
         if self.difference.is_identical:
             return IDENTICAL
-        return verdict(self.difference, *WORDS) if self.is_clear else "could be noise"
+        if self.is_clear:
+            return verdict(self.difference, *WORDS)
+        return f"could be noise{'' if self.difference.could_be_noise else ' among so many'}"
 
     @property
     def sentence(self) -> str:
@@ -53,8 +83,7 @@ class Comparison:
         if self.difference.is_identical:
             return f"{first} is as accurate as {second}: {IDENTICAL}"
         if self.is_clear:
-            size = self.difference.text(2, 100).removeprefix("−")
-            return f"{first} is {size} percentage points {self.words} than {second}"
+            return f"{first} is {self.size} percentage points {self.words} than {second}"
         link = "and" if self.difference.half_width is None else "which"
         return (
             f"{first} differs from {second} by {self.text} percentage points, {link} {self.words}"
@@ -64,6 +93,19 @@ class Comparison:
 def compare(results: Results, first: str, second: str, name: str = "test_accuracy") -> Comparison:
     """Compare two variants with the same seeds by an accuracy at the end of their runs."""
     return Comparison(first, second, difference(results, first, second, name))
+
+
+def corrected(family: Sequence[Comparison]) -> list[Comparison]:
+    """Return the comparisons of a family, each judged as one of so many (Holm 1979)."""
+    adjusted = holm([p_value(one.difference) for one in family])
+    return [replace(one, adjusted=p) for one, p in zip(family, adjusted, strict=True)]
+
+
+def against(results: Results, reference: str) -> dict[str, Comparison]:
+    """Compare all other variants with one, as a family, by their names."""
+    others = [name for name in results if name != reference]
+    family = corrected([compare(results, name, reference) for name in others])
+    return dict(zip(others, family, strict=True))
 
 
 def at_epoch(results: Results, first: str, second: str, epoch: int) -> Comparison:

@@ -11,10 +11,12 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from book.builder import trace
+from book.report import curve_values
 from book.report.colours import BLACK
 from book.report.intervals import Interval, mean_interval
 from book.report.methods import Method, named
@@ -33,12 +35,15 @@ End = tuple[float, str, str]
 
 
 def use_style() -> None:
-    """Use the book's style in this kernel; figures come as SVG, always of the same bytes."""
+    """Use the book's style in this kernel; figures come as SVG that says its curves' values."""
+    from IPython.core.interactiveshell import InteractiveShell
     from matplotlib_inline.backend_inline import set_matplotlib_formats
 
     plt.style.use(STYLE)
     trace.show_files(STYLE)
-    set_matplotlib_formats("svg", metadata={"Date": None})
+    set_matplotlib_formats("svg")
+    shell: Any = InteractiveShell.instance()
+    shell.display_formatter.formatters["image/svg+xml"].for_type(Figure, curve_values.svg)
 
 
 def new(
@@ -89,10 +94,12 @@ def _curve(
     look: dict[str, Any] = {"color": method.colour, "ls": method.dash}
     look["marker"] = "." if len(epochs) < 4 else None
     if len(histories) > 2:
-        ax.plot(epochs, means, **look)
+        ax.plot(epochs, means, label=method, **look)
         band(ax, epochs, intervals, method.colour, limits)
     else:
-        ax.plot(epochs, np.transpose(histories), **look)
+        labels = [f"{method} ({n})" for n in range(1, len(histories) + 1)]
+        label = labels if len(histories) > 1 else method
+        ax.plot(epochs, np.transpose(histories), label=label, **look)
     return means[-1], method, method.colour
 
 
@@ -112,8 +119,9 @@ def band(
 def label_ends(ax: Axes, ends: Sequence[End]) -> None:
     """Write each line's label beside its end, moved apart where two would overlap.
 
-    A line that ends in no number has its label at the bottom.
+    A line that ends in no number has its label at the bottom. The lines are named by their labels.
     """
+    _name_lines(ax, ends)
     ax.autoscale_view()  # else the limits are not known yet
     to_axes = ax.transAxes.inverted()
     places = [to_axes.transform(ax.transData.transform((0, value)))[1] for value, _, _ in ends]
@@ -124,6 +132,15 @@ def label_ends(ax: Axes, ends: Sequence[End]) -> None:
         _, label, colour = ends[index]
         at: dict[str, Any] = {"xycoords": "axes fraction", "va": "center", "annotation_clip": False}
         ax.annotate(label, (1.01, last), color=colour, fontsize=9, **at)
+
+
+def _name_lines(ax: Axes, ends: Sequence[End]) -> None:
+    """Give each label to the line of its colour, where there is one without a name."""
+    drawn = [line for line in ax.lines if line.get_linestyle() != "None"]
+    for _, label, colour in ends:
+        lines = [line for line in drawn if same_color(line.get_color(), colour)]
+        if len(lines) == 1 and str(lines[0].get_label()).startswith("_"):
+            lines[0].set_label(label)
 
 
 def sweep(
@@ -145,7 +162,8 @@ def sweep(
         means = [one.mean for one in intervals]
         errors = np.transpose([bar(one, limits) for one in intervals])
         look: dict[str, Any] = {"marker": "o", "ms": 3.5, "capsize": 2, "elinewidth": 0.9}
-        ax.errorbar(positions, means, errors, color=colour, ls=dash, **look)
+        line, *_ = ax.errorbar(positions, means, errors, color=colour, ls=dash, **look)
+        line.set_label(label)
         for position, one in zip(positions, intervals, strict=True):
             xs = [position] * len(one.points)
             ax.plot(xs, one.points, ".", color=colour, ms=4, alpha=0.7)

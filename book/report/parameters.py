@@ -67,6 +67,18 @@ def some_of(names: Iterable[str]) -> Kind:
     return Kind(f"some of {', '.join(known)}, with commas between them", accepts)
 
 
+def wholes(minimum: int) -> Kind:
+    """Accept whole numbers from `minimum` on, each once, with commas between them: see `listed`."""
+
+    def accepts(value: Any) -> bool:
+        chosen = listed(value) if isinstance(value, str) else []
+        numbers = [int(one) for one in chosen if one.isdecimal()]
+        each_once = len(set(numbers)) == len(chosen)
+        return bool(numbers) and each_once and min(numbers) >= minimum
+
+    return Kind(f"whole numbers of at least {minimum}, with commas between them", accepts)
+
+
 def listed(text: str) -> list[str]:
     """Return the names of a list with commas.
 

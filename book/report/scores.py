@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from book.report.comparisons import compare
+from book.report.comparisons import against
 from book.report.experiments import Results, difference, mean
 from book.report.intervals import Interval
 from models.records import Record
@@ -51,15 +51,16 @@ def score_rows(results: Results, variants: Iterable[str] | None = None) -> list[
 def variant_rows(results: Results, reference: str) -> list[list[str]]:
     """Return a row a variant, as `VARIANT_HEADERS` names it.
 
-    The differences in test accuracy are those from `reference`.
+    The differences in test accuracy are those from `reference`, judged as a family.
     """
     rows = []
+    family = against(results, reference)
     for name, records in results.items():
         accuracies = [
             mean(records, part).text(2, 100) for part in ("train_accuracy", "test_accuracy")
         ]
-        gap = compare(results, name, reference)
-        words = ["–", "the reference"] if name == reference else [gap.text, gap.words]
+        gap = family.get(name)
+        words = [gap.text, gap.words] if gap else ["–", "the reference"]
         rows.append([f"{name}{_diverged(records)}", *accuracies, *words])
     return rows
 
@@ -86,8 +87,8 @@ class Tally:
 
 
 def tally(results: Results, reference: str) -> Tally:
-    """Sort all other variants by whether they are clearly better or worse than the reference."""
-    comparisons = [compare(results, name, reference) for name in results if name != reference]
+    """Sort all others, as a family, by whether they are clearly better or worse than one."""
+    comparisons = list(against(results, reference).values())
     clear = [one for one in comparisons if one.is_clear]
     return Tally(
         better=[one.first for one in clear if one.difference.mean > 0],

@@ -5,6 +5,8 @@ from typing import Any
 
 from tabulate import tabulate
 
+from book.builder.captions import captioned
+
 
 def show(
     rows: Iterable[Sequence[Any]],
@@ -22,8 +24,8 @@ def show(
     from IPython.display import display
 
     text = markdown(rows, headers, align=align)
-    fenced = f"::::{{table}} {caption}\n:name: {name}\n:align: center\n\n{text}\n::::"
-    display({"text/markdown": fenced, "text/plain": text}, raw=True)
+    data, metadata = captioned(text, name=name, caption=caption)
+    display(data, raw=True, metadata=metadata)
 
 
 def markdown(

@@ -264,4 +264,4 @@ def _drop(
         out[n] = x[n] * (factor if draws[n] >= threshold else np.float32(0))
 
 
-drop_torn(drop.stats.cache_path)
+drop_torn(drop.stats.cache_path)  # where numba keeps the loops of all modules beside this one

@@ -26,7 +26,7 @@ import analysis
 from analysis import NETWORKS, SYMBOLS, AnalysisError, B, C, H, W
 from analysis.__main__ import main
 from analysis.documents import content
-from analysis.javascript import javascript, javascript_function
+from analysis.javascript import javascript, javascript_function, javascript_values
 
 NODE = shutil.which("node")
 needs_node = pytest.mark.skipif(
@@ -61,6 +61,14 @@ def test_a_floor_is_divided_once():
     assert javascript(floor(floor(H / 2 + Rational(1, 2)) / 3 + W / 4)) == (
         "Math.floor((3*W + 4*Math.floor((H + 1)/2))/12)"
     )
+
+
+@needs_node
+def test_a_power_that_is_not_whole_is_written_where_it_may_be_rounded():
+    rate, half = Symbol("rate", positive=True), Rational(1, 2)
+    code = javascript_values([rate ** (H - 1), rate**half, 3 * (H // 2)], rounded=True)
+    (found,) = in_node(code, {"H": 5, "rate": 0.25})
+    assert found == pytest.approx([0.25**4, 0.5, 6])
 
 
 def test_what_javascript_does_not_know_is_refused_by_name():

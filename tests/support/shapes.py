@@ -57,6 +57,9 @@ The square has {glue:text}`../square.ipynb::sides:d` sides; see {numref}`fig-squ
 
 ![A dot](../data/picture.svg)
 
+```{figure-of} fig-square
+```
+
 ```{index} opening
 ```
 """

@@ -66,7 +66,7 @@ def displayed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The Markdown of what is displayed."""
     shown: list[str] = []
     monkeypatch.setattr(
-        "IPython.display.display", lambda data, raw: shown.append(data["text/markdown"])
+        "IPython.display.display", lambda data, raw, **_: shown.append(data["text/markdown"])
     )
     return shown
 

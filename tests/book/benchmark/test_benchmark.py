@@ -222,6 +222,13 @@ def test_the_parts_that_an_ablation_replaces_are_there_and_torchs_compute_the_sa
     torch.testing.assert_close(plain.eval()(X), expected, atol=1e-5, rtol=1e-4)
 
 
+def test_a_result_is_found_from_the_root_and_from_its_chapters_own_folder(monkeypatch):
+    path = "book/appendix/performance.json"
+    for folder in (ROOT, ROOT / "book" / "appendix"):
+        monkeypatch.chdir(folder)
+        assert read(path) == STORED
+
+
 def test_torchvision_reads_the_files_that_are_written_for_it(tmp_path, monkeypatch):
     monkeypatch.setenv("CONVBOOK_DATA", str(tmp_path))
     write_torchvision("mnist5k", tmp_path)
@@ -254,6 +261,7 @@ def test_what_is_measured_anew_is_merged_with_its_date_and_only_on_the_same_mach
     contests = {"lenet5": STORED.contests["lenet5"]}
     later = STORED.model_copy(
         update={"date": "2030-01-01T00:00:00+00:00", "contests": contests, "effects": {}}
+        | {"load": {}, "start": None}
     )
     both = merged(STORED.model_copy(update={"left_out": ("lenet5: jax", "load: keras")}), later)
     assert both.left_out == ("load: keras",)

@@ -55,8 +55,8 @@ def test_a_variant_is_a_page_of_its_own_and_each_page_compares_them_all(tmp_path
     assert "<h1>large doubles" in large
     assert 'id="tab-double-large"' in large
     for name in ("doubles", "large", "huge"):
-        shown = page(tmp_path, name)
-        assert "Parameter sets side by side" in shown
+        assert "Parameter sets side by side" in page(tmp_path, name)
+        shown = compared(page(tmp_path, name))
         assert row(shown, "number") == ["2", "1,000,000", "1,000"]
         assert row(shown, "double") == ["4", "2,000,000", "2,000"]
         assert row(shown, "always") is None, "it does not differ"
@@ -142,7 +142,7 @@ def test_a_variant_that_cannot_be_fails_alone(tmp_path):
     write_variant(file, chapter="doubles", title="large", parameters="{number: 1000}")
     run = build(tmp_path)
     assert (run.returncode, last_line(run)) == (0, "chapters: 1 executed, 2 reused, 0 failed")
-    assert row(page(tmp_path, "doubles"), "double") == ["4", "2,000"]
+    assert row(compared(page(tmp_path, "doubles")), "double") == ["4", "2,000"]
 
 
 @pytest.mark.slow

@@ -95,6 +95,7 @@ EDITS = {
     "a title": change("circle.ipynb", "# The circle", "# The round one"),
     "a heading": change("square.ipynb", "## Its sides", "## How many sides"),
     "an index entry": change("words/opening.md", "{index} opening", "{index} beginning"),
+    "a drawing": change("square.ipynb", "side * 10", "side * 11"),
     "a caption": change("square.ipynb", "A picture of a square", "A drawing of a square"),
     "a label": a_label,
     "a figure more": change("square.ipynb", "## Its sides", FIGURE),

@@ -1,11 +1,15 @@
 """What a page shows: the source's words and code with the executed outputs."""
 
+import re
+import subprocess
+
 import nbformat
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from book.builder.declared import declared, with_values
+from book.builder.edition import commit
 from book.builder.errors import BookError
 from book.builder.overlay import overlay
 from book.builder.provenance import add_boxes
@@ -139,3 +143,33 @@ def test_a_parameters_cell_that_is_no_python_is_said_in_one_line():
         declared("epochs: int = ")
     with pytest.raises(BookError, match="expected a literal as the default of the parameter path"):
         declared("path = Path('x')")
+
+
+def test_the_box_says_version_commit_and_libraries_as_far_as_they_are_known():
+    def said(**facts):
+        page = notebook(nbformat.v4.new_markdown_cell("# Title", id="title"))
+        add_boxes(page, a_stamp(**facts), Runs())
+        return page.cells[-1].source
+
+    known = said(version="1.2", commit="b8d325e-dirty", libraries={"numpy": "2.4.6"})
+    assert "in 1 s (version 1.2, commit `b8d325e` with uncommitted changes)." in known
+    assert "- Libraries: numpy 2.4.6." in known
+    assert "(commit `b8d325e`)." in said(commit="b8d325e")
+    assert "- Executed 2026-01-31 in 1 s.\n:::" in said()
+
+
+def test_the_commit_is_that_of_the_books_repository(tmp_path):
+    assert commit(tmp_path) == ""
+
+    def git(*arguments):
+        own = ["-c", "user.name=N", "-c", "user.email=n@example.org"]
+        subprocess.run(["git", "-C", tmp_path, *own, *arguments], check=True, capture_output=True)
+
+    git("init")
+    (tmp_path / "a").write_text("a")
+    git("add", "a")
+    git("commit", "-m", "A file")
+    clean = commit(tmp_path)
+    assert re.fullmatch("[0-9a-f]{12}", clean)
+    (tmp_path / "a").write_text("b")
+    assert commit(tmp_path) == f"{clean}-dirty"

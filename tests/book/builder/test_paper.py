@@ -1,13 +1,17 @@
-"""What print gets: columns that no number breaks, and code that no page break cuts."""
+"""What print gets: columns that no number breaks, floats, and nothing that a page break cuts."""
 
 import re
 
+import numpy as np
+import pytest
 from books import build, write_book, write_chapter
 from docutils.core import publish_doctree
 from docutils.nodes import table
+from matplotlib.pyplot import imsave
 from myst_parser.docutils_ import Parser
 
 from book.builder.paper import columns
+from book.builder.placement import START
 from book.report.tables import markdown
 
 WORDS = "the difference could be noise (its interval contains zero)"
@@ -56,19 +60,82 @@ def test_names_in_code_count_as_wider_than_words():
     assert spec([[f"`{name}`" for name in names]], heads, align="lll") == "LLL"
 
 
-def test_the_latex_of_a_book_has_the_columns_and_asks_for_room_for_code(tmp_path):
-    show = (
-        "from book.report import tables\n"
-        'tables.show([["a", 1], ["", 2]], ["name", "count"], name="tab", caption="A table")'
-    )
-    write_chapter(tmp_path / "chapter.ipynb", show)
-    write_book(tmp_path, ["chapter"])
-    run = build(tmp_path, "--builder", "latex")
+SHORT = """
+from book.report import tables
+tables.show([["a", 1], ["", 2]], ["name", "count"], name="tab", caption="A table")
+"""
+LONG = """
+from book.report import tables
+rows = [[f"row {row}", "many words of a claim " * 4, row] for row in range(12)]
+tables.show(rows, ["name", "claim", "n"], name="long", caption="Long", align="llr")
+"""
+BOXES = """#:## Words
+
+```{note}
+A box with a line.
+```
+
+```{figure} dot.png
+:name: dot
+:alt: a dot
+
+A dot
+```
+"""
+CODE = "total = 0\n" * 30
+FRONT = "# A small book\n\nWords & more.\n\n## How to read it\n\nFrom left to right.\n"
+
+
+@pytest.fixture(scope="module")
+def latex(tmp_path_factory):
+    """The LaTeX of a small book."""
+    folder = tmp_path_factory.mktemp("paper")
+    checks = "import math\n\nassert math.pi > number"
+    write_chapter(folder / "chapter.ipynb", checks, SHORT, LONG, BOXES, CODE)
+    write_book(folder, ["chapter"])
+    (folder / "index.md").write_text(FRONT)
+    imsave(folder / "dot.png", np.zeros((4, 4)))
+    run = build(folder, "--builder", "latex", "-W")
     assert run.returncode == 0, run.stderr
-    (written,) = (tmp_path / "_build" / "latex").glob("*.tex")
-    text = written.read_text()
-    assert r"{tabulary}{\linewidth}[t]{lr}" in text
-    assert re.search(
-        r"\\sphinxhline\s*&\s*\\sphinxAtStartPar\s*2", text
-    )  # nothing in the empty cell, not a paragraph
-    assert re.search(r"\\Needspace\{3\\baselineskip\}\s*\\begin\{sphinxVerbatim\}", text)
+    (written,) = (folder / "_build" / "latex").glob("*.tex")
+    return written.read_text()
+
+
+def test_a_book_loads_the_builders_style_and_names_its_language(latex):
+    assert r"\usepackage{convbook}\hypersetup{pdflang=en}" in latex
+
+
+def test_a_table_has_its_columns_and_no_paragraph_in_an_empty_cell(latex):
+    assert r"{tabulary}{\linewidth}[t]{lr}" in latex
+    assert re.search(r"\\sphinxhline\s*&\s*\\sphinxAtStartPar\s*2", latex)
+
+
+def test_a_short_table_and_a_figure_float(latex):
+    assert re.search(r"\\begin\{table\}\[htbp\]\s*\\begin\{savenotes\}\\sphinxattablestart", latex)
+    assert latex.count(r"\end{table}") == 1
+    assert r"\begin{figure}[htbp]" in latex
+
+
+def test_a_long_table_breaks_under_a_repeated_heading_and_leaves_no_row_alone(latex):
+    paragraph = r">\{\\raggedright\\arraybackslash\}p\{[\d.]+em\}"
+    assert re.search(rf"\\begin\{{longtable\}}\{{l{paragraph}r\}}", latex)
+    assert r"\endhead" in latex
+    assert re.search(r"\\noalign\{\\nobreak\}\s*\\sphinxAtStartPar\s*row 11", latex)
+
+
+def test_boxes_and_code_ask_for_room_and_long_code_for_its_first_lines(latex):
+    assert re.search(r"\\Needspace\{5.5\\baselineskip\}\s*\\begin\{sphinxadmonition\}", latex)
+    asked = re.findall(r"\\Needspace\{(\d+)\\baselineskip\}\s*\\begin\{sphinxVerbatim\}", latex)
+    assert asked == ["3", "4", str(START)]
+
+
+def test_parameters_and_the_imports_after_them_are_left_out_and_other_code_is_not(latex):
+    assert r"\PYG{n}{number}" not in latex
+    assert r"\PYG{n+nn}{math}" not in latex
+    assert r"\PYG{n}{total}" in latex
+
+
+def test_the_front_page_has_titles_that_the_contents_list(latex):
+    assert r"\unnumbered{chapter}{Introduction}" in latex
+    assert r"\unnumbered{section}{How to read it}" in latex
+    assert "DUlineblock" not in latex

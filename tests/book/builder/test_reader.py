@@ -60,16 +60,53 @@ $$ (eq-range)
 """
 TABLE = "|  | " + " | ".join(f"harbour {n}" for n in range(12)) + " |\n" + "|:--|" + "--:|" * 12
 TABLE += "\n| high water | " + " | ".join(f"{n},096 m" for n in range(12)) + " |\n"
+REASONS = """
+| claim | why |
+|:--|:--|
+| Neap tides are low | because then the moon and the sun pull at a right angle |
+"""
 NEAP = f"""
 ## Neap tide
 
-Half moon; no spring tide at all.
+Half moon; no spring tide at all: see {{numref}}`tab-heights`.
 
 :::{{table}} Heights
 :name: tab-heights
 {TABLE}
 :::
+{REASONS}
 """
+IMPORTS = "import math\n\nassert math.sqrt(number)"
+WORD = "hidden_word = 1"
+SHEETS = (  # of the theme and of extensions, in the order in which Sphinx would link them
+    *("styles/theme.css", "styles/pydata-sphinx-theme.css", "pygments.css"),
+    *("styles/sphinx-book-theme.css", "togglebutton.css", "copybutton.css", "mystnb.*.css"),
+    *("sphinx-thebe.css", "icons.css", "math.css", "book.css", "sortable.css"),
+    "sphinx-design.min.css",
+)
+COMPARE = """
+async (sheets) => {
+  const still = document.createElement("style");
+  still.textContent = "*, *::before { transition: none !important; animation: none !important }";
+  document.head.append(still);
+  const all = [...document.querySelectorAll("*")];
+  const look = (one) => [null, "::before"].map((part) => getComputedStyle(one, part).cssText);
+  const looks = () => all.map((one) => look(one).join());
+  const own = looks();
+  const old = document.querySelector("link[rel=stylesheet]");
+  const loaded = sheets.map((href) => new Promise((done) => {
+    const link = document.createElement("link");
+    Object.assign(link, { rel: "stylesheet", href, onload: done });
+    old.before(link);
+  }));
+  await Promise.all(loaded);
+  old.remove();
+  const theirs = looks();
+  const other = all.filter((one, place) => own[place] !== theirs[place]);
+  return [all.length, other.map((one) => one.outerHTML.slice(0, 120))];
+}
+"""
+PREVIEW = "document.querySelector('.preview')?.innerText ?? null"
 DRAW = """
 from book.report import figures
 from book.report.colours import ORANGE, GREY, SKY
@@ -77,9 +114,23 @@ from book.report.colours import ORANGE, GREY, SKY
 figures.use_style()
 figure, ((ax,),) = figures.new()
 for place, colour in enumerate((ORANGE, GREY, SKY)):
-    ax.plot([0, 1], [place, place], color=colour)
+    ax.plot([0, 1], [place, place], color=colour, label=f"harbour {place}")
     ax.text(0.5, place, f"harbour {place}", color=colour)
+ax.set(xlabel="hour", ylabel="tide, m")
 figure
+"""
+
+
+CALCULATE = """
+from sympy import Symbol
+
+from book.report import calculators
+from book.report.calculator_parts import Calculator, Input, Words
+
+h = Symbol("h", integer=True, positive=True)
+height = Input(h, "height, metres", 12, 1, 99)
+said = Words("A wave of {:,} decimetres.", (10 * h,))
+calculators.show(Calculator("calc-waves", "Waves", "Enter a height.", (height,), said))
 """
 
 
@@ -95,7 +146,7 @@ def tides(tmp_path_factory):
     )
     (folder / "part" / "index.md").write_text(INDEX)
     write_chapter(
-        folder / "part" / "spring.ipynb", f"#:{SPRING}", f"#:{NEAP}", DRAW, "hidden_word = 1"
+        folder / "part" / "spring.ipynb", IMPORTS, f"#:{SPRING}", f"#:{NEAP}", DRAW, CALCULATE, WORD
     )
     name_figure(folder / "part" / "spring.ipynb")
     run = build(folder, "-W")
@@ -107,6 +158,7 @@ def name_figure(path: Path) -> None:
     notebook = json.loads(path.read_text())
     cell = next(one for one in notebook["cells"] if "figures.new" in "".join(one["source"]))
     figure = {"caption": "Three harbours.", "name": "fig-harbours"}
+    cell["metadata"]["tags"] = ["hide-input"]
     cell["metadata"]["mystnb"] = {"figure": figure, "image": {"alt": "Three level lines."}}
     path.write_text(json.dumps(notebook))
 
@@ -179,7 +231,8 @@ def hexed(colour: str) -> str:
 def test_letters_of_a_drawing_are_9_pixels_high_on_a_phone(opened):
     sizes = opened("part/spring", 390).value(
         "[...document.querySelectorAll('.drawing text')]"
-        ".map(text => parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().d)"
+        ".map(text => [parseFloat(getComputedStyle(text).fontSize), text.getScreenCTM()])"
+        ".map(([size, {c, d}]) => size * Math.hypot(c, d))"
     )
     assert sizes
     assert min(sizes) > 8.9
@@ -199,7 +252,8 @@ def test_what_a_phone_cannot_show_whole_is_scrolled_with_a_cue_by_keyboard_too(o
 
 def test_the_first_column_stays_in_view(opened):
     places = opened("part/spring", 390).value(
-        "(() => { const table = document.querySelector('table'), box = table.parentElement;"
+        "(() => { const table = document.querySelector('table:has(caption)');"
+        "const box = table.parentElement;"
         "box.scrollLeft = 1000; const cell = table.querySelector('tbody td');"
         "const left = (one) => one.getBoundingClientRect().left;"
         "return [box.scrollLeft, left(cell) - left(box)] })()"
@@ -246,6 +300,66 @@ def test_what_is_printed_from_a_dark_page_is_light(opened):
     assert shown.value("[printed, document.documentElement.dataset.theme]") == ["light", "dark"]
 
 
+def test_a_page_begins_with_its_parameters_and_the_command_that_reruns_it(opened):
+    shown = opened("part/spring")
+    cells = shown.value(
+        "[...document.querySelectorAll('.parameters td')].map(one => one.innerText)"
+    )
+    assert cells == ["number", "2", "a number"]
+    assert "papermill part/spring.ipynb out.ipynb -p number 2" in shown.value(
+        "document.querySelector('.parameters pre').innerText"
+    )
+    assert shown.value("document.querySelector('.parameters button.copybtn') !== null")
+
+
+CODE = "[...document.querySelectorAll('div.cell_input')].map(one => one.checkVisibility())"
+SWITCH = "document.querySelector('button.code-switch')"
+
+
+def test_plumbing_is_folded_code_that_teaches_is_open_and_every_box_hides_something(opened):
+    shown = opened("part/spring")
+    assert shown.value(CODE) == [False, False, False, True, True]
+    hidden = "[...document.querySelectorAll('details')].map(one => [...one.children].slice(1)"
+    assert all(shown.value(f"{hidden}.map(one => one.textContent.trim()).join(''))"))
+
+
+def test_one_switch_shows_or_hides_all_code_and_the_next_page_remembers(opened):
+    shown = opened("part/spring")
+    assert shown.value(f"{SWITCH}.innerText") == "Show all code"
+    shown.value(f"{SWITCH}.focus()")
+    press(shown, "Enter", "\r")
+    assert shown.value(CODE) == [True] * 5
+    assert shown.value(f"[{SWITCH}.innerText, document.activeElement === {SWITCH}]") == [
+        "Hide all code",
+        True,
+    ]
+    press(shown, " ", " ")
+    assert shown.value(CODE) == [False] * 5
+    shown = opened("part/spring", 390)
+    assert shown.value(CODE) == [False] * 5
+    assert shown.value(f"{SWITCH}.innerText") == "Show all code"
+    shown.value("localStorage.removeItem('code')")
+    assert opened("part/index").value(f"{SWITCH} === null"), "a page without code has no switch"
+
+
+def press(reader, key, text):
+    for kind in ("keyDown", "keyUp"):
+        reader.call("Input.dispatchKeyEvent", type=kind, key=key, text=text * (kind == "keyDown"))
+
+
+def test_paper_has_the_parameters_and_neither_plumbing_nor_folded_code(opened, reader):
+    opened("part/spring")
+    reader.screen(1440, media="print")
+    try:
+        reader.value("document.querySelectorAll('details').forEach(one => (one.open = true))")
+        assert reader.value(CODE) == [False, False, False, True, True]
+        rows = "document.querySelector('.parameters table').checkVisibility()"
+        assert reader.value(rows)
+        assert not reader.value("document.querySelector('.rerun').checkVisibility()")
+    finally:
+        reader.screen(1440)
+
+
 def test_a_column_has_a_head_and_an_empty_one_is_none(tides):
     text = page(tides, "part/spring")
     assert '<th scope="col" class="head text-right"><p>harbour 3</p></th>' in text
@@ -266,6 +380,12 @@ def test_a_page_offers_its_executed_notebook_and_its_citation(tides):
     notebook = json.loads((tides / "_build/html/_notebooks/part/spring.ipynb").read_text())
     assert any(cell.get("outputs") for cell in notebook["cells"])
     assert set(notebook["metadata"]) <= {"kernelspec", "language_info"}
+    words = "\n".join("".join(one["source"]) for one in notebook["cells"] if "outputs" not in one)
+    assert "so that Darwin (1898) is right" in words
+    assert "**Table 1.** Heights\n\n|  | harbour 0 |" in words
+    assert "**Figure 1.** Three harbours." in words
+    assert "> **Where these numbers come from**" in words
+    assert "\\tag{1}" in words
     assert "title = {Chapter spring}" in text
     assert "note = {Version 1.2.3}" in text
     assert "year = {2026}" in text
@@ -281,6 +401,98 @@ def test_the_site_begins_with_its_first_page_whose_title_is_said_once(opened):
     assert shown.value("document.querySelector('meta[name=description]').content").startswith(
         "The moon"
     )
+
+
+@pytest.mark.parametrize(("width", "dark"), [(390, False), (1440, True)])
+def test_the_site_s_style_sheet_gives_every_element_the_look_that_all_of_the_theme_s_do(
+    tides, opened, width, dark
+):
+    static = tides / "_build" / "html" / "_static"
+    sheets = [next(static.glob(name)).as_uri() for name in SHEETS]
+    shown = opened("part/spring", width, dark=dark)
+    elements, others = shown.value(f"({COMPARE})({json.dumps(sheets)})")
+    assert elements > 300
+    assert others == []
+
+
+def test_nothing_but_one_style_sheet_keeps_a_page_from_being_shown(tides, opened):
+    shown = opened("part/spring")
+    assert shown.value("document.querySelectorAll('link[rel=stylesheet]').length") == 1
+    assert shown.value("document.querySelectorAll('script[src]:not([defer])').length") == 0
+    assert (tides / "_build/html/_static/site.css").stat().st_size < 150_000
+    menus = shown.value("document.querySelectorAll('[data-bs-toggle=dropdown]').length > 0")
+    assert menus == any("bootstrap.js" in address for address in shown.requested())
+
+
+def point(reader, x, y):
+    """Move the pointer there, and wait as long as a preview lets wait."""
+    reader.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+    reader.value("new Promise(done => setTimeout(done, 400)).then(() => null)")
+
+
+def middle(reader, selector):
+    found = f"document.querySelector({selector!r})"
+    reader.value(f"{found}.scrollIntoView({{block: 'center'}})")
+    box = f"{found}.getBoundingClientRect()"
+    return reader.value(f"(({{x, y, width, height}}) => [x + width / 2, y + height / 2])({box})")
+
+
+def test_a_reference_shows_the_table_that_it_leads_to_while_the_pointer_is_on_either(opened):
+    shown = opened("part/spring")
+    point(shown, *middle(shown, "a[href='#tab-heights']"))
+    assert "11,096 m" in shown.value(PREVIEW)
+    point(shown, *middle(shown, ".preview"))
+    assert "11,096 m" in shown.value(PREVIEW), "the pointer may go there"
+    point(shown, 5, 5)
+    assert shown.value(PREVIEW) is None
+
+
+def test_a_citation_shows_its_work_to_the_keyboard_and_escape_closes_it(opened):
+    shown = opened("part/spring")
+    shown.call("Emulation.setFocusEmulationEnabled", enabled=True)
+    shown.value("document.querySelector('a[data-preview]').focus({focusVisible: true})")
+    assert "Murray" in shown.value(PREVIEW)
+    described = "document.getElementById(document.activeElement.getAttribute('aria-describedby'))"
+    assert "The Tides" in shown.value(f"{described}.innerText")
+    for kind in ("keyDown", "keyUp"):
+        shown.call("Input.dispatchKeyEvent", type=kind, key="Escape")
+    assert shown.value(PREVIEW) is None
+    assert shown.value("document.activeElement.matches('a[data-preview]')")
+
+
+def test_curves_show_their_values_in_a_table_and_at_the_pointer(opened):
+    shown = opened("part/spring")
+    rows = shown.value(
+        "[...document.querySelector('.values table').rows].map(row => "
+        "[...row.cells].map(cell => cell.textContent))"
+    )
+    assert rows[0] == ["hour", "harbour 0", "harbour 1", "harbour 2"]
+    assert rows[1:] == [["0", "0", "1", "2"], ["1", "0", "1", "2"]]
+    x, y = middle(shown, ".drawing svg")
+    point(shown, x, y)
+    assert "harbour 2 2" in shown.value(PREVIEW)
+    assert shown.value("document.querySelectorAll('.drawing .at').length") == 3
+    point(shown, 5, 5)
+    assert shown.value(PREVIEW) is None
+    assert shown.value("document.querySelectorAll('.drawing .at').length") == 0
+
+
+def test_where_a_drawing_is_scrolled_its_lines_names_stand_below_it(opened):
+    key = "getComputedStyle(document.querySelector('.key')).display"
+    assert opened("part/spring").value(key) == "none"
+    assert opened("part/spring", 390).value(key) == "block"
+    assert "harbour 2" in opened("part/spring", 390).value(
+        "document.querySelector('.key').innerText"
+    )
+
+
+def test_a_table_with_prose_in_its_cells_is_cards_on_a_phone(opened):
+    shown = opened("part/spring", 390)
+    cell = "document.querySelector('table.cards tbody td:last-child')"
+    assert shown.value(f"getComputedStyle({cell}, '::before').content") == '"why: "'
+    assert shown.value(f"getComputedStyle({cell}).display") == "block"
+    assert shown.value("document.querySelector('table.cards').parentElement.tabIndex") == -1
+    assert opened("part/spring").value(f"getComputedStyle({cell}).display") == "table-cell"
 
 
 def test_what_needs_an_address_is_there_when_it_is_configured_and_not_before(tides):
@@ -309,3 +521,21 @@ def test_what_needs_an_address_is_there_when_it_is_configured_and_not_before(tid
     assert (folder / "tides.pdf").exists()
     assert f"<loc>{base}part/spring.html</loc>" in (folder / "sitemap.xml").read_text()
     assert f'<base href="{base}"' in (folder / "404.html").read_text()
+
+
+def test_a_calculator_follows_what_is_typed_and_prints_without_its_buttons(opened):
+    shown = opened("part/spring")
+    shown.value("document.querySelector('#calc-waves input').select()")
+    shown.call("Input.insertText", text="7")
+    said = "document.querySelector('#calc-waves output').innerText"
+    assert shown.value(said) == "A wave of 70 decimetres."
+    button = "getComputedStyle(document.querySelector('#calc-waves button')).display"
+    assert shown.value(button) != "none"
+    shown.screen(1440, media="print")
+    assert shown.value(button) == "none"
+    assert shown.value(said) == "A wave of 70 decimetres."
+
+
+def test_only_a_page_with_a_calculator_loads_its_script(tides):
+    assert "calculator.js" in page(tides, "part/spring")
+    assert "calculator.js" not in page(tides, "part/index")

@@ -6,6 +6,8 @@ import pytest
 from books import build, write_book, write_chapter
 
 from book.__main__ import main
+from book.commands import graph
+from book.commands.dependencies import Dependencies
 
 USES_HELPER = "from helper import double\nfrom myst_nb import glue\n\nglue('twice', double(number))"
 
@@ -33,6 +35,19 @@ def built(tmp_path_factory):
 def inside(built, monkeypatch):
     monkeypatch.chdir(built)
     return built
+
+
+def test_of_many_files_in_a_folder_a_tree_tells_how_many():
+    many = tuple(f"records/{number}.json" for number in range(graph.MOST_LISTED + 1))
+    one = Dependencies("part/first", True, (), ("table.csv", *many), (), 0, {})
+    assert graph.tree(one) == (
+        "part/first\n"
+        "├── 0 modules of the book\n"
+        "├── 32 other files\n"
+        "│   ├── table.csv\n"
+        "│   └── records: 31 files\n"
+        "└── 0 runs"
+    )
 
 
 @pytest.mark.slow

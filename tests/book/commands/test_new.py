@@ -139,4 +139,4 @@ def test_in_this_book_the_folder_book_need_not_be_said(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["new", "regularization/weight_decay"]) == 0
     toc = (tmp_path / "_toc.yml").read_text()
-    assert "cifar10\n      - file: book/regularization/weight_decay\n  - caption: Learning" in toc
+    assert "exercises\n      - file: book/regularization/weight_decay\n  - caption: Learning" in toc

@@ -4,10 +4,13 @@ import html
 import re
 
 import nbformat
+import papermill
 import pytest
 from books import book, edit, write_book, write_chapter
+from nbclient import NotebookClient
 
 from book.__main__ import main
+from book.builder.notebooks import code_cells
 from book.commands.run import scalar
 
 USES_HELPER = "from helper import double\n\nprint('doubled:', double(number))"
@@ -52,7 +55,7 @@ def test_a_chapter_runs_with_other_parameters_into_a_notebook_of_its_own(folder)
     output = folder / "first.out.ipynb"
     assert done.stdout.endswith(f"{output}\n")
     executed = nbformat.read(output, as_version=4)
-    assert "doubled: 42" in executed.cells[-1].outputs[0].text
+    assert "doubled: 42" in code_cells(executed)[-1].outputs[0].text
     assert not (folder / "_build").exists(), "the book's own copies stay as they are"
     assert sorted(path.name for path in folder.iterdir() if path.name.startswith(".")) == []
 
@@ -92,6 +95,8 @@ def test_typed_values_arrive_as_they_were_meant(folder):
     words = html.unescape(re.sub("<[^>]+>", "", page))
     assert "(7, 'b', '029', 0.001, [1, 2])" in words
     assert "The sum is 9." in words
+    assert "Where these numbers come from" in words
+    assert "value here" in words, "the table of parameters"
     assert "<math " in page, "formulas are set"
     assert "div.formulas { overflow-x: auto;" in page, "the page is no wider than a telephone"
     assert not re.findall(r"""(?:src|href)=["'](?!data:|#)[^"']*""", without_scripts(page))
@@ -100,6 +105,51 @@ def test_typed_values_arrive_as_they_were_meant(folder):
 
 def without_scripts(page):
     return re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
+
+
+def prose(notebook):
+    return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+def printed(notebook):
+    outputs = (output for cell in code_cells(notebook) for output in cell.outputs)
+    return [output.text for output in outputs if output.output_type == "stream"]
+
+
+@pytest.mark.slow
+def test_what_it_leaves_has_the_numbers_in_its_words_and_executes_again(folder):
+    assert book(folder, "run", "typed", "-p", "number", "7").returncode == 0
+    left = nbformat.read(folder / "typed.out.ipynb", as_version=4)
+    assert "The sum is 9." in prose(left)
+    assert "> **Where these numbers come from**" in prose(left)
+    assert printed(left) == ["(7, 'a', '0', 0.5, [1, 2])\n"]
+    again = nbformat.from_dict(left)
+    NotebookClient(again, resources={"metadata": {"path": str(folder)}}).execute()
+    assert printed(again) == printed(left)
+    assert prose(again) == prose(left)
+
+
+@pytest.mark.slow
+def test_fill_puts_the_numbers_into_what_papermill_has_executed(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    kernel = {"kernel_name": "python3", "language": "python", "progress_bar": False}
+    papermill.execute_notebook("typed.ipynb", "out.ipynb", {"number": 7}, **kernel)
+    assert main(["fill", "out.ipynb"]) == 0
+    assert capsys.readouterr().out == "filled out.ipynb: out.filled.ipynb\n"
+    filled = nbformat.read(folder / "out.filled.ipynb", as_version=4)
+    assert "The sum is 9." in prose(filled)
+    assert "number: int = 7" in code_cells(filled)[0].source
+    assert main(["fill", "out.ipynb", "-o", "out.ipynb"]) == 2
+    assert "is the notebook itself" in capsys.readouterr().err
+
+
+def test_fill_refuses_what_was_not_executed(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    assert main(["fill", "typed.ipynb"]) == 2
+    told = capsys.readouterr().err
+    assert "expected an executed notebook, but no cell of typed.ipynb has an output" in told
+    assert told.count("\n") == 1
+    assert not (folder / "typed.filled.ipynb").exists()
 
 
 @pytest.mark.slow

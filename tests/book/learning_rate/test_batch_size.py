@@ -109,3 +109,7 @@ def test_the_three_are_compared_on_the_test_set(results):
     gap = comparisons.compare(results, GROWING_BATCH, SHRINKING_RATE).difference
     ends = [results[name][0].diagnostics for name in (GROWING_BATCH, SHRINKING_RATE)]
     assert gap.mean == pytest.approx(ends[0]["test_accuracy"] - ends[1]["test_accuracy"])
+
+
+def test_the_seeds_of_a_variant_are_as_far_apart_as_the_best_and_the_worst():
+    assert batch_size.spread(scored([0.9] * 3, [0.88, 0.91, 0.89])) == pytest.approx(3.0)

@@ -17,6 +17,7 @@ from book.regularization import (
     exercise_source,
     exercises,
     formula_checks,
+    layer_subsets,
     trainable_range,
 )
 from book.regularization.trainable_range import Range, Trial, usable_range
@@ -185,7 +186,7 @@ def test_a_layers_effect_is_the_mean_over_all_choices_for_the_others() -> None:
         )
         for name in exercises.subsets(BASE)
     }
-    effects = exercise_answers.layer_effects(results)
+    effects = layer_subsets.layer_effects(results)
     assert {layer: round(effect.mean, 6) for layer, effect in effects.items()} == gains
     assert all(effect.half_width == pytest.approx(0, abs=1e-9) for effect in effects.values())
 
@@ -312,7 +313,7 @@ def test_two_seeds_are_two_dots_beside_their_mean() -> None:
 
 def test_a_layers_effect_is_a_point_a_layer() -> None:
     effects = {"conv1": Interval(0.1, 0.02, 3), "fc1": Interval(0.2, 0.01, 3)}
-    (ax,) = exercise_answers.effects({"sigmoid": effects}).axes
+    (ax,) = layer_subsets.effects({"sigmoid": effects}).axes
     assert [label.get_text() for label in ax.get_yticklabels()] == ["conv1", "fc1"]
     assert [point.get_xdata()[0] for point in ax.lines if point.get_marker() == "o"] == [10.0, 20.0]
 
@@ -331,3 +332,29 @@ def test_dropout_right_behind_the_activation_is_set_against_the_other_orders():
     found = exercise_answers.behind_the_activation(orders)
     assert found.mean == pytest.approx(-0.1)
     assert found.half_width == pytest.approx(0, abs=1e-9)
+
+
+# Families
+
+
+def test_only_subsets_that_differ_clearly_from_all_layers_are_bold() -> None:
+    names = list(exercises.subsets(BASE))
+    found = {name: runs(0.800, 0.811, 0.819) for name in names}
+    found[names[0]] = runs(0.700, 0.709, 0.721)
+    found[names[-1]] = runs(0.800, 0.810, 0.820)
+    rows = layer_subsets.subset_rows({"sigmoid": found, "tanh": found}, names[-1])
+    assert [row[0] for row in rows] == names
+    assert [row[0] for row in rows if row[1].startswith("**")] == [names[0]]
+    assert all(row[1] == row[2] for row in rows)
+
+
+def test_dropout_is_judged_by_three_comparisons_as_a_family() -> None:
+    ends = {
+        "neither": (0.80, 0.81, 0.82),
+        "batch norm": (0.90, 0.91, 0.92),
+        "dropout": (0.70, 0.71, 0.72),
+        "both": (0.90, 0.92, 0.91),
+    }
+    found = {name: runs(*accuracies) for name, accuracies in ends.items()}
+    words = [one.words for one in exercise_answers.dropout_comparisons(found)]
+    assert words == ["worse", "better", "could be noise"]

@@ -12,9 +12,8 @@ from book.report.claims import (
     NOT_BORNE_OUT,
     STANDS,
     TOO_FEW,
-    Finding,
     accuracy_difference,
-    borne_out,
+    doubt,
     judge,
     judge_alike,
 )
@@ -91,16 +90,7 @@ def test_two_sides_are_alike_within_half_of_what_chance_allows():
     assert accuracy_difference(accurate(0.9, 0.9, 0.9), accurate(0.8, 0.8, 0.8)).alike == FALLS
 
 
-# What a page says
-
-
-def test_a_page_whose_sentences_all_stand_says_so():
-    findings = [Finding("one is better", CLEAR), Finding("another is", CLEAR)]
-    assert borne_out(findings) == "These runs bear out every one of these sentences."
-    assert findings[0].row == ["one is better", CLEAR.text(2, 100, sign=True), STANDS]
-
-
-def test_a_page_names_each_sentence_that_does_not_stand():
-    fallen = [Finding("two is better", AROUND_ZERO), Finding("one is worse", CLEAR.affine(-1))]
-    told = borne_out([Finding("one is better", CLEAR), *fallen])
-    assert told == f"{NOT_BORNE_OUT} two is better; nor that one is worse."
+def test_what_runs_do_not_bear_out_is_named_and_nothing_else():
+    said = {"dropout hurts": True, "batch norm helps": False, "both help": False}
+    assert doubt(said) == f"{NOT_BORNE_OUT} batch norm helps; nor that both help."
+    assert doubt({"dropout hurts": True}) == ""

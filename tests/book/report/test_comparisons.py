@@ -56,6 +56,17 @@ def test_a_difference_that_could_be_noise_is_not_called_better():
     assert compared.sentence.endswith("percentage points, which could be noise")
 
 
+def test_a_size_has_no_sign_and_the_way_it_goes_is_asked_apart():
+    ahead = comparisons.compare(RESULTS, "batch norm", "neither")
+    behind = comparisons.compare(RESULTS, "neither", "batch norm")
+    assert ahead.size == behind.size
+    assert ahead.points == behind.points == pytest.approx(1.0)
+    assert (ahead.is_better, ahead.is_worse) == (behind.is_worse, behind.is_better) == (True, False)
+    noise = comparisons.compare(RESULTS, "both", "batch norm")
+    assert not noise.is_better
+    assert not noise.is_worse
+
+
 def test_accuracies_that_are_the_same_in_every_seed_are_called_identical():
     twins = dict.fromkeys(("with bias", "without bias"), RESULTS["dropout"])
     compared = comparisons.compare(twins, "without bias", "with bias")
@@ -180,3 +191,21 @@ def test_every_seed_is_a_dot_and_a_mean_has_its_interval():
 )
 def test_an_epoch_that_reaches_a_value_is_the_first_that_has_it(values, target, falling, epoch):
     assert experiments.epochs_until(values, target, falling=falling) == epoch
+
+
+def test_what_is_clear_alone_may_be_noise_among_many():
+    faint = (0.9806, 0.9815, 0.9827)  # +0.06, +0.05 and +0.07 points on "neither"
+    alone = {"neither": ACCURACIES["neither"], "faint": faint}
+    others = {f"other {n}": (0.981, 0.980, 0.982) for n in range(9)}
+    few, many = (results_of(one) for one in (alone, alone | others))
+    assert comparisons.against(few, "neither")["faint"].words == "better"
+    told = comparisons.against(many, "neither")["faint"]
+    assert not told.is_clear
+    assert told.sentence.endswith("percentage points, which could be noise among so many")
+    assert comparisons.against(many, "neither")["other 1"].words == "could be noise"
+
+
+def test_what_is_far_beyond_chance_stays_clear_among_many():
+    pairs = [("batch norm", "dropout"), ("both", "dropout"), ("both", "batch norm")]
+    family = comparisons.corrected([comparisons.compare(RESULTS, *pair) for pair in pairs])
+    assert [one.words for one in family] == ["better", "better", "could be noise"]

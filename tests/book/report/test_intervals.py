@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from book.report.intervals import mean_interval, paired_difference, verdict
+from book.report.intervals import holm, mean_interval, p_value, paired_difference, verdict
 
 
 def test_the_interval_is_students_t():
@@ -60,3 +60,22 @@ def test_a_difference_of_zero_in_every_seed_is_identical_and_no_noise():
 def test_unequal_numbers_of_seeds_are_refused():
     with pytest.raises(ValueError, match="got 2 and 1"):
         paired_difference([1.0, 2.0], [1.0])
+
+
+def test_the_p_value_is_that_of_students_t_test():
+    sample = [0.01, 0.02, 0.005, 0.03]
+    assert p_value(mean_interval(sample)) == pytest.approx(stats.ttest_1samp(sample, 0).pvalue)
+    assert p_value(mean_interval([0.0] * 3)) == 1 > p_value(mean_interval([0.5] * 3)) == 0
+
+
+def test_holms_correction_calls_no_more_than_5_per_cent_of_families_falsely():
+    generator = np.random.default_rng(1)
+    families = generator.uniform(size=(4000, 10))  # no difference is real
+    false = [min(holm(list(family))) < 0.05 for family in families]
+    assert np.mean(false) == pytest.approx(0.05, abs=0.012)
+    assert np.mean(families.min(axis=1) < 0.05) > 0.35  # as they would be one by one
+
+
+def test_holms_correction_never_turns_the_order_round():
+    assert holm([0.04, 0.001, 0.03, 0.5]) == pytest.approx([0.09, 0.004, 0.09, 0.5])
+    assert holm([]) == []

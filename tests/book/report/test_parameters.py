@@ -16,6 +16,7 @@ from book.report.parameters import (
     some_of,
     validate,
     whole,
+    wholes,
 )
 
 DECLARATION = """
@@ -111,6 +112,7 @@ def test_a_parameter_that_nobody_described_is_a_mistake_of_the_chapter():
         (number(0, inclusive=False), [1e-9, 10], [0, float("nan")]),
         (one_of(["a", "b"]), ["a"], ["c", None]),
         (or_none(whole(1)), [None, 1], [0]),
+        (wholes(2), ["12", "12, 120"], ["", "1", "12,", "12, 12", "12, many", "1.5", 12]),
     ],
 )
 def test_each_kind_accepts_what_it_says(kind, good, bad):
