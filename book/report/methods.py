@@ -41,6 +41,14 @@ NO_NORM = Method("no norm", "no norm", GREY)
 LAYER_NORM = Method("layer norm", "layer norm", ORANGE)
 GROUP_NORM = Method("group norm", "group norm", GREEN)
 INSTANCE_NORM = Method("instance norm", "instance norm", PINK)
+CONV_BATCH_NORM = Method(
+    "batch norm, convs only", "batch norm in the convolutions alone", BLUE, "--"
+)
+
+PLAIN = Method("plain, no norm", "the plain network without a norm", GREY, "--")
+PLAIN_NORM = Method("plain, batch norm", "the plain network with batch norm", BLUE, "--")
+RESIDUAL = Method("residual, no norm", "the residual network without a norm", GREY)
+RESIDUAL_NORM = Method("residual, batch norm", "the residual network with batch norm", BLUE)
 
 BEFORE_TANH = Method("before tanh", "batch norm before tanh", BLUE)
 AFTER_TANH = Method("after tanh", "batch norm after tanh", RED)
@@ -63,7 +71,8 @@ METHODS: Mapping[str, Method] = {
         *(NEITHER, NEITHER_LOWER_RATE, NEITHER_STANDARD),
         *(BATCH_NORM, BATCH_NORM_INPUT, NOISY_BATCH_NORM),
         *(DROPOUT, BOTH),
-        *(NO_NORM, LAYER_NORM, GROUP_NORM, INSTANCE_NORM),
+        *(NO_NORM, LAYER_NORM, GROUP_NORM, INSTANCE_NORM, CONV_BATCH_NORM),
+        *(PLAIN, PLAIN_NORM, RESIDUAL, RESIDUAL_NORM),
         *(BEFORE_TANH, AFTER_TANH),
         *(CONSTANT_RATE, EXP_RANGE, TRIANGULAR, TRIANGULAR2, ONE_CYCLE),
         *(GROWING_BATCH, SMALL_PARTS, SHRINKING_RATE, BOTH_FIXED),

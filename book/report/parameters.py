@@ -88,6 +88,12 @@ def listed(text: str) -> list[str]:
     return [name.strip() for name in text.split(",")] if text.strip() else []
 
 
+def at_least_one(kind: Kind) -> Kind:
+    """Accept the lists that `kind` accepts, but none that is empty."""
+    expected = f"{kind.expected}, at least one"
+    return Kind(expected, lambda value: kind.accepts(value) and value.strip() != "")
+
+
 def or_none(kind: Kind) -> Kind:
     """Accept what `kind` accepts, or None."""
     return Kind(f"{kind.expected}, or None", lambda value: value is None or kind.accepts(value))

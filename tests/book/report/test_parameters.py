@@ -9,6 +9,7 @@ from book.builder.declared import declared
 from book.report.parameters import (
     SIZE,
     ParameterError,
+    at_least_one,
     number,
     one_of,
     or_none,
@@ -122,6 +123,15 @@ def test_each_kind_accepts_what_it_says(kind, good, bad):
 @pytest.mark.parametrize("value", ["", "layer", "group, layer"])
 def test_a_list_with_commas_is_accepted(value):
     validate({"norms": ""}, {"norms": value}, {"norms": some_of(["layer", "group"])})
+
+
+@pytest.mark.parametrize("value", ["", " ", "lair", 3])
+def test_a_list_that_may_not_be_empty_is_refused_if_it_is(value):
+    kind = at_least_one(some_of(["layer", "group"]))
+    validate({"norms": ""}, {"norms": "layer"}, {"norms": kind})
+    expected = "norms must be some of layer, group, with commas between them, at least one; got"
+    with pytest.raises(ParameterError, match=expected):
+        validate({"norms": ""}, {"norms": value}, {"norms": kind})
 
 
 @pytest.mark.parametrize("value", ["lair", "layer, layer", "layer,", 3])
