@@ -30,25 +30,6 @@ MOMENTA = (0.01, 0.5)
 
 DROPOUT_RATE = 0.5
 
-#: The exercises whose rate falls to zero, with all the seeds asked for. The others keep a constant
-#: rate and at most `FEW` seeds.
-FALLING: tuple[str, ...] = ("subsets",)
-
-FEW = 3
-
-#: What each exercise is about, in a sentence.
-SUBJECTS = {
-    "subsets": "the layers",
-    "orders": "the order",
-    "frozen": "what is held still",
-    "ideas": "the research ideas",
-    "options": "the framework's options",
-    "biases": "the bias",
-    "rates": "the learning rate",
-    "scales": "the initial weights",
-    "regularized": "dropout",
-}
-
 
 def group(*parts: str) -> str:
     """Return the name of a group of runs.
@@ -95,11 +76,10 @@ def subsets(base: RunSpec) -> Variants:
     (['none', 'conv1', 'conv2'], 16)
     """
     layers = layer_names(base.network)
-    chosen = [subset for size in range(1, len(layers)) for subset in combinations(layers, size)]
+    chosen = [subset for size in range(1, len(layers) + 1) for subset in combinations(layers, size)]
     return {
         "none": base,
         **{" + ".join(some): base.with_(norm="batch", norm_layers=some) for some in chosen},
-        " + ".join(layers): base.with_(norm="batch"),
     }
 
 
@@ -153,25 +133,6 @@ def small_groups(base: RunSpec, lower_lr: float, seeds: int, long_epochs: int) -
     `base` has no norm; its activation is set here. The sigmoid, whose slopes are small, has the
     base's learning rate; tanh has the lower one.
     """
-    falling = small_variants(base.with_(schedule="cosine"), lower_lr, long_epochs)
-    return {
-        name: (falling[name], seeds) if falls(name) else (variants, min(seeds, FEW))
-        for name, variants in small_variants(base, lower_lr, long_epochs).items()
-    }
-
-
-def falls(name: str) -> bool:
-    """Return whether the rate falls to zero in a group of runs."""
-    return name.partition(", ")[0] in FALLING
-
-
-def about(*, falling: bool) -> str:
-    """Return what those exercises are about whose rate falls, or those whose rate does not."""
-    return ", ".join(said for name, said in SUBJECTS.items() if (name in FALLING) == falling)
-
-
-def small_variants(base: RunSpec, lower_lr: float, long_epochs: int) -> dict[str, Variants]:
-    """Return the variants of each group of `small_groups`."""
     first = base.with_(activation="sigmoid")
     by_activation = {"sigmoid": first, "tanh": base.with_(activation="tanh", lr=lower_lr)}
     groups: dict[str, Variants] = {
@@ -187,7 +148,7 @@ def small_variants(base: RunSpec, lower_lr: float, long_epochs: int) -> dict[str
         for method, variant in methods(spec).items():
             groups[group("rates", activation, method)] = rates(variant)
             groups[group("scales", activation, method)] = scales(variant)
-    return groups
+    return {name: (variants, seeds) for name, variants in groups.items()}
 
 
 def textbook_groups(base: RunSpec, lower_lr: float, seeds: int) -> Groups:

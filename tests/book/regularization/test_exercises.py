@@ -191,18 +191,6 @@ def test_a_layers_effect_is_the_mean_over_all_choices_for_the_others() -> None:
     assert all(effect.half_width == pytest.approx(0, abs=1e-9) for effect in effects.values())
 
 
-def test_each_further_batch_norm_adds_what_it_adds_on_average_over_the_choices() -> None:
-    layers = ("conv1", "conv2", "fc1", "fc2")
-    results = {}
-    for name in exercises.subsets(BASE):
-        chosen = [layer for layer in layers if layer in name.split(" + ")]
-        gain = (0, 0.1, 0.14, 0.16, 0.17)[len(chosen)] + 0.01 * ("fc2" in chosen)
-        results[name] = runs(*(0.5 + seed / 100 + gain for seed in range(3)))
-    found = [one.mean for one in layer_subsets.added_by_count(results)]
-    quarter = 0.01 / 4  # of the subsets of each size, so many more have fc2
-    assert found == pytest.approx([gain + quarter for gain in (0.1, 0.04, 0.02, 0.01)])
-
-
 def with_curve(*accuracies: float) -> Record:
     """A run with these test accuracies, epoch by epoch."""
     record = ended(BASE.with_(epochs=len(accuracies)), test_accuracy=0.0)
@@ -370,13 +358,3 @@ def test_dropout_is_judged_by_three_comparisons_as_a_family() -> None:
     found = {name: runs(*accuracies) for name, accuracies in ends.items()}
     words = [one.words for one in exercise_answers.dropout_comparisons(found)]
     assert words == ["worse", "better", "could be noise"]
-
-
-@pytest.mark.parametrize("family", ["subsets", "rates", "ideas"])
-def test_only_in_the_families_named_so_the_rate_falls_with_every_seed(family, monkeypatch) -> None:
-    monkeypatch.setattr(exercises, "FALLING", (family,))
-    for name, (variants, seeds) in exercises.small_groups(BASE, 0.01, 10, 3).items():
-        falls = name.split(",")[0] == family
-        assert seeds == (10 if falls else exercises.FEW), name
-        schedules = {spec.schedule for spec in variants.values()}
-        assert schedules == {"cosine" if falls else "constant"}, name
