@@ -126,7 +126,6 @@ def prepare(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Ready the book for LaTeX: its tables' columns, what floats, what no page may cut."""
     if app.builder.format != "latex":
         return
-    placement.leave_out_plumbing(doctree)
     placement.title_introduction(doctree)
     for table in list(doctree.findall(nodes.table)):
         placement.float_table(table, lines(table))

@@ -1,17 +1,13 @@
 """What stands where on paper: floats, boxes and code kept whole, the introduction's titles."""
 
-import re
-from collections.abc import Iterator
-from itertools import pairwise
 from math import ceil
 
 from docutils import nodes
-from sphinx_jupyterbook_latex.nodes import CellInput, RootHeader
+from sphinx_jupyterbook_latex.nodes import RootHeader
 
 WHOLE = 20  # lines of a table, a box or code, up to which a page keeps it whole
 START = 6  # lines of a longer one that stand together before a page may cut it
 LETTERS = 95  # of a line of text in a box
-PARAMETERS = "tag_parameters"  # the class of a cell that sets parameters
 INTRODUCTION = "Introduction"
 
 
@@ -43,22 +39,6 @@ def keep_whole(doctree: nodes.document) -> None:
 def room(lines: float) -> nodes.raw:
     """Return what asks a page for room: for all lines, or of a long block for the first ones."""
     return _latex(rf"\Needspace{{{lines if lines <= WHOLE else START:g}\baselineskip}}")
-
-
-def leave_out_plumbing(doctree: nodes.document) -> None:
-    """Take out the code that sets parameters, and the imports and checks that follow it."""
-    for code in list(plumbing(doctree)):
-        code.parent.remove(code)
-
-
-def plumbing(doctree: nodes.document) -> Iterator[CellInput]:
-    """Yield the code of cells that set parameters, and of the imports that follow one."""
-    cells = [one for one in doctree.findall(nodes.container) if "cell" in one["classes"]]
-    for before, cell in pairwise([nodes.container(), *cells]):
-        for code in cell.findall(CellInput):
-            imports = re.match(r"\s*(from|import)\s", code.astext())
-            if PARAMETERS in cell["classes"] or (imports and PARAMETERS in before["classes"]):
-                yield code
 
 
 def title_introduction(doctree: nodes.document) -> None:
