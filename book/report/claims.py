@@ -11,7 +11,6 @@ from models.records import Record
 
 STANDS, FALLS = "stands", "does not stand"
 TOO_FEW, NOISE, DIVERGED = "open (too few seeds)", "open (could be noise)", "open (a run diverged)"
-CAVEAT = "(these runs do not bear this out)"
 NOT_BORNE_OUT = "These runs do not bear out that"
 
 
@@ -48,15 +47,6 @@ def judge_alike(difference: Interval, limit: float) -> str:
 
 def _within(interval: Interval, limit: float | None) -> bool:
     return limit is not None and -limit / 2 < interval.low and interval.high < limit / 2
-
-
-def caveat(holds: bool) -> str:
-    """Return what follows a sentence that was written for other runs: nothing where it holds.
-
-    >>> caveat(True), caveat(False)
-    ('', ' (these runs do not bear this out)')
-    """
-    return "" if holds else f" {CAVEAT}"
 
 
 @dataclass(frozen=True)
