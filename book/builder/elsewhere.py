@@ -31,8 +31,8 @@ class Elsewhere:
 
     def holder(self, label: str) -> str:
         """Return the title of the page whose source names something by a label."""
-        # in a reference, a sign stands before it
-        named = re.compile(rf"(?<![`<\w-]){re.escape(label)}(?![\w-])")
+        # in a reference, a sign stands before it, or the directive that shows it once more
+        named = re.compile(rf"(?<![`<\w-])(?<!figure-of}} ){re.escape(label)}(?![\w-])")
         texts = {name: path.read_text(encoding="utf-8") for name, path in self.pages.items()}
         found = next((name for name, text in texts.items() if named.search(text)), "")
         return self._words(found) or escaped(label)

@@ -151,6 +151,7 @@ def test_a_copy_carries_values_captions_numbers_and_works(tmp_path):
 def test_a_reference_leads_to_the_published_page_where_there_is_one(tmp_path):
     write_book(tmp_path, ["part/a", "part/b"])
     (tmp_path / "part").mkdir()
+    (tmp_path / "part" / "a.md").write_text("# First\n\n```{figure-of} tab-b\n```\n")
     (tmp_path / "part" / "b.md").write_text("# The *second*\n\n:::{table} T\n:name: tab-b\n:::\n")
     assert Elsewhere(tmp_path, "part/a").page("b") == "“The *second*”"
     config = tmp_path / "_config.yml"
