@@ -15,7 +15,7 @@ HEADERS = (
     "network, data",
     "images",
     "epochs",
-    "variants × seeds",
+    "runs",
     "minutes",
     "spread in points",
     "tells apart from",
