@@ -22,6 +22,7 @@ from book.report.methods import (
     RESIDUAL,
     RESIDUAL_NORM,
 )
+from models.data.datasets import DATASETS
 from models.records import Record
 from models.specs import RunSpec
 
@@ -245,6 +246,22 @@ def draw_depths(results: Mapping[str, Results]) -> Figure:
 def _by_rate(ax: Axes, results: Results, kind: str) -> list[figures.End]:
     tried = dict(sorted(trials(results, kind).items()))
     return _sweep(ax, {str(rate): {kind: records} for rate, records in tried.items()}, [kind])
+
+
+def at_chance(results: Mapping[str, Results], rate: float) -> tuple[int, int]:
+    """Return how many runs without a norm at a rate diverged or learned nothing, and of how many.
+
+    Those have learned nothing that end within a point of guessing.
+    """
+    runs = [
+        record
+        for found in results.values()
+        for kind in (RESIDUAL, PLAIN)
+        for record in found[at_rate(kind, rate)]
+    ]
+    classes = len(DATASETS[runs[0].spec.dataset].classes)
+    accuracies = final(runs, "test_accuracy")
+    return sum(value < 1 / classes + 0.01 for value in accuracies), len(runs)
 
 
 def deeper(results: Mapping[str, Results], kind: str) -> Interval:

@@ -125,6 +125,12 @@ def test_runs_that_diverged_are_counted_and_crossed():
     assert sum(line.get_marker() == "x" for line in right.lines) == len(KINDS)
 
 
+def test_runs_that_learned_nothing_are_counted():
+    found = {"8": depth_runs(0.01, 0.4, {0.1: 0.1, 0.001: 0.3})}
+    assert norm_and_depth.at_chance(found, 0.1) == (2, 2)
+    assert norm_and_depth.at_chance(found, 0.01) == (0, 2)
+
+
 def test_deeper_is_the_deepest_less_the_shallowest_each_at_its_best_rate():
     shallow = depth_runs(0.01, 0.4, {0.1: 0.8, 0.001: 0.7})
     deep = depth_runs(0.1, 0.45, {0.01: 0.9, 0.001: 0.9})
