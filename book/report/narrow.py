@@ -87,10 +87,15 @@ def _lay_out(figure: Figure, panels: Sequence[Axes]) -> None:
             axis.set_tick_params(labelsize=max(LEAST, *sizes, 0))
     _label_above(figure, panels)
     for _ in range(2):  # a label turned or broken moves the others
-        if engine := figure.get_layout_engine():
-            engine.execute(figure)
+        _settle(figure)
         for ax in panels:
             _fit(figure, ax)
+
+
+def _settle(figure: Figure) -> None:
+    """Have the axes of a figure where they will be drawn."""
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)
 
 
 def _stack(figure: Figure, panels: Sequence[Axes]) -> None:
@@ -168,7 +173,7 @@ def _fit(figure: Figure, ax: Axes) -> None:
 
 
 def _place_labels(figure: Figure, ax: Axes) -> None:
-    """Have the labels of points hide no other: in two lines and with more room, where they must."""
+    """Have the labels of points hide no other: small, in two lines, with more room if they must."""
     hides = point_labels.place(ax)
     labels = [text for text in ax.texts if text.get_label() == point_labels.POINT]
     if hides and labels[0].get_in_layout():
@@ -177,7 +182,10 @@ def _place_labels(figure: Figure, ax: Axes) -> None:
         ax.autoscale_view()  # else the limits are not known yet
         for text in labels:
             text.set_in_layout(False)  # the axes keep their place
+            text.set_fontsize(LEAST)
             _break(text, 0.25 * figure.bbox.width)
+        _settle(figure)
+        point_labels.place(ax)
 
 
 def _break_names(ax: Axes, room: float) -> None:
