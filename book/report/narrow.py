@@ -13,6 +13,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.lines import Line2D
@@ -146,12 +147,20 @@ def _label_above(figure: Figure, panels: Sequence[Axes]) -> None:
 
 def _ends(ax: Axes) -> Iterator[tuple[str, Line2D]]:
     """Hide the labels beside the lines' ends; yield each with a line of its look."""
-    dashes = {line.get_color(): line.get_linestyle() for line in reversed(ax.lines)}
     for text in list(ax.texts):
         if isinstance(text, Annotation) and text.xycoords == "axes fraction" and text.xy[0] > 1:
-            colour = text.get_color()
-            yield text.get_text(), Line2D([], [], color=colour, ls=dashes.get(colour, "-"))
+            look = {"color": text.get_color(), "ls": _dash(ax, text)}
+            yield text.get_text(), Line2D([], [], **look)
             text.set_visible(False)
+
+
+def _dash(ax: Axes, text: Text) -> Any:
+    """Return the dash of the line that a label names, or else of one in its colour."""
+    name, colour = text.get_text(), text.get_color()
+    lines = [line for line in ax.lines if line.get_linestyle() != "None"]
+    named = [one for one in lines if f"{one.get_label()} (".startswith(f"{name} (")]
+    alike = named or [one for one in lines if same_color(one.get_color(), colour)]
+    return alike[0].get_linestyle() if alike else "-"
 
 
 def _fit(figure: Figure, ax: Axes) -> None:

@@ -56,6 +56,19 @@ def test_what_stands_beside_the_lines_stands_above_the_panels():
     assert box.y0 >= max(ax.get_window_extent().y1 for ax in figure.axes)
 
 
+def test_lines_of_one_colour_keep_their_dashes():
+    wide, ((ax,),) = figures.new()
+    ends = []
+    for place, (label, dash) in enumerate((("dashed", "--"), ("whole", "-"), ("dotted", ":"))):
+        ax.plot([0, 1], [0, place], ls=dash, color="black")
+        ends.append((place, label, "black"))
+    figures.label_ends(ax, ends)
+    (legend,) = narrow.narrow(wide).legends
+    names = [text.get_text() for text in legend.get_texts()]
+    dashes = [line.get_linestyle() for line in legend.legend_handles]
+    assert dict(zip(names, dashes, strict=True)) == {"dashed": "--", "whole": "-", "dotted": ":"}
+
+
 def test_the_wide_figure_stays_as_it_is():
     wide, other = (figures.panels({"train loss": LOSSES}) for _ in range(2))
     narrow.narrow(wide)
