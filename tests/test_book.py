@@ -40,10 +40,19 @@ CUT = """
 }).map((one) => one.outerHTML.slice(0, 100))
 """
 LETTERS = """
-Math.min(...[...document.querySelectorAll(".drawing text")]
+Math.min(...[...document.querySelectorAll(".drawing text")].filter((text) => text.checkVisibility())
   .map((text) => [parseFloat(getComputedStyle(text).fontSize), text.getScreenCTM()])
   .map(([size, { c, d }]) => size * Math.hypot(c, d)))
 """
+#: Drawings that are scrolled, by what their words begin with.
+SCROLLED = """
+[...document.querySelectorAll(".drawing")].filter((one) => one.scrollWidth > one.clientWidth)
+  .map((one) => one.querySelector("svg").getAttribute("aria-label"))
+"""
+#: Those that may be on a phone, with the reason.
+TOO_WIDE = {
+    "Two parallel rows of boxes": "nine boxes and their sizes side by side are the diagram",
+}
 PART_THREE = (
     "60,965,224",
     "143,652,544",
@@ -89,7 +98,7 @@ def test_the_front_page_leads_to_every_chapter(site):
 
 def test_the_front_page_shows_a_picture_and_numbers_of_the_chapters(site):
     front = html(site, "book/index")
-    (label,) = re.findall(r'role="img" aria-label="([^"]*)"', front)
+    (label,) = set(re.findall(r'role="img" aria-label="([^"]*)"', front))
     drawn = html(site, "book/regularization/batch_norm_and_dropout")
     assert label in re.findall(r'role="img" aria-label="([^"]*)"', drawn)
     assert "pasted-text" in front
@@ -165,6 +174,8 @@ def test_a_page_fits_any_screen_and_what_is_wider_says_so_and_is_scrolled_by_key
         assert reader.value(CUT) == [], width
         smallest = reader.value(LETTERS)
         assert smallest is None or smallest > 8.9, "letters of drawings, in pixels"
+        scrolled = reader.value(SCROLLED)
+        assert all(words.startswith(tuple(TOO_WIDE)) for words in scrolled), (width, scrolled)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.transforms import Bbox
 from sympy import Expr, Symbol, sympify
 
 from analysis import AnalysisError, B, H, Row, W
@@ -20,6 +18,7 @@ from book.architectures.counted import Published, Shape
 from book.architectures.tool_counts import Answers
 from book.report.colours import BLUE, ORANGE
 from book.report.figures import new
+from book.report.point_labels import label_points
 from book.report.tables import unbroken
 
 
@@ -130,15 +129,6 @@ def judged(number: int | None, right: int | None = None) -> str:
     return unbroken(f"{number:,}{cross}")
 
 
-PLACES = (
-    ((7, 0), "left", "center"),
-    ((-7, 0), "right", "center"),
-    ((0, 7), "center", "bottom"),
-    ((0, -7), "center", "top"),
-)
-"""Where a label may stand beside its point, the best first; offsets in points."""
-
-
 def trade_offs(points: Mapping[str, tuple[float, float]], xlabel: str, ylabel: str) -> Figure:
     """Draw networks by two costs, both on logarithmic axes, each point labelled."""
     figure, axes = new(size=(6.4, 3.6))
@@ -146,27 +136,8 @@ def trade_offs(points: Mapping[str, tuple[float, float]], xlabel: str, ylabel: s
     ax.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
     ax.plot(*zip(*points.values(), strict=True), "o", color=BLUE, ms=6)
     ax.margins(0.2)
-    figure.draw_without_rendering()  # else the places are not known yet
-    centres = [ax.transData.transform(point) for point in points.values()]
-    taken = [Bbox([centre - 4, centre + 4]) for centre in centres]
-    for name, point in points.items():
-        taken.append(_labelled(ax, name, point, taken))
+    label_points(figure, ax, points)
     return figure
-
-
-def _labelled(ax: Axes, name: str, point: tuple[float, float], taken: Sequence[Bbox]) -> Bbox:
-    """Write a label where it hides least; return its box."""
-    label = ax.annotate(name, point, (0, 0), textcoords="offset points", fontsize=9)
-
-    def hidden(place: tuple[tuple[int, int], str, str]) -> int:
-        label.xyann, horizontal, vertical = place
-        label.set(ha=horizontal, va=vertical)
-        box = label.get_window_extent()
-        beyond = box.x0 < ax.bbox.x0 or box.x1 > ax.bbox.x1
-        return sum([beyond, *(box.overlaps(other) for other in taken)])
-
-    hidden(min(PLACES, key=hidden))
-    return Bbox(label.get_window_extent().get_points())
 
 
 def paired_bars(

@@ -1,8 +1,8 @@
 """Matplotlib's drawings in the page itself: text that is found and selected, colours for the dark.
 
 An SVG file behind an `img` keeps its text from the reader and its colours from the theme. Here it
-becomes part of the page, without what only Matplotlib needs; what is no drawing of Matplotlib's
-stays a picture.
+becomes part of the page, without what only Matplotlib needs, and beside the one for a narrow page
+that it carries; what is no drawing of Matplotlib's stays a picture.
 """
 
 import re
@@ -15,35 +15,52 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
-from book.builder import curves
+from book.builder import curves, widths
 from book.builder.contrast import DARK, LIGHT, TEXT, in_the_dark, legible
 
 COLOUR = re.compile(r"#([0-9a-f]{6})\b", re.IGNORECASE)
-BEGIN = '<div class="drawing pst-scrollable-table-container">'
+BEGIN = '<div class="drawing '
 SIZE = re.compile(r"font-size:([\d.]+)px")
 NUMBER = re.compile(r"-?\d+\.\d+")
 LONG = 500  # letters of a path with so many points that a tenth of one is not seen
+MANY = 12  # markers alike that are worth a path
 READABLE = 9.0  # pixels: text is not made smaller on a narrow screen, which scrolls instead
 POINT = 4 / 3  # pixels
 
 
 def drawing(text: str, name: str, words: str) -> str:
-    """Return a drawing of Matplotlib's as HTML; `name` begins its ids, `words` describe it."""
-    root = ElementTree.fromstring(text)
-    panels = curves.read(root)
+    """Return a drawing of Matplotlib's as HTML; `name` begins its ids, `words` describe it.
+
+    Where it carries another one for a narrow page, the style sheet shows the one that fits.
+    """
+    forms = [ElementTree.fromstring(form) for form in widths.parted(text) if form]
+    panels, colours = curves.read(forms[0]), set[str]()
+    for place, form in enumerate(forms):
+        _prepare(form, f"{name}{'n' * place}", colours)
+        form.attrib |= {"role": "img", "aria-label": words}
+    ElementTree.SubElement(forms[0], "style").text = _palette(colours)
+    kinds = ("wide ", "narrow ") if len(forms) > 1 else ("",)
+    boxes = "".join(map(_box, kinds, forms))
+    return f"{boxes}{curves.key(panels)}{curves.details(panels)}"
+
+
+def _prepare(root: Element, name: str, colours: set[str]) -> None:
+    """Make an SVG part of a page; add its colours, as variables are named after them."""
     curves.mark(root)
     _leave_out(root)
     _name_anew(root, name)
-    colours: set[str] = set()
     for element in root.iter():
         _shorten(element)
         _restyle(element, colours)
+    for place, group in enumerate([one for one in root.iter("g") if _is_of_markers(one)]):
+        _mark_a_path(group, f"{name}m{place}")
     _size(root)
     _ungroup(root)
-    root.attrib |= {"role": "img", "aria-label": words}
-    ElementTree.SubElement(root, "style").text = _palette(colours)
+
+
+def _box(kind: str, root: Element) -> str:
     drawn = ElementTree.tostring(root, encoding="unicode").replace(" />", "/>")
-    return f"{BEGIN}{drawn}</div>{curves.key(panels)}{curves.details(panels)}"
+    return f'{BEGIN}{kind}pst-scrollable-table-container">{drawn}</div>'
 
 
 def _leave_out(root: Element) -> None:
@@ -122,6 +139,30 @@ def _ungroup(element: Element) -> None:
         _ungroup(child)
         if child.tag == "g" and not child.attrib:
             element[place : place + 1] = list(child)
+
+
+def _is_of_markers(element: Element) -> bool:
+    """Whether a group holds many markers that differ in nothing but their places."""
+    looks = {tuple(sorted(_look(one).items())) for one in element}
+    return len(element) >= MANY and len(looks) == 1 and element[0].tag == "use"
+
+
+def _look(element: Element) -> dict[str, str]:
+    return {key: value for key, value in element.items() if key not in ("x", "y")}
+
+
+def _mark_a_path(group: Element, name: str) -> None:
+    """Draw a group's many markers on the points of one path, which takes a quarter of the letters.
+
+    They look as before: each is painted for itself, so that where many lie it is darker.
+    """
+    points = "L".join(f"{one.get('x')} {one.get('y')}" for one in group)
+    look = _look(group[0])
+    group[:] = []
+    all_seen = {"id": name, "overflow": "visible", "markerUnits": "userSpaceOnUse"}
+    ElementTree.SubElement(ElementTree.SubElement(group, "marker", all_seen), "use", look)
+    own = {"d": f"M{points}", "style": f"fill:none;stroke:none;marker:url(#{name})"}
+    ElementTree.SubElement(group, "path", own)
 
 
 def _is_of_text(element: Element) -> bool:

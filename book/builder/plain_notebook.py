@@ -10,7 +10,7 @@ from typing import Any
 
 import nbformat
 
-from book.builder import chapter_variants
+from book.builder import chapter_variants, widths
 from book.builder.elsewhere import Elsewhere
 from book.builder.plain_roles import PlainRoles, labels
 from book.builder.plain_words import plain
@@ -41,6 +41,7 @@ def _cells(cell: Any, roles: PlainRoles) -> list[Any]:
     """Return a cell in plain Markdown, and after a figure its caption."""
     if cell.cell_type == "markdown":
         cell.source = plain(cell.source, roles)
+    widths.leave_wide(cell.get("outputs", []))
     for output in cell.get("outputs", []):
         if text := output.get("data", {}).get("text/markdown"):
             output["data"]["text/markdown"] = plain("".join(text), roles)

@@ -14,7 +14,7 @@ from typing import Any
 
 import nbformat
 
-from book.builder import formulas, links
+from book.builder import formulas, links, widths
 
 OURS = ["book.builder.folding", "book.builder.formulas"]
 EXTENSIONS = ["myst_nb", "sphinx_design", "sphinxcontrib.bibtex", *OURS]
@@ -43,6 +43,8 @@ caption, figcaption, figcaption p { font-size: 0.9rem; }
 
 def write_page(notebook: Any, root: Path, output: Path) -> None:
     """Write an executed notebook of the book in `root`, in MyST Markdown, as a page."""
+    for cell in notebook.cells:
+        widths.leave_wide(cell.get("outputs", []))
     with TemporaryDirectory() as folder:
         source, site = Path(folder, "source"), Path(folder, "site")
         source.mkdir()

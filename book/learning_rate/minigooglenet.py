@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -118,10 +119,11 @@ def draw(derivation: Derivation) -> Figure:
     ax = axes[0][0]
     _line(ax, 0, "input", [], cell(derivation.rows[0].output), "1")
     for place, module in enumerate(shown, start=1):
-        ax.annotate("", (2.55, place - 0.3), (2.55, place - 0.7), arrowprops=_ARROW)
+        ax.annotate("", (2.65, place - 0.3), (2.65, place - 0.7), arrowprops=_ARROW)
         _line(ax, place, module.name, module.branches, cell(module.output), str(module.field))
-    for x, heading in ((4.05, "output"), (5.5, "sees, pixels")):
-        ax.text(x, -0.9, heading, fontsize=8, color=GREY, va="center")
+    look: dict[str, Any] = {"fontsize": 8, "color": GREY, "va": "center"}
+    ax.text(4.05, -0.9, "output", **look)
+    ax.text(6.4, -0.9, "sees, pixels", ha="right", **look)
     ax.set(xlim=(0, 6.4), ylim=(len(shown) + 0.5, -1.2))
     ax.set_axis_off()
     return figure
@@ -134,11 +136,11 @@ def _line(
     ax: Axes, place: int, name: str, branches: Sequence[Layer], output: str, field: str
 ) -> None:
     ax.text(0, place, name, fontsize=8, va="center")
-    width = 2.7 / max(1, len(branches))
+    width = 2.6 / max(1, len(branches))
     for column, layer in enumerate(branches or [None]):
-        _box(ax, (1.2 + column * width, place), width, layer)
+        _box(ax, (1.35 + column * width, place), width, layer)
     ax.text(4.05, place, output, fontsize=8, va="center")
-    ax.text(5.5, place, field, fontsize=8, va="center")
+    ax.text(6.4, place, field, fontsize=8, ha="right", va="center")
 
 
 def _box(ax: Axes, at: tuple[float, float], width: float, layer: Layer | None) -> None:

@@ -1,6 +1,7 @@
 """The values of a figure's curves, said in its SVG: the page shows them below the figure."""
 
 import math
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,15 +12,35 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator
 
-from book.builder import curves
+from book.builder import curves, widths
+from book.report.narrow import narrow
 
 LONGEST = 100  # points of a curve that a table still shows
 
 
 def svg(figure: Figure) -> str | None:
-    """Return a figure as SVG, always of the same bytes, with the values of its labelled lines."""
-    said = curves.said(panels(figure))
-    drawn: str | None = print_figure(figure, "svg", metadata={"Date": None, "Description": said})
+    """Return a figure as SVG, always of the same bytes, with the values of its labelled lines.
+
+    It carries the figure for a narrow page, where there is one.
+    """
+    wide = _drawn(figure, Description=curves.said(panels(figure)))
+    small = _drawn_narrow(figure) if wide else None
+    return widths.joined(wide, small) if wide and small else wide
+
+
+def _drawn_narrow(figure: Figure) -> str | None:
+    """Return the figure for a narrow page, if there is one that Matplotlib can lay out."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "constrained_layout not applied", UserWarning)
+        try:
+            own = narrow(figure)
+            return _drawn(own) if own else None
+        except UserWarning:
+            return None
+
+
+def _drawn(figure: Figure, **said: str) -> str | None:
+    drawn: str | None = print_figure(figure, "svg", metadata={"Date": None, **said})
     return drawn
 
 

@@ -135,10 +135,15 @@ def label_ends(ax: Axes, ends: Sequence[End]) -> None:
 
 
 def _name_lines(ax: Axes, ends: Sequence[End]) -> None:
-    """Give each label to the line of its colour, where there is one without a name."""
+    """Give each label to the line of its colour, where there is one without a name.
+
+    Of several, it is the one that ends at the label's value.
+    """
     drawn = [line for line in ax.lines if line.get_linestyle() != "None"]
-    for _, label, colour in ends:
+    for value, label, colour in ends:
         lines = [line for line in drawn if same_color(line.get_color(), colour)]
+        if len(lines) > 1:
+            lines = [line for line in lines if np.asarray(line.get_ydata())[-1] == value]
         if len(lines) == 1 and str(lines[0].get_label()).startswith("_"):
             lines[0].set_label(label)
 

@@ -73,7 +73,12 @@
 
   for (const values of document.querySelectorAll(".values")) {
     values.addEventListener("toggle", () => dispatchEvent(new Event("resize"))); // the theme looks what is scrolled
-    const svg = values.previousElementSibling.previousElementSibling.querySelector("svg"); // before its key
+    const box = values.previousElementSibling.previousElementSibling; // before its key
+    follow(box.querySelector("svg"), values);
+    if (box.matches(".narrow")) follow(box.previousElementSibling.querySelector("svg"), values);
+  }
+
+  function follow(svg, values) {
     const curves = [...svg.querySelectorAll(".curve")];
     const panels = [...values.querySelectorAll("table")].map((table) => {
       const rows = [...table.tBodies[0].rows].map((row) => [...row.cells].map((cell) => cell.textContent));
@@ -84,10 +89,12 @@
 
     function pick(event) {
       const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
-      const away = ({ drawn: [one] }) => (one ? Math.max(one[0][0] - at.x, at.x - one.at(-1)[0]) : Infinity);
-      const panel = panels.reduce((best, one) => (away(one) < away(best) ? one : best));
+      const beside = ({ drawn: [one] }) => (one ? Math.max(one[0][0] - at.x, at.x - one.at(-1)[0]) : Infinity);
+      const heights = ({ drawn }) => drawn.flat().map(([, y]) => y);
+      const above = (one) => Math.max(Math.min(...heights(one)) - at.y, at.y - Math.max(...heights(one)));
+      const [panel] = panels.filter((one) => beside(one) <= 10).sort((one, other) => above(one) - above(other));
       svg.querySelectorAll(".at").forEach((one) => one.remove());
-      if (away(panel) > 10) return hide();
+      if (!panel) return hide();
       const xs = panel.drawn[0].map(([x]) => Math.abs(x - at.x));
       const row = xs.indexOf(Math.min(...xs));
       for (const curve of panel.drawn) {

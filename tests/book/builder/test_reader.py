@@ -8,6 +8,7 @@ from books import BUILD_SECONDS, build, edit, page, write_chapter
 from browser import MISSING, browser
 
 from book.builder.contrast import TEXT, contrast
+from book.builder.widths import parted
 
 pytestmark = [
     pytest.mark.slow,
@@ -112,11 +113,21 @@ from book.report import figures
 from book.report.colours import ORANGE, GREY, SKY
 
 figures.use_style()
+figure, (panels,) = figures.new(2)
+for ax, height in zip(panels, (1, 10), strict=True):
+    for place, colour in enumerate((ORANGE, GREY, SKY)):
+        ax.plot([0, 1], [height * place] * 2, color=colour, label=f"harbour {place}")
+        ax.text(0.5, height * place, f"harbour {place}", color=colour)
+    ax.set(xlabel="hour", ylabel="tide, m")
+figure
+"""
+CROWD = """
 figure, ((ax,),) = figures.new()
-for place, colour in enumerate((ORANGE, GREY, SKY)):
-    ax.plot([0, 1], [place, place], color=colour, label=f"harbour {place}")
-    ax.text(0.5, place, f"harbour {place}", color=colour)
-ax.set(xlabel="hour", ylabel="tide, m")
+ax.plot([0, 6], [1, 1], label="a quay")
+ax.set(xlim=(0, 6), ylim=(-1, 2))
+for place in range(6):
+    ax.text(place, 0, "harbour wall")
+ax.set_axis_off()
 figure
 """
 
@@ -146,7 +157,14 @@ def tides(tmp_path_factory):
     )
     (folder / "part" / "index.md").write_text(INDEX)
     write_chapter(
-        folder / "part" / "spring.ipynb", IMPORTS, f"#:{SPRING}", f"#:{NEAP}", DRAW, CALCULATE, WORD
+        folder / "part" / "spring.ipynb",
+        IMPORTS,
+        f"#:{SPRING}",
+        f"#:{NEAP}",
+        DRAW,
+        CROWD,
+        CALCULATE,
+        WORD,
     )
     name_figure(folder / "part" / "spring.ipynb")
     run = build(folder, "-W")
@@ -156,10 +174,11 @@ def tides(tmp_path_factory):
 
 def name_figure(path: Path) -> None:
     notebook = json.loads(path.read_text())
-    cell = next(one for one in notebook["cells"] if "figures.new" in "".join(one["source"]))
-    figure = {"caption": "Three harbours.", "name": "fig-harbours"}
-    cell["metadata"]["tags"] = ["hide-input"]
-    cell["metadata"]["mystnb"] = {"figure": figure, "image": {"alt": "Three level lines."}}
+    drawn = [one for one in notebook["cells"] if "figures.new" in "".join(one["source"])]
+    for cell, name in zip(drawn, ("harbours", "walls"), strict=True):
+        figure = {"caption": f"Three {name}.", "name": f"fig-{name}"}
+        cell["metadata"]["tags"] = ["hide-input"]
+        cell["metadata"]["mystnb"] = {"figure": figure, "image": {"alt": f"Level {name}."}}
     path.write_text(json.dumps(notebook))
 
 
@@ -230,12 +249,33 @@ def hexed(colour: str) -> str:
 
 def test_letters_of_a_drawing_are_9_pixels_high_on_a_phone(opened):
     sizes = opened("part/spring", 390).value(
-        "[...document.querySelectorAll('.drawing text')]"
+        "[...document.querySelectorAll('.drawing text')].filter(text => text.checkVisibility())"
         ".map(text => [parseFloat(getComputedStyle(text).fontSize), text.getScreenCTM()])"
         ".map(([size, {c, d}]) => size * Math.hypot(c, d))"
     )
     assert sizes
     assert min(sizes) > 8.9
+
+
+DRAWN = """
+[...document.querySelectorAll("figure:has(#fig-harbours) .drawing, #fig-harbours .drawing")]
+  .filter((one) => one.checkVisibility())
+  .map((one) => [one.scrollWidth <= one.clientWidth, one.offsetHeight > one.offsetWidth])
+"""
+
+
+def test_of_a_drawing_a_page_shows_the_one_that_fits_its_width(opened):
+    assert opened("part/spring", 390).value(DRAWN) == [[True, True]]
+    assert opened("part/spring", 1440).value(DRAWN) == [[True, False]]
+    shown = opened("part/spring", 390)
+    assert shown.value("document.querySelectorAll('#fig-harbours .drawing').length") == 2
+    ids = shown.value("[...document.querySelectorAll('[id]')].map(one => one.id)")
+    assert len(ids) == len(set(ids))
+    shown.screen(390, media="print")
+    try:
+        assert shown.value(DRAWN) == [[True, False]]
+    finally:
+        shown.screen(390)
 
 
 def test_what_a_phone_cannot_show_whole_is_scrolled_with_a_cue_by_keyboard_too(opened):
@@ -246,7 +286,7 @@ def test_what_a_phone_cannot_show_whole_is_scrolled_with_a_cue_by_keyboard_too(o
         ".filter(one => one.scrollWidth > one.clientWidth)"
         ".map(one => [one.tabIndex, getComputedStyle(one).maskImage])"
     )
-    assert len(cut) == 2, "the table and the drawing; the formula breaks"
+    assert len(cut) == 2, "the table and the crowded drawing; the formula breaks"
     assert all(tab == 0 and "gradient" in mask for tab, mask in cut)
 
 
@@ -318,7 +358,7 @@ SWITCH = "document.querySelector('button.code-switch')"
 
 def test_plumbing_is_folded_code_that_teaches_is_open_and_every_box_hides_something(opened):
     shown = opened("part/spring")
-    assert shown.value(CODE) == [False, False, False, True, True]
+    assert shown.value(CODE) == [False] * 4 + [True] * 2
     hidden = "[...document.querySelectorAll('details')].map(one => [...one.children].slice(1)"
     assert all(shown.value(f"{hidden}.map(one => one.textContent.trim()).join(''))"))
 
@@ -328,15 +368,15 @@ def test_one_switch_shows_or_hides_all_code_and_the_next_page_remembers(opened):
     assert shown.value(f"{SWITCH}.innerText") == "Show all code"
     shown.value(f"{SWITCH}.focus()")
     press(shown, "Enter", "\r")
-    assert shown.value(CODE) == [True] * 5
+    assert shown.value(CODE) == [True] * 6
     assert shown.value(f"[{SWITCH}.innerText, document.activeElement === {SWITCH}]") == [
         "Hide all code",
         True,
     ]
     press(shown, " ", " ")
-    assert shown.value(CODE) == [False] * 5
+    assert shown.value(CODE) == [False] * 6
     shown = opened("part/spring", 390)
-    assert shown.value(CODE) == [False] * 5
+    assert shown.value(CODE) == [False] * 6
     assert shown.value(f"{SWITCH}.innerText") == "Show all code"
     shown.value("localStorage.removeItem('code')")
     assert opened("part/index").value(f"{SWITCH} === null"), "a page without code has no switch"
@@ -352,7 +392,7 @@ def test_paper_has_the_parameters_and_neither_plumbing_nor_folded_code(opened, r
     reader.screen(1440, media="print")
     try:
         reader.value("document.querySelectorAll('details').forEach(one => (one.open = true))")
-        assert reader.value(CODE) == [False, False, False, True, True]
+        assert reader.value(CODE) == [False] * 4 + [True] * 2
         rows = "document.querySelector('.parameters table').checkVisibility()"
         assert reader.value(rows)
         assert not reader.value("document.querySelector('.rerun').checkVisibility()")
@@ -384,6 +424,10 @@ def test_a_page_offers_its_executed_notebook_and_its_citation(tides):
     assert "so that Darwin (1898) is right" in words
     assert "**Table 1.** Heights\n\n|  | harbour 0 |" in words
     assert "**Figure 1.** Three harbours." in words
+    outputs = [one for cell in notebook["cells"] for one in cell.get("outputs", ())]
+    drawn = [svg for one in outputs if (svg := "".join(one["data"].get("image/svg+xml", "")))]
+    assert len(drawn) == 2
+    assert all(parted(svg) == (svg, "") for svg in drawn), "a notebook has the wide one alone"
     assert "> **Where these numbers come from**" in words
     assert "\\tag{1}" in words
     assert "title = {Chapter spring}" in text
@@ -469,7 +513,7 @@ def test_curves_show_their_values_in_a_table_and_at_the_pointer(opened):
     assert rows[0] == ["hour", "harbour 0", "harbour 1", "harbour 2"]
     assert rows[1:] == [["0", "0", "1", "2"], ["1", "0", "1", "2"]]
     x, y = middle(shown, ".drawing svg")
-    point(shown, x, y)
+    point(shown, x - 60, y)
     assert "harbour 2 2" in shown.value(PREVIEW)
     assert shown.value("document.querySelectorAll('.drawing .at').length") == 3
     point(shown, 5, 5)
@@ -477,13 +521,24 @@ def test_curves_show_their_values_in_a_table_and_at_the_pointer(opened):
     assert shown.value("document.querySelectorAll('.drawing .at').length") == 0
 
 
+def test_panels_below_one_another_show_the_values_of_the_one_at_the_pointer(opened):
+    shown = opened("part/spring", 390)
+    selector = "#fig-harbours .narrow svg"
+    x, y = middle(shown, selector)
+    for panel, value in ((-1, "2"), (1, "20")):
+        box = f"document.querySelector({selector!r}).getBoundingClientRect().height"
+        point(shown, x, y + panel * shown.value(box) / 4)
+        assert f"harbour 2 {value}" in shown.value(PREVIEW).splitlines()
+    point(shown, 5, 5)
+
+
 def test_where_a_drawing_is_scrolled_its_lines_names_stand_below_it(opened):
-    key = "getComputedStyle(document.querySelector('.key')).display"
-    assert opened("part/spring").value(key) == "none"
-    assert opened("part/spring", 390).value(key) == "block"
-    assert "harbour 2" in opened("part/spring", 390).value(
-        "document.querySelector('.key').innerText"
+    key = (
+        "[...document.querySelectorAll('.key')]"
+        ".map(one => one.checkVisibility() && one.innerText.trim())"
     )
+    assert opened("part/spring").value(key) == [False, False]
+    assert opened("part/spring", 390).value(key) == [False, "a quay"]
 
 
 def test_a_table_with_prose_in_its_cells_is_cards_on_a_phone(opened):
