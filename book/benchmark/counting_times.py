@@ -6,7 +6,8 @@
 from pathlib import Path
 
 from book.benchmark import result
-from book.benchmark.result import OURS, Contest, Machine, Spread, Stored
+from book.benchmark.medians import Spread, Stored
+from book.benchmark.result import OURS, Contest, Machine
 from book.benchmark.shown import target_text
 
 PEER = "torchinfo"

@@ -4,15 +4,14 @@
 """
 
 import json
-import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field, ValidationError
 
+from book.benchmark.medians import Judged, Spread, Stored
 from book.builder import trace
-from book.report.intervals import NBSP
 from models.files import read_json, write_atomically
 
 OURS = "convbook"
@@ -23,84 +22,7 @@ class ResultError(Exception):
     """A stored result that is missing or cannot be read: the message is for the user."""
 
 
-class Stored(BaseModel):
-    """Immutable, strict about its fields, and without NaN."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
 Kept = TypeVar("Kept", bound=Stored)
-
-
-class Spread(Stored):
-    """One number a round, with their median and range."""
-
-    values: tuple[float, ...]
-    median: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, values: Sequence[float], **more: Any) -> Self:
-        """Return the spread of one value or more.
-
-        >>> Spread.of([3.0, 1.0, 2.0]).median
-        2.0
-        """
-        return cls(
-            values=tuple(values),
-            median=statistics.median(values),
-            low=min(values),
-            high=max(values),
-            **more,
-        )
-
-    def text(self, digits: int = 1) -> str:
-        """Write median and range.
-
-        >>> Spread.of([2.0, 3.0, 2.5]).text().replace(NBSP, " ")
-        '2.5 (2.0–3.0)'
-        """
-        low, high = (f"{value:,.{digits}f}" for value in (self.low, self.high))
-        return f"{self.median_text(digits)}{NBSP}({low}–{high})"
-
-    def median_text(self, digits: int) -> str:
-        """Write the median with so many decimals."""
-        return f"{self.median:,.{digits}f}"
-
-
-class Judged(Spread):
-    """A spread whose median was to reach a target, where there is one, or to stay below it."""
-
-    target: float | None = None
-    reached: bool | None = None
-    below: bool = False
-
-    @classmethod
-    def against(
-        cls, values: Sequence[float], target: float | None, *, below: bool = False
-    ) -> "Judged":
-        """Return the values with the verdict on their median.
-
-        >>> Judged.against([2.4, 2.6, 2.7], 2.5).reached
-        True
-        >>> Judged.against([2.4, 2.6, 2.7], 2.5, below=True).reached
-        False
-        """
-        if target is None:
-            return cls.of(values)
-        median = statistics.median(values)
-        reached = median < target if below else median >= target
-        return cls.of(values, target=target, reached=reached, below=below)
-
-    def median_text(self, digits: int) -> str:
-        """Write the median, with one more decimal where it would look like a target it misses.
-
-        >>> Judged.against([2.998], 3.0).median_text(2), Judged.against([2.98], 3.0).median_text(2)
-        ('2.998', '2.98')
-        """
-        looks_like_it = round(self.median, digits) == self.target and self.reached is False
-        return super().median_text(digits + looks_like_it)
 
 
 class Contest(Stored):
@@ -184,10 +106,10 @@ class Result(Stored):
     effects: dict[str, Effect]
     compile_seconds: Spread | None
     profiles: dict[str, dict[str, float]]
-    load: dict[str, Load] = {}
+    load: dict[str, Load] = Field(default_factory=dict)
     start: Start | None = None
     left_out: tuple[str, ...] = ()
-    dates: dict[str, str] = {}
+    dates: dict[str, str] = Field(default_factory=dict)
 
 
 def contest(

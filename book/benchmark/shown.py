@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from book.benchmark.result import Contest, Effect, Judged, Load, Machine, Result, Spread
+from book.benchmark.medians import Judged, Spread
+from book.benchmark.result import Contest, Effect, Load, Machine, Result
 from book.benchmark.verdicts import TRIED
 from book.report import figures
 from book.report.colours import BLACK, BLUE, RED

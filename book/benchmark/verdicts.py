@@ -11,15 +11,14 @@ from statistics import fmean
 
 import analysis
 from book.benchmark.contest import VARIANTS, Measured, Sizes
+from book.benchmark.medians import Judged, Spread
 from book.benchmark.result import (
     OURS,
     Contest,
     Effect,
-    Judged,
     Load,
     Machine,
     Result,
-    Spread,
     Start,
     contest,
     effect,

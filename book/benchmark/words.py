@@ -1,6 +1,7 @@
 """A benchmark's result in the words of the prose: verdicts, bounds, what was not measured."""
 
-from book.benchmark.result import OURS, Contest, Judged, Result, Spread
+from book.benchmark.medians import Judged, Spread
+from book.benchmark.result import OURS, Contest, Result
 
 
 def missed(result: Result) -> list[str]:

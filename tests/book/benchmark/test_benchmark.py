@@ -20,11 +20,10 @@ from book.benchmark import plain_parts, shown, tutorial, under_load, words
 from book.benchmark.contenders import CONTENDERS
 from book.benchmark.contest import QUICK, VARIANTS
 from book.benchmark.effects import EVERYTHING
+from book.benchmark.medians import Judged, Spread
 from book.benchmark.result import (
-    Judged,
     Load,
     ResultError,
-    Spread,
     Start,
     contest,
     merged,
