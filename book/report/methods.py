@@ -30,6 +30,7 @@ class Method(str):
 
 NEITHER = Method("neither", "neither of the two", GREY)
 NEITHER_LOWER_RATE = Method("neither, lower rate", "neither, at a lower rate,", BLACK)
+NEITHER_STANDARD = Method("neither, standardised", "neither, on a standardised input,", BLACK)
 BATCH_NORM = Method("batch norm", "batch norm alone", BLUE)
 BATCH_NORM_INPUT = Method("batch norm, input too", "batch norm on the input too", GREEN, "--")
 NOISY_BATCH_NORM = Method("noisy batch norm", "batch norm with noise", SKY)
@@ -66,7 +67,8 @@ BOTH_FIXED = Method("both fixed", "keeping both fixed", GREY)
 METHODS: Mapping[str, Method] = {
     method.name: method
     for method in (
-        *(NEITHER, NEITHER_LOWER_RATE, BATCH_NORM, BATCH_NORM_INPUT, NOISY_BATCH_NORM),
+        *(NEITHER, NEITHER_LOWER_RATE, NEITHER_STANDARD),
+        *(BATCH_NORM, BATCH_NORM_INPUT, NOISY_BATCH_NORM),
         *(DROPOUT, BOTH),
         *(NO_NORM, LAYER_NORM, GROUP_NORM, INSTANCE_NORM, CONV_BATCH_NORM),
         *(PLAIN, PLAIN_NORM, RESIDUAL, RESIDUAL_NORM),
