@@ -251,11 +251,11 @@ def _by_rate(ax: Axes, results: Results, kind: str) -> list[figures.End]:
 
 def growth(shallow: Results, deep: Results, with_norm: str, without: str) -> Interval:
     """Return by how much more a norm adds to deep networks than to shallow ones, seed by seed."""
-    added = [
-        np.subtract(*(final(runs[kind], "test_accuracy") for kind in (with_norm, without)))
+    more, fewer = (
+        np.subtract(final(runs[with_norm], "test_accuracy"), final(runs[without], "test_accuracy"))
         for runs in (deep, shallow)
-    ]
-    return mean_interval(np.subtract(*added).tolist())
+    )
+    return mean_interval((more - fewer).tolist())
 
 
 def at_chance(results: Mapping[str, Results], rate: float) -> tuple[int, int]:
