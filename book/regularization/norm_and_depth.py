@@ -110,7 +110,7 @@ def draw_batches(results: Mapping[str, Results]) -> Figure:
     ax.set_xticks([int(batch) for batch in results], list(results))
     ax.set(xlabel="batch size, images", ylabel="test accuracy, %")
     figures.label_ends(ax, ends)
-    _label_start(ax, small)
+    _label_last(ax, small)
     return figure
 
 
@@ -133,12 +133,14 @@ def _cross(ax: Axes, position: float, records: Sequence[Record]) -> None:
         ax.plot(position, accuracy, "x", color=BLACK, ms=7, zorder=3)
 
 
-def _label_start(ax: Axes, small: Mapping[str, Results]) -> None:
-    """Write the name of the short line above its first point."""
-    for batch, variants in list(small.items())[:1]:
+def _label_last(ax: Axes, small: Mapping[str, Results]) -> None:
+    """Write the name of the short line below its last point, where nothing else is."""
+    for batch, variants in list(small.items())[-1:]:
         place = (float(batch), 100 * mean(variants[CONV_BATCH_NORM], "test_accuracy").mean)
         look: dict[str, Any] = {"color": CONV_BATCH_NORM.colour, "fontsize": 9}
-        ax.annotate(CONV_BATCH_NORM, place, (0, 8), textcoords="offset points", **look)
+        line = {"arrowstyle": "-", "color": CONV_BATCH_NORM.colour, "lw": 0.6}
+        offset: dict[str, Any] = {"textcoords": "offset points", "arrowprops": line}
+        ax.annotate(CONV_BATCH_NORM, place, (12, -44), **offset, **look)
 
 
 # Depth
