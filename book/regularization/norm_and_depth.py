@@ -168,7 +168,7 @@ PAIRS = (
 )
 
 DEPTH_HEADERS = ("depth", "network", *(f"rate {rate:g}" for rate in EVERY_RATE))
-ADDED_HEADERS = ("", *(f"{first} − {second}" for first, second in PAIRS))
+ADDED_HEADERS = ("depth", *(f"{first} − {second}" for first, second in PAIRS))
 
 
 def at_depths(base: RunSpec, depths: Iterable[int], seeds: int) -> Groups:
