@@ -10,6 +10,7 @@ By how much these vary beyond chance tells how many degrees of freedom a typical
 2004, Linear models and empirical Bayes methods for assessing differential expression in microarray
 experiments, sections 3 and 6.2). Where the like are too few or too equal for that, all of the
 network and data set take their place, then all published ones, at last with their pooled variance.
+Variants that guess to the end are nobody's like.
 Where no variant has two seeds, an accuracy may still differ by its binomial standard errors, and a
 loss is not judged.
 
@@ -29,6 +30,7 @@ import numpy as np
 from scipy.special import digamma, ndtri, polygamma, stdtr, stdtrit
 
 from book.commands.outcomes import measured, unit
+from models.data.datasets import DATASETS
 from models.records import Record
 from models.specs import RunSpec
 
@@ -181,8 +183,15 @@ class Spreads:
         return len(self._variants.get(variant(spec), ()))
 
     def _find_samples(self, measure: str, epoch: int) -> dict[str, tuple[RunSpec, Sample]]:
-        """Return the sample of each variant that has the measure after so many epochs."""
-        variants = ((name, known[0].spec, known) for name, known in self._variants.items())
+        """Return the sample of each variant that has the measure after so many epochs.
+
+        Those that guess to the end are left out: how alike these are tells nothing of the others.
+        """
+        variants = (
+            (name, known[0].spec, known)
+            for name, known in self._variants.items()
+            if not all(map(_learned_nothing, known))
+        )
         samples = (
             (name, spec, _sample(spec, known, measure, epoch)) for name, spec, known in variants
         )
@@ -197,6 +206,12 @@ def _sample(spec: RunSpec, records: Sequence[Record], measure: str, epoch: int) 
     if not known or unit(spec, measure, float(np.mean(known))) <= 0:
         return None
     return Sample.of(spec, measure, known)
+
+
+def _learned_nothing(record: Record) -> bool:
+    """Return whether a run ends within a point of guessing."""
+    accuracy = record.diagnostics.get("test_accuracy", record.final.test_accuracy)
+    return accuracy is not None and accuracy < 1 / len(DATASETS[record.spec.dataset].classes) + 0.01
 
 
 def variant(spec: RunSpec) -> str:
