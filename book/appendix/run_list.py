@@ -21,20 +21,10 @@ SUMMARY_HEADERS = (
     "outdated",
 )
 
-#: Fields of a spec that have a column of their own, or follow from one: how many columns.
+#: Fields of a spec that have a column of their own, or follow from one.
 SHOWN = {
-    "network": 1,
-    "dataset": 1,
-    "dataset_digest": 0,
-    "train_size": 1,
-    "norm": 1,
-    "dropout": 1,
-    "input_dropout": 0,
-    "schedule": 1,
-    "lr": 1,
-    "max_lr": 0,
-    "epochs": 1,
-    "seed": 1,
+    *("network", "dataset", "dataset_digest", "train_size", "norm", "dropout", "input_dropout"),
+    *("schedule", "lr", "max_lr", "epochs", "seed"),
 }
 
 
@@ -53,7 +43,7 @@ COLUMNS = (
     Column("data", is_filter=True),
     Column("images", is_number=True),
     Column("norm", is_filter=True),
-    Column(head="dropout", is_filter=True),
+    Column("dropout", is_filter=True),
     Column("schedule", is_filter=True),
     Column("learning rate", is_number=True),
     Column("epochs", is_number=True),

@@ -30,7 +30,7 @@ import numpy as np
 from scipy.special import digamma, ndtri, polygamma, stdtr, stdtrit
 
 from book.commands.outcomes import measured, unit
-from models.data.datasets import DATASETS
+from book.report.experiments import learned_nothing
 from models.records import Record
 from models.specs import RunSpec
 
@@ -190,7 +190,7 @@ class Spreads:
         variants = (
             (name, known[0].spec, known)
             for name, known in self._variants.items()
-            if not all(map(_learned_nothing, known))
+            if not all(map(learned_nothing, known))
         )
         samples = (
             (name, spec, _sample(spec, known, measure, epoch)) for name, spec, known in variants
@@ -206,12 +206,6 @@ def _sample(spec: RunSpec, records: Sequence[Record], measure: str, epoch: int) 
     if not known or unit(spec, measure, float(np.mean(known))) <= 0:
         return None
     return Sample.of(spec, measure, known)
-
-
-def _learned_nothing(record: Record) -> bool:
-    """Return whether a run ends within a point of guessing."""
-    accuracy = record.diagnostics.get("test_accuracy", record.final.test_accuracy)
-    return accuracy is not None and accuracy < 1 / len(DATASETS[record.spec.dataset].classes) + 0.01
 
 
 def variant(spec: RunSpec) -> str:

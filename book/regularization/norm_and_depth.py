@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from book.report import figures
 from book.report.colours import BLACK
 from book.report.comparisons import by_setting, compare
-from book.report.experiments import Groups, Results, Variants, final, mean
+from book.report.experiments import Groups, Results, Variants, final, learned_nothing, mean
 from book.report.intervals import Interval, mean_interval, paired_difference
 from book.report.methods import (
     BATCH_NORM,
@@ -23,7 +23,6 @@ from book.report.methods import (
     RESIDUAL,
     RESIDUAL_NORM,
 )
-from models.data.datasets import DATASETS
 from models.records import Record
 from models.specs import RunSpec
 
@@ -261,19 +260,14 @@ def growth(shallow: Results, deep: Results, with_norm: str, without: str) -> Int
 
 
 def at_chance(results: Mapping[str, Results], rate: float) -> tuple[int, int]:
-    """Return how many runs without a norm at a rate diverged or learned nothing, and of how many.
-
-    Those have learned nothing that end within a point of guessing.
-    """
+    """Return how many runs without a norm at a rate learned nothing, and of how many."""
     runs = [
         record
         for found in results.values()
         for kind in (RESIDUAL, PLAIN)
         for record in found[at_rate(kind, rate)]
     ]
-    classes = len(DATASETS[runs[0].spec.dataset].classes)
-    accuracies = final(runs, "test_accuracy")
-    return sum(value < 1 / classes + 0.01 for value in accuracies), len(runs)
+    return sum(map(learned_nothing, runs)), len(runs)
 
 
 def deeper(results: Mapping[str, Results], kind: str) -> Interval:

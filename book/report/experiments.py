@@ -110,6 +110,12 @@ def or_nan(value: float | None) -> float:
     return math.nan if value is None else float(value)
 
 
+def learned_nothing(record: Record) -> bool:
+    """Return whether a run ends within a point of guessing on the test set."""
+    (accuracy,) = final([record], "test_accuracy")
+    return accuracy < 1 / len(DATASETS[record.spec.dataset].classes) + 0.01
+
+
 def epochs_until(
     values: Sequence[float | None], target: float, *, falling: bool = False
 ) -> int | None:
