@@ -32,7 +32,8 @@ def written_names(source: str) -> list[str]:
 
 def fields_in(tree: ast.AST) -> list[ast.AST]:
     """A keyword's value (`schedule="triangular"`), a keyword's own name in its value
-    (`dropout=choices["dropout"]`), and a key that is a field's name (`{"dropout": 0.5}`).
+    (`dropout=choices["dropout"]`), a key that is a field's name (`{"dropout": 0.5}`), and a list
+    of fields' names (`"norm", "dropout"`).
     """
     fields: list[ast.AST] = []
     for node in ast.walk(tree):
@@ -41,6 +42,10 @@ def fields_in(tree: ast.AST) -> list[ast.AST]:
         elif isinstance(node, ast.Dict):
             keys = [key for key in node.keys if isinstance(key, ast.Constant)]
             fields += [key for key in keys if key.value in RunSpec.model_fields]
+        elif isinstance(node, (ast.Tuple, ast.List, ast.Set)):
+            names = {one.value for one in texts_in(node)}
+            if names <= RunSpec.model_fields.keys() and not names <= METHODS.keys():
+                fields += texts_in(node)
     return fields
 
 
@@ -68,6 +73,7 @@ def test_no_module_and_no_cell_writes_a_methods_name(path):
         ('{"neither": base, "dropout": base.with_(dropout=0.5)}', ["neither"]),
         ('spec.with_(schedule="one-cycle"), {"dropout": 0.5}', []),
         ('RunSpec(dropout=choices["dropout"], lr=rates["dropout"])', ["dropout"]),
+        ('("norm", "dropout"), ("neither", "dropout"), ["dropout"]', ["neither", *["dropout"] * 2]),
         ('"""A batch norm.\n\nboth"""\nresults[BOTH]', []),
     ],
 )
