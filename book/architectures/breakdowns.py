@@ -67,39 +67,37 @@ def two_towers(derivation: Derivation) -> Figure:
     """Draw a network split over two GPUs: what each holds, where they exchange what they computed.
 
     A convolution in groups reads its own GPU's maps only; any other layer reads both halves
-    (Krizhevsky et al. 2012, section 3.5 and figure 2). A box holds channels or units; below stands
-    the size of the map, before pooling. The image and the classes are not split.
+    (Krizhevsky et al. 2012, section 3.5 and figure 2). A box holds channels or units; beside it
+    stands the size of the map, before pooling. The image and the classes are not split.
     """
     layers = [layer for layer in built_in(derivation).layers if isinstance(layer, Conv | Linear)]
     rows = [derivation.row("input"), *(derivation.row(layer.name) for layer in layers)]
-    towers = [(0.5,), *([(1.0, 0.0)] * (len(layers) - 1)), (0.5,)]
-    figure, axes = new(size=(6.4, 2.2))
+    towers = [(0.5,), *([(0.0, 1.0)] * (len(layers) - 1)), (0.5,)]
+    figure, axes = new(size=(3.4, 0.5 * len(rows)))
     ax = axes[0][0]
-    for column, row in enumerate(rows):
-        for place in towers[column]:
-            _box(ax, column, place, str(row.output[-1] // len(towers[column])))
-        ax.text(column, -0.45, row.layer, ha="center", va="top", fontsize=9, fontweight="bold")
-        ax.text(
-            column, -0.72, "×".join(map(str, row.output[:-1])), ha="center", va="top", fontsize=9
-        )
-    for column, layer in enumerate(layers, start=1):
-        _connect(ax, layer, column, towers[column - 1], towers[column])
-    for place, name in ((1.15, "GPU 1"), (-0.1, "GPU 2")):
-        ax.text(0, place, name, ha="center", va="center", fontsize=9, color=GREY)
-    ax.set(xlim=(-0.5, len(rows) - 0.5), ylim=(-1.0, 1.4))
+    for line, row in enumerate(rows):
+        for place in towers[line]:
+            _box(ax, place, line, str(row.output[-1] // len(towers[line])))
+        size = "×".join(map(str, row.output[:-1]))
+        ax.text(-0.55, line, row.layer, ha="right", va="center", fontsize=9, fontweight="bold")
+        ax.text(1.55, line, size, ha="left", va="center", fontsize=9)
+    for line, layer in enumerate(layers, start=1):
+        _connect(ax, layer, line, towers[line - 1], towers[line])
+    for place, name in ((-0.12, "GPU 1"), (1.12, "GPU 2")):
+        ax.text(place, 0.5, name, ha="center", va="center", fontsize=9, color=GREY)
+    ax.set(xlim=(-1.15, 2.15), ylim=(len(rows) - 0.6, -0.4))
     ax.set_axis_off()
     return figure
 
 
-def _box(ax: Axes, column: int, place: float, written: str) -> None:
-    ax.add_patch(
-        Rectangle((column - 0.31, place - 0.3), 0.62, 0.6, facecolor=PALE, edgecolor=BLUE, lw=0.8)
-    )
-    ax.text(column, place, written, ha="center", va="center", fontsize=10)
+def _box(ax: Axes, place: float, line: int, written: str) -> None:
+    look = {"facecolor": PALE, "edgecolor": BLUE, "lw": 0.8}
+    ax.add_patch(Rectangle((place - 0.35, line - 0.28), 0.7, 0.56, **look))
+    ax.text(place, line, written, ha="center", va="center", fontsize=10)
 
 
 def _connect(
-    ax: Axes, layer: Layer, column: int, before: Sequence[float], after: Sequence[float]
+    ax: Axes, layer: Layer, line: int, before: Sequence[float], after: Sequence[float]
 ) -> None:
     """Draw lines from what a layer reads to what it makes.
 
@@ -111,4 +109,4 @@ def _connect(
             crosses = {start, end} == {0, 1}
             if not (alone and crosses):
                 colour, width = (ORANGE, 1.4) if crosses else (GREY, 0.9)
-                ax.plot((column - 0.69, column - 0.31), (start, end), color=colour, lw=width)
+                ax.plot((start, end), (line - 0.72, line - 0.28), color=colour, lw=width)

@@ -44,17 +44,17 @@ def test_layers_without_the_quantities_have_no_bar() -> None:
 
 
 def crossings(figure: Figure) -> set[int]:
-    """Columns into which lines cross from one GPU to the other."""
+    """Rows into which lines cross from one GPU to the other."""
     lines = [
         line for line in figure.axes[0].lines if to_hex(line.get_color()).upper() == colours.ORANGE
     ]
-    return {round(max(line.get_xdata()) + 0.31) for line in lines}
+    return {round(max(line.get_ydata()) + 0.28) for line in lines}
 
 
 def test_alexnets_gpus_exchange_maps_only_before_conv3_fc6_and_fc7() -> None:
     names = ["input", "conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8"]
     crossed = crossings(breakdowns.two_towers(analysis.alexnet()))
-    assert [names[column] for column in sorted(crossed)] == ["conv3", "fc6", "fc7"]
+    assert [names[row] for row in sorted(crossed)] == ["conv3", "fc6", "fc7"]
 
 
 def test_without_groups_every_split_layer_reads_both_halves() -> None:
