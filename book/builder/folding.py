@@ -73,13 +73,20 @@ def parameters_box(cell: str, given: Mapping[str, Any], command: str) -> str:
         return ""
     table = _table(published, given, meaning)
     shown = ":open:\n" if len(published) <= SHORT else ""
-    others = dict(given) or dict(list(published.items())[:1])
+    others = dict(given) or _another(published)
     words = " ".join([command, *_options(others)])
-    rerun = f"To execute this page with other values:\n\n```bash\n{words}\n```"
+    rerun = f"To execute this page with other values, for example:\n\n```bash\n{words}\n```"
     return (
         f":::::{{fold}} Parameters\n{shown}:class: parameters\n\n{table}\n\n"
         f"::::{{only}} html\n:::{{container}} rerun\n{rerun}\n:::\n::::\n:::::"
     )
+
+
+def _another(published: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a parameter with another value than the published one: half of a whole number."""
+    wholes = (one for one in published.items() if isinstance(one[1], int) and one[1] > 1)
+    name, value = next(wholes, next(iter(published.items())))
+    return {name: value // 2 if isinstance(value, int) and value > 1 else value}
 
 
 def _table(

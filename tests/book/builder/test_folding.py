@@ -32,7 +32,7 @@ def test_the_table_has_the_published_values_and_the_command_to_rerun_the_page():
     assert [line.split("|")[1:4] for line in box.splitlines() if "`dataset`" in line] == [
         [" `dataset`    ", " `mnist`           ", " mnist \\"]
     ]
-    assert "python -m book run tides -p dataset mnist\n" in box
+    assert "python -m book run tides -p batch_size 64\n" in box
     assert "value here" not in box
     assert ":open:" in box
 

@@ -346,7 +346,7 @@ def test_a_page_begins_with_its_parameters_and_the_command_that_reruns_it(opened
         "[...document.querySelectorAll('.parameters td')].map(one => one.innerText)"
     )
     assert cells == ["number", "2", "a number"]
-    assert "papermill part/spring.ipynb out.ipynb -p number 2" in shown.value(
+    assert "papermill part/spring.ipynb out.ipynb -p number 1" in shown.value(
         "document.querySelector('.parameters pre').innerText"
     )
     assert shown.value("document.querySelector('.parameters button.copybtn') !== null")
