@@ -87,9 +87,9 @@ def _within_noise(found: Sequence[NoiseCertificate]) -> str:
     accuracy, loss = (_largest(runs, measure) for measure in (HELD_OUT_ACCURACY, TRAINING_LOSS))
     least = min(certificate.joint_p for certificate in found)
     return (
-        f"equivalent to today's: {len(runs)} runs trained again differ by no more than seeds do, "
-        f"by at most {100 * accuracy:.2f} points in accuracy and {loss:.4f} in training loss; "
-        f"together, seeds differ as much with p ≥ {least:.2g}"
+        f"equivalent to today's: {len(runs)} runs of the book were trained again, and each "
+        f"differs by no more than two of its seeds do, by {100 * accuracy:.2f} points in accuracy "
+        f"and {loss:.4f} in training loss at most; so do all together (p ≥ {least:.2g})"
     )
 
 

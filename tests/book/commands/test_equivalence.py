@@ -141,8 +141,9 @@ def test_equal_code_is_shown_equivalent_though_killed_meanwhile_and_pages_give_t
     told = page(folder)
     assert (
         "12 of 12 runs were trained by an earlier form of the training code, shown equivalent to "
-        "today's: 4 runs trained again differ by no more than seeds do, by at most 0.00 points in "
-        "accuracy and 0.0000 in training loss; together, seeds differ as much with p ≥ 1"
+        "today's: 4 runs of the book were trained again, and each differs by no more than two of "
+        "its seeds do, by 0.00 points in accuracy and 0.0000 in training loss at most; so do all "
+        "together (p ≥ 1)"
     ) in told
     assert "warnings=()" in told
     assert "nothing to show" in show(folder).stdout
