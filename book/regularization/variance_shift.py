@@ -7,17 +7,15 @@ dropout is off.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import combinations, cycle
 from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from book.report import figures
-from book.report.colours import BLACK
+from book.report.colours import BLACK, GREEN, GREY, ORANGE, PINK, RED, SKY
 from book.report.comparisons import compare, leader
 from book.report.experiments import Results, final, mean
 from book.report.intervals import Interval, mean_interval
@@ -27,6 +25,8 @@ from models.records import Record
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+COLOURS = (ORANGE, SKY, GREEN, RED, PINK, BLACK)  # of the six orders
 
 
 def dropped_variance(mean: float, variance: float, rate: float) -> float:
@@ -117,17 +117,25 @@ def per_doubling(results: Results) -> Interval:
     batch norm alone, which has no dropout, is no order, and one that diverged is left out. Not a
     number where fewer than two are left.
     """
+    shifts, accuracies = _points(results)
+    if len(shifts) < 2:
+        return mean_interval([float("nan")])
+    off = shifts - shifts.mean(axis=0)
+    return mean_interval(((off * accuracies).sum(axis=0) / (off**2).sum(axis=0)).tolist())
+
+
+def _points(results: Results) -> tuple[np.ndarray, np.ndarray]:
+    """Return log₂ of the overall shifts and the test accuracies, per cent: each (orders, seeds).
+
+    Without the orders of which a run diverged, and without batch norm alone.
+    """
     orders = [
         records
         for order, records in results.items()
         if order != BATCH_NORM and len(_factors(records)) == len(records)
     ]
-    if len(orders) < 2:
-        return mean_interval([float("nan")])
-    shifts = np.log2([_factors(records) for records in orders])  # (orders, seeds)
-    accuracies = np.array([final(records, "test_accuracy", scale=100) for records in orders])
-    off = shifts - shifts.mean(axis=0)
-    return mean_interval(((off * accuracies).sum(axis=0) / (off**2).sum(axis=0)).tolist())
+    shifts = np.log2([_factors(records) for records in orders])
+    return shifts, np.array([final(records, "test_accuracy", scale=100) for records in orders])
 
 
 def falling_pairs(results: Results) -> tuple[int, int]:
@@ -250,7 +258,7 @@ def draw(results: Results) -> Figure:
 def draw_accuracy(results: Results) -> Figure:
     """Draw test accuracy against the overall shift, a point an order and one batch norm alone.
 
-    Bars are 95 % intervals over seeds.
+    Bars are 95 % intervals over seeds; the dotted line has the slope of `per_doubling`.
     """
     figure, axes = figures.new(size=(6.4, 3.8))
     ax = axes[0][0]
@@ -260,6 +268,11 @@ def draw_accuracy(results: Results) -> Figure:
     for place, order in enumerate(ascending):
         label, accuracy = order_label(order), mean(results[order], "test_accuracy").affine(100)
         _accuracy_point(ax, (found[order], accuracy), label, colours[label], above=place % 2 == 0)
+    shifts, accuracies = _points(results)
+    if len(shifts) > 1:
+        ends = np.array([shifts.min(), shifts.max()])
+        line = accuracies.mean() + per_doubling(results).mean * (ends - shifts.mean())
+        ax.plot(2**ends, line, color=GREY, lw=1, ls=":", zorder=0)
     ax.set_xscale("log", base=2)
     ax.xaxis.set_major_formatter("{x:g}")
     ax.margins(0.14, 0.12)
@@ -282,7 +295,6 @@ def _accuracy_point(
 
 
 def _colours(labels: Sequence[str]) -> dict[str, str]:
-    """Return a shade for each order, and batch norm's own colour."""
-    shades = plt.get_cmap("viridis")(np.linspace(0.95, 0.1, len(labels)))
-    colours = {label: to_hex(shade) for label, shade in zip(labels, shades, strict=True)}
-    return {**colours, BATCH_NORM: BATCH_NORM.colour}
+    """Return a colour for each order, and batch norm's own."""
+    orders = [label for label in labels if label != BATCH_NORM]
+    return {**dict(zip(orders, cycle(COLOURS), strict=False)), BATCH_NORM: BATCH_NORM.colour}
