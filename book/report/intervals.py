@@ -116,6 +116,26 @@ def paired_difference(
     return mean_interval(np.subtract(first, second).tolist(), level)
 
 
+def slope(positions: Sequence[float], values: Sequence[float], level: float = LEVEL) -> Interval:
+    """Return the slope of the least-squares line through points, with its interval (Student's t).
+
+    The points are what it generalises over: their number decides how wide it is. Not a number
+    where there are fewer than three.
+
+    >>> found = slope([0, 1, 2, 3], [0.0, 2.0, 4.0, 6.0])
+    >>> round(found.mean, 6), round(found.half_width, 6), found.count
+    (2.0, 0.0, 4)
+    """
+    x, y = (np.asarray(numbers, dtype=float) for numbers in (positions, values))
+    if x.size < 3:
+        return Interval(math.nan, None, x.size)
+    off = x - x.mean()
+    rise = float(off @ y / (off @ off))
+    residual = y - y.mean() - rise * off
+    error = math.sqrt(float(residual @ residual) / (x.size - 2) / float(off @ off))
+    return Interval(rise, float(stdtrit(x.size - 2, (1 + level) / 2)) * error, x.size)
+
+
 def p_value(difference: Interval) -> float:
     """Return how likely a mean as far from zero would be if the true one were zero.
 

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from book.report.intervals import holm, mean_interval, p_value, paired_difference, verdict
+from book.report.intervals import (
+    holm,
+    mean_interval,
+    p_value,
+    paired_difference,
+    slope,
+    verdict,
+)
 
 
 def test_the_interval_is_students_t():
@@ -79,3 +86,15 @@ def test_holms_correction_calls_no_more_than_5_per_cent_of_families_falsely():
 def test_holms_correction_never_turns_the_order_round():
     assert holm([0.04, 0.001, 0.03, 0.5]) == pytest.approx([0.09, 0.004, 0.09, 0.5])
     assert holm([]) == []
+
+
+def test_a_slopes_interval_is_that_of_linear_regression():
+    x, y = [0.0, 1.0, 2.0, 4.0, 5.0], [1.0, 0.5, 1.5, 3.0, 2.5]
+    theirs = stats.linregress(x, y)
+    ours = slope(x, y)
+    assert ours.mean == pytest.approx(theirs.slope)
+    assert ours.half_width == pytest.approx(theirs.stderr * stats.t.ppf(0.975, 3))
+
+
+def test_two_points_have_no_slope_to_speak_of():
+    assert np.isnan(slope([0.0, 1.0], [0.0, 1.0]).mean)
