@@ -4,7 +4,6 @@
 """
 
 import copy
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -14,14 +13,14 @@ from torch import Tensor, nn
 
 import analysis
 from models.data.datasets import DATASETS
+from models.data.loading import load
 from models.networks.build import build
 from models.networks.spec import NetworkSpec
+from models.specs import RunSpec
+from models.training.loop import Training
 
 BATCHES, BATCH = 20, 32  # that move the statistics of a network, and images of each
-IMAGES = 64  # on which two networks are compared
-
-#: Of each normalized layer its `gamma` and `beta`, as records keep them.
-Learned = Mapping[str, Mapping[str, Any]]
+IMAGES = 64  # of noise, on which a network and the folded one are compared
 
 COST_HEADERS = (
     "network",
@@ -61,22 +60,30 @@ def _absorb(layer: Any, norm: Any) -> None:
     layer.bias = nn.Parameter(scale * (bias - norm.running_mean) + norm.bias)
 
 
-# A network to fold
+# Networks to fold
+
+
+def trained(spec: RunSpec) -> tuple[nn.Module, Tensor, Tensor]:
+    """Train a network now, and return it in eval mode with the test images and their classes.
+
+    Images are (N, C, H, W), scaled as the network was trained. A record keeps no weights, so this
+    is the way to a network that has them.
+    """
+    training = Training(spec, load(spec.dataset))
+    for _ in training.epochs():
+        pass
+    test = training.test
+    return training.network.eval(), training.scaled(test.images), test.labels
 
 
 @torch.no_grad()
-def in_use(spec: NetworkSpec, learned: Learned) -> nn.Module:
-    """Return a spec's network in eval mode: fresh weights, and the norms' γ and β as `learned`.
+def fresh(spec: NetworkSpec) -> nn.Module:
+    """Return a spec's network in eval mode, with fresh weights.
 
-    A record keeps no weights. The moving statistics, which have to fit the weights, are moved by
-    `BATCHES` batches of noise. Norms that nothing is said of have γ = 1 and β = 0.
+    The moving statistics, which have to fit the weights, are moved by `BATCHES` batches of noise.
     """
     torch.manual_seed(0)
     network = build(spec)
-    for layer, values in learned.items():
-        norm: Any = network.get_submodule(f"{layer}.norm")
-        norm.weight.copy_(torch.tensor(values["gamma"]))
-        norm.bias.copy_(torch.tensor(values["beta"]))
     for number in range(BATCHES):
         network(noise(spec, BATCH, seed=number))
     return network.eval()
@@ -99,11 +106,16 @@ def logit_gap(network: nn.Module, folded: nn.Module, images: Tensor) -> float:
     return float((logits - others).abs().max() / logits.abs().max())
 
 
-def fold_gap(spec: NetworkSpec, learned: Learned, dtype: torch.dtype) -> float:
-    """Return how far folding moves the logits of a network `in_use` (`logit_gap`)."""
-    network = in_use(spec, learned).to(dtype)
-    images = noise(spec, IMAGES, seed=BATCHES).to(dtype)
-    return logit_gap(network, fold_norms(network), images)
+def fold_gap(network: nn.Module, images: Tensor, dtype: torch.dtype) -> float:
+    """Return how far folding moves a network's logits, computed in `dtype` (`logit_gap`)."""
+    network = copy.deepcopy(network).to(dtype)
+    return logit_gap(network, fold_norms(network), images.to(dtype))
+
+
+@torch.no_grad()
+def right_answers(network: nn.Module, images: Tensor, labels: Tensor) -> int:
+    """Count the images (N, C, H, W) whose class (N,) a network gets right."""
+    return int((network(images).argmax(1) == labels).sum())
 
 
 # What it costs

@@ -5,15 +5,24 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from torch.utils.flop_counter import FlopCounterMode
-from trainings import trained
 
 from analysis.normalization import prove_norm_folds
-from book.regularization.norm_folding import fold_gap, fold_norms, in_use, logit_gap, noise, use
+from book.regularization.norm_folding import (
+    fold_gap,
+    fold_norms,
+    fresh,
+    logit_gap,
+    noise,
+    right_answers,
+    trained,
+    use,
+)
 from models.networks.build import build
 from models.specs import RunSpec
-from models.training.loop import Training
 
-SMALL = RunSpec(network="lenet5-norm", norm="batch", train_size=200, epochs=1, lr=0.05)
+SMALL = RunSpec(
+    dataset="mnist5k", network="lenet5-norm", norm="batch", train_size=200, epochs=1, lr=0.05
+)
 CIFAR = RunSpec(dataset="cifar10", norm="batch")
 NORMS = nn.BatchNorm1d | nn.BatchNorm2d
 
@@ -27,17 +36,16 @@ def test_the_proof_holds_step_by_step():
 
 
 @pytest.mark.parametrize("network", ["lenet5-norm", "lenet5", "resnet8"])
-def test_a_trained_network_gives_the_same_logits_folded(network, digits):
-    training = Training(SMALL.with_(network=network), digits)
-    list(training.epochs())
-    before = training.network.eval()
+def test_a_trained_network_gives_the_same_logits_folded(network):
+    before, images, labels = trained(SMALL.with_(network=network))
+    images, labels = images[::10], labels[::10]  # of every class
     assert all(norm.running_mean.any() for norm in norms(before)), "training has moved them"
     after = fold_norms(before)
-    images = training.scaled(training.test.images[:100])
     assert norms(before)
     assert norms(after) == []
-    assert logit_gap(before, after, images) < 1e-5
-    assert logit_gap(before.double(), fold_norms(before), images.double()) < 1e-12
+    assert fold_gap(before, images, torch.float32) < 1e-5
+    assert fold_gap(before, images, torch.float64) < 1e-12
+    assert right_answers(before, images, labels) == right_answers(after, images, labels)
 
 
 def test_folding_is_what_torch_does_to_one_layer():
@@ -70,14 +78,12 @@ def test_a_norm_that_cannot_be_folded_stays(fields):
     assert logit_gap(network, folded, noise(CIFAR, 4)) == 0
 
 
-def test_a_runs_network_has_its_gammas_and_statistics_that_have_moved(digits):
-    record = trained(SMALL, digits)
-    network = in_use(SMALL, record.parameters)
-    assert network.conv1.norm.weight.tolist() == pytest.approx(record.parameters["conv1"]["gamma"])
+def test_a_fresh_network_has_statistics_that_fit_its_weights():
+    network = fresh(SMALL)
     assert network.conv1.norm.running_mean.abs().max() > 0.01
     assert not network.training
-    assert fold_gap(SMALL, record.parameters, torch.float32) < 1e-5
-    assert fold_gap(SMALL, record.parameters, torch.float64) < 1e-12
+    images = noise(SMALL, 8, seed=100)
+    assert fold_gap(network, images, torch.float32) < 1e-5
 
 
 @pytest.mark.parametrize("name", ["lenet5-norm", "resnet8"])
