@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from math import isnan
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from book.learning_rate.iterations import Stretch
 from book.report import figures
+from book.report.colours import GREY
 from book.report.experiments import Results, epochs_until, histories, mean, or_nan
 from book.report.intervals import Interval, mean_interval, paired_difference, verdict
 from book.report.methods import EXP_RANGE, TRIANGULAR, TRIANGULAR2, named
+from book.report.point_labels import label_points
 from models.records import Record
 
 #: Policies whose rate goes up and down between two bounds.
@@ -214,4 +217,26 @@ def draw_within(runs: Mapping[str, Sequence[Sequence[Stretch]]]) -> Figure:
     loss_ax.set(ylabel="training loss, nats")
     rate_ax.set(xlabel="iteration", ylabel="learning rate", ylim=(0, None))
     figures.label_ends(loss_ax, ends)
+    return figure
+
+
+def draw_by_mean_rate(
+    policies: Mapping[str, tuple[float, Interval]], single: Mapping[float, float]
+) -> Figure:
+    """Draw validation accuracy, per cent, against the mean learning rate of a training.
+
+    `policies` have a mean over seeds each, with its interval; `single` has the accuracy of one run
+    at each constant rate, drawn hollow.
+    """
+    figure, axes = figures.new(size=(6.4, 3.4))
+    ax = axes[0][0]
+    for name, (rate, accuracy) in policies.items():
+        bar = np.transpose([figures.bar(accuracy, figures.PER_CENT)])
+        look: dict[str, Any] = {"fmt": "o", "ms": 5, "capsize": 3, "color": named(name).colour}
+        ax.errorbar(rate, accuracy.mean, bar, **look)
+    ax.plot(list(single), list(single.values()), "o", ms=6, mfc="none", color=GREY)
+    ax.set(xscale="log", xlabel="mean learning rate", ylabel="validation accuracy, %")
+    ax.margins(0.15)
+    points = {name: (rate, accuracy.mean) for name, (rate, accuracy) in policies.items()}
+    label_points(figure, ax, points | {f"one run at {x:g}": (x, y) for x, y in single.items()})
     return figure

@@ -9,6 +9,7 @@ from book.learning_rate import cyclical, policies
 from book.learning_rate.bounds import sweep
 from book.learning_rate.iterations import learning_rates, updates
 from book.report.experiments import training_images
+from book.report.intervals import mean_interval
 from book.report.parameters import ParameterError
 from models.training.schedules import batch_size_at
 
@@ -154,3 +155,20 @@ def test_an_accuracy_that_is_reached_at_once_took_the_first_epoch():
 def test_a_range_test_and_a_chapter_ask_for_the_same_sweep():
     chapter = policies.base("lenet5", "mnist5k", 600, 6, batch_size=20, epochs=4)
     assert sweep(BASE.with_(epochs=4), *policies.SWEEP).key == sweep(chapter, *policies.SWEEP).key
+
+
+def test_policies_stand_at_their_mean_rates_beside_single_runs_at_constant_ones():
+    policies = {
+        "one-cycle": (0.003, mean_interval([88.0, 89.0, 90.0])),
+        "constant": (0.002, mean_interval([87.0, 87.1, 86.9])),
+    }
+    (ax,) = cyclical.draw_by_mean_rate(policies, {0.01: 84.0, 0.02: 99.5}).axes
+    means = [container.lines[0] for container in ax.containers]
+    assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in means] == [
+        (0.003, pytest.approx(89.0)),
+        (0.002, pytest.approx(87.0)),
+    ]
+    (single,) = [line for line in ax.lines if line.get_markerfacecolor() == "none"]
+    assert list(single.get_xdata()) == [0.01, 0.02]
+    labels = {text.get_text() for text in ax.texts}
+    assert labels == {"one-cycle", "constant", "one run at 0.01", "one run at 0.02"}
