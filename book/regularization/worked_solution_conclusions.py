@@ -61,7 +61,7 @@ def accuracy_conclusions(results: Results) -> dict[str, Conclusion]:
         "both-dropout": _more("both are better than dropout alone", over(BOTH, DROPOUT)),
         "both-norm": _less("both are worse than batch norm alone", over(BATCH_NORM_INPUT, BOTH)),
         "norm-dropout": Conclusion(
-            "batch norm matters more than dropout",
+            "batch norm is worth more than dropout",
             f"over neither: batch norm {norm.points}, dropout {dropout.points}",
             over(BATCH_NORM_INPUT, DROPOUT).positive,
         ),
