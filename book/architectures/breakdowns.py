@@ -1,6 +1,7 @@
 """How a derived network divides: its numbers over its layers, its layers over two GPUs."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -91,7 +92,7 @@ def two_towers(derivation: Derivation) -> Figure:
 
 
 def _box(ax: Axes, place: float, line: int, written: str) -> None:
-    look = {"facecolor": PALE, "edgecolor": BLUE, "lw": 0.8}
+    look: dict[str, Any] = {"facecolor": PALE, "edgecolor": BLUE, "lw": 0.8}
     ax.add_patch(Rectangle((place - 0.35, line - 0.28), 0.7, 0.56, **look))
     ax.text(place, line, written, ha="center", va="center", fontsize=10)
 
