@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from book.report import figures
 from book.report.colours import BLACK, GREEN, GREY, ORANGE, PINK, RED, SKY
 from book.report.comparisons import compare, leader
-from book.report.experiments import Results, final, mean
-from book.report.intervals import Interval, mean_interval
+from book.report.experiments import Results, mean
+from book.report.intervals import Interval, mean_interval, slope
 from book.report.methods import BATCH_NORM
 from models.networks.architectures import parse_order
 from models.records import Record
@@ -111,21 +111,16 @@ def _factors(records: Sequence[Record]) -> list[float]:
 
 
 def per_doubling(results: Results) -> Interval:
-    """Return what a doubling of the overall shift changes in test accuracy, points, over seeds.
+    """Return what a doubling of the overall shift changes in mean test accuracy, in points.
 
-    It is the slope of the least-squares line through the orders of a seed, by log₂ of the shift;
-    batch norm alone, which has no dropout, is no order, and one that diverged is left out. Not a
-    number where fewer than two are left.
+    It is the slope of the line through the orders, by log₂ of the shift; its interval is over the
+    orders. Batch norm alone, which has no dropout, is no order, and one that diverged is left out.
     """
-    shifts, accuracies = _points(results)
-    if len(shifts) < 2:
-        return mean_interval([float("nan")])
-    off = shifts - shifts.mean(axis=0)
-    return mean_interval(((off * accuracies).sum(axis=0) / (off**2).sum(axis=0)).tolist())
+    return slope(*_points(results))
 
 
-def _points(results: Results) -> tuple[np.ndarray, np.ndarray]:
-    """Return log₂ of the overall shifts and the test accuracies, per cent: each (orders, seeds).
+def _points(results: Results) -> tuple[list[float], list[float]]:
+    """Return each order's log₂ of the overall shift and test accuracy, per cent, as seeds' means.
 
     Without the orders of which a run diverged, and without batch norm alone.
     """
@@ -134,8 +129,8 @@ def _points(results: Results) -> tuple[np.ndarray, np.ndarray]:
         for order, records in results.items()
         if order != BATCH_NORM and len(_factors(records)) == len(records)
     ]
-    shifts = np.log2([_factors(records) for records in orders])
-    return shifts, np.array([final(records, "test_accuracy", scale=100) for records in orders])
+    shifts = [float(np.mean(np.log2(_factors(records)))) for records in orders]
+    return shifts, [100 * mean(records, "test_accuracy").mean for records in orders]
 
 
 def falling_pairs(results: Results) -> tuple[int, int]:
@@ -258,7 +253,7 @@ def draw(results: Results) -> Figure:
 def draw_accuracy(results: Results) -> Figure:
     """Draw test accuracy against the overall shift, a point an order and one batch norm alone.
 
-    Bars are 95 % intervals over seeds; the dotted line has the slope of `per_doubling`.
+    Bars are 95 % intervals over seeds; the dotted line is that of `per_doubling`.
     """
     figure, axes = figures.new(size=(6.4, 3.8))
     ax = axes[0][0]
@@ -268,8 +263,8 @@ def draw_accuracy(results: Results) -> Figure:
     for place, order in enumerate(ascending):
         label, accuracy = order_label(order), mean(results[order], "test_accuracy").affine(100)
         _accuracy_point(ax, (found[order], accuracy), label, colours[label], above=place % 2 == 0)
-    shifts, accuracies = _points(results)
-    if len(shifts) > 1:
+    shifts, accuracies = map(np.array, _points(results))
+    if shifts.size > 2:
         ends = np.array([shifts.min(), shifts.max()])
         line = accuracies.mean() + per_doubling(results).mean * (ends - shifts.mean())
         ax.plot(2**ends, line, color=GREY, lw=1, ls=":", zorder=0)

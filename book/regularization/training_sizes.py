@@ -1,0 +1,111 @@
+"""Batch norm and dropout with few and with many training images: where each begins to cost."""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
+
+from book.report import figures
+from book.report.comparisons import Comparison, compare, corrected, generalization_gap
+from book.report.experiments import Results, final
+from book.report.intervals import Interval, mean_interval
+from book.report.methods import BATCH_NORM, BOTH, DROPOUT, NEITHER
+from models.records import Record
+
+#: Results by the number of different training images.
+BySize = Mapping[int, Results]
+
+#: What is compared at every size: the first less the second.
+PAIRS = ((BATCH_NORM, NEITHER), (DROPOUT, NEITHER), (BOTH, NEITHER), (BOTH, BATCH_NORM))
+
+SMALLEST_ERROR = 0.01  # per cent: as far down as a bar reaches on a logarithmic axis
+ROOM = 4  # times as many images have a number beside the last one's
+
+HEADERS = (
+    "images",
+    "neither: test acc., %",
+    "neither: train − test, points",
+    *(f"{first} − {second}" for first, second in PAIRS),
+)
+
+
+def compared(by_size: BySize, first: str, second: str) -> dict[int, Comparison]:
+    """Compare two networks' test accuracy at every size, as a family (Holm 1979)."""
+    pairs = [compare(results, first, second) for results in by_size.values()]
+    return dict(zip(by_size, corrected(pairs), strict=True))
+
+
+def turn(by_size: BySize, first: str, second: str) -> tuple[int, int] | None:
+    """Return up to how many images the first network is better, and from how many it is worse.
+
+    The largest and the smallest size at which the comparison is clear, as one of all sizes; None
+    where it is clear on one side only, or where the two sides are mixed.
+    """
+    found = compared(by_size, first, second)
+    better = [size for size, one in found.items() if one.is_better]
+    worse = [size for size, one in found.items() if one.is_worse]
+    return (max(better), min(worse)) if better and worse and max(better) < min(worse) else None
+
+
+def rows(by_size: BySize) -> list[list[object]]:
+    """Return a row a size, as `HEADERS` names it; in bold where a difference is clear."""
+    families = [compared(by_size, *pair) for pair in PAIRS]
+    return [
+        [
+            size,
+            _mean(final(results[NEITHER], "test_accuracy")),
+            _mean(generalization_gap(results[NEITHER])),
+            *(_marked(family[size]) for family in families),
+        ]
+        for size, results in by_size.items()
+    ]
+
+
+def _mean(values: Sequence[float]) -> str:
+    return mean_interval(values).text(2, 100)
+
+
+def _marked(one: Comparison) -> str:
+    return f"**{one.text}**" if one.is_clear else one.text
+
+
+def draw(by_size: BySize, variants: Sequence[str]) -> Figure:
+    """Draw the test error against the number of images, and what the methods gain over neither."""
+    sizes = list(by_size)
+    figure, ((left, right),) = figures.new(2, size=(6.4, 3.0))
+    errors = {name: [_error(results[name]) for results in by_size.values()] for name in variants}
+    figures.sweep(left, sizes, errors, limits=(SMALLEST_ERROR, 100.0))
+    left.set(ylabel="test error, %", yscale="log")
+    left.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    left.yaxis.set_major_formatter("{x:g}")
+    left.yaxis.set_minor_locator(NullLocator())
+    gains = {
+        name: [compare(found, name, NEITHER).difference.affine(100) for found in by_size.values()]
+        for name in variants
+        if name != NEITHER
+    }
+    ends = figures.sweep(right, sizes, gains)
+    right.axhline(0, color=NEITHER.colour, lw=1.5)
+    right.set(ylabel="gain over neither, points")
+    for ax in (left, right):
+        _count_images(ax, sizes)
+    figures.label_ends(right, [*ends, (0.0, NEITHER, NEITHER.colour)])
+    return figure
+
+
+def _error(records: Sequence[Record]) -> Interval:
+    return mean_interval(final(records, "test_accuracy")).affine(-100, 100)
+
+
+def _count_images(ax: Axes, sizes: Sequence[int]) -> None:
+    """Give an axis of images a mark for each size, and a number where there is room for it."""
+    ax.set(xlabel="training images", xscale="log")
+    numbered = [sizes[0]]
+    for size in sizes[1:]:
+        if size >= ROOM * numbered[-1]:
+            numbered.append(size)
+    ax.set_xticks(numbered)
+    ax.set_xticks([size for size in sizes if size not in numbered], minor=True)
+    ax.xaxis.set_major_formatter("{x:,.0f}")
+    ax.xaxis.set_minor_formatter(NullFormatter())

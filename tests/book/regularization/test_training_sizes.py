@@ -1,0 +1,74 @@
+"""Few and many training images: what is compared, where it turns, and what is drawn."""
+
+import numpy as np
+import pytest
+from recorded import ended
+
+from book.regularization import training_sizes, variants
+from book.report.methods import BATCH_NORM, BOTH, DROPOUT, NEITHER
+from models.specs import RunSpec
+
+BASE = RunSpec(dataset="mnist5k", epochs=2)
+SEEDS = np.array([-0.002, -0.001, 0.0, 0.001, 0.002])
+
+
+def results_of(dropout_gain, scatter=1.0):
+    """Results at one size: dropout gains so much over neither, with so much scatter over seeds."""
+    levels = {NEITHER: 0.9, BATCH_NORM: 0.91, DROPOUT: 0.9 + dropout_gain, BOTH: 0.92}
+    own = {name: scatter * np.roll(SEEDS, place) for place, name in enumerate(levels)}
+    return {
+        name: [
+            ended(
+                BASE.with_(seed=seed),
+                test_accuracy=level + own[name][seed],
+                diagnostics={
+                    "train_accuracy": level + 0.05,
+                    "test_accuracy": level + own[name][seed],
+                },
+            )
+            for seed in range(5)
+        ]
+        for name, level in levels.items()
+    }
+
+
+def sizes(*gains, scatter=1.0):
+    return {10**place: results_of(gain, scatter) for place, gain in enumerate(gains, start=2)}
+
+
+def test_a_method_turns_between_the_last_size_where_it_helps_and_the_first_where_it_costs():
+    assert training_sizes.turn(sizes(0.05, 0.03, 0.0, -0.02, -0.03), DROPOUT, NEITHER) == (
+        1_000,
+        100_000,
+    )
+
+
+@pytest.mark.parametrize(
+    "gains", [(0.05, 0.03), (-0.05, -0.03), (-0.05, 0.05), (0.0, 0.0)], ids=str
+)
+def test_what_does_not_go_from_help_to_harm_has_no_turn(gains):
+    assert training_sizes.turn(sizes(*gains), DROPOUT, NEITHER) is None
+
+
+def test_a_size_counts_as_one_of_all():
+    alone = sizes(0.005)
+    assert training_sizes.compared(alone, DROPOUT, NEITHER)[100].is_better
+    among = alone | {10**place: results_of(0.0, 50.0) for place in range(3, 9)}
+    assert not training_sizes.compared(among, DROPOUT, NEITHER)[100].is_clear
+
+
+def test_a_row_says_how_far_neither_overfits_and_marks_what_is_clear():
+    (row,) = training_sizes.rows(sizes(-0.02))
+    cells = dict(zip(training_sizes.HEADERS, row, strict=True))
+    assert cells["images"] == 100
+    assert cells["neither: train − test, points"].startswith("5.00")
+    assert cells["dropout − neither"].startswith("**−2.00")
+
+
+def test_errors_are_drawn_from_above_zero_and_gains_from_neither():
+    figure = training_sizes.draw(sizes(0.05, -0.02), variants.FOUR)
+    errors, gains = figure.axes
+    assert errors.get_yscale() == errors.get_xscale() == gains.get_xscale() == "log"
+    lines = {line.get_label(): line.get_ydata() for line in gains.lines}
+    assert list(lines[DROPOUT]) == pytest.approx([5.0, -2.0])
+    assert {text.get_text() for text in gains.texts} == set(variants.FOUR)
