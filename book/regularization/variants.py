@@ -42,9 +42,20 @@ def four(variants: Mapping[str, RunSpec]) -> Variants:
     return {name: variants[name] for name in FOUR}
 
 
-def dropout_rates(spec: RunSpec, rates: Iterable[float] = DROPOUT_RATES) -> Variants:
-    """Return a run with each dropout rate in its hidden layers, named by it; the input has none."""
-    return {f"{rate:g}": spec.with_(dropout=rate, input_dropout=0.0) for rate in rates}
+def dropout_rates(
+    spec: RunSpec,
+    rates: Iterable[float] = DROPOUT_RATES,
+    layers: tuple[str, ...] | None = None,
+) -> Variants:
+    """Return a run with each dropout rate, named by it, in some hidden layers or else in all.
+
+    The input has none.
+    """
+    bare = spec.with_(dropout=0.0, input_dropout=0.0, dropout_layers=None)
+    return {
+        f"{rate:g}": bare.with_(dropout=rate, dropout_layers=layers) if rate else bare
+        for rate in rates
+    }
 
 
 def in_every_order(spec: RunSpec) -> Variants:

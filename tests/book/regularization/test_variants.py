@@ -48,6 +48,14 @@ def test_the_sweep_varies_the_hidden_layers_alone():
     assert swept["0"].with_(lr=0.3).key == FIVE["neither"].with_(lr=0.3).key
 
 
+def test_dropout_in_some_layers_alone_is_swept_from_the_same_network_without_it():
+    everywhere = variants.dropout_rates(FIVE["dropout"], (0, 0.5))
+    dense = variants.dropout_rates(FIVE["dropout"], (0, 0.5), ("fc1", "fc2"))
+    assert dense["0"].key == everywhere["0"].key
+    assert dense["0.5"].with_(dropout_layers=None).key == everywhere["0.5"].key
+    assert dense["0.5"].dropout_layers == ("fc1", "fc2")
+
+
 def test_all_six_orders_measure_their_variances_beside_batch_norm_alone():
     ordered = variants.measured_orders(FIVE)
     assert len({spec.key for spec in ordered.values()}) == len(ordered) == 7
