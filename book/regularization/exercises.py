@@ -76,10 +76,11 @@ def subsets(base: RunSpec) -> Variants:
     (['none', 'conv1', 'conv2'], 16)
     """
     layers = layer_names(base.network)
-    chosen = [subset for size in range(1, len(layers) + 1) for subset in combinations(layers, size)]
+    chosen = [subset for size in range(1, len(layers)) for subset in combinations(layers, size)]
     return {
         "none": base,
         **{" + ".join(some): base.with_(norm="batch", norm_layers=some) for some in chosen},
+        " + ".join(layers): base.with_(norm="batch"),
     }
 
 
@@ -127,14 +128,14 @@ def ideas(base: RunSpec) -> Variants:
     return {**methods(base), **{name: base.with_(norm=norm) for name, norm in norms.items()}}
 
 
-def small_groups(base: RunSpec, lower_lr: float, seeds: int, long_epochs: int) -> Groups:
-    """Return all exercises but the textbook's comparison.
+def small_groups(base: RunSpec, lower_lr: float, seeds: int) -> Groups:
+    """Return all exercises but the textbook's comparison and that on dropout; their rates fall.
 
     `base` has no norm; its activation is set here. The sigmoid, whose slopes are small, has the
     base's learning rate; tanh has the lower one.
     """
-    first = base.with_(activation="sigmoid")
-    by_activation = {"sigmoid": first, "tanh": base.with_(activation="tanh", lr=lower_lr)}
+    by_activation = activations(base.with_(schedule="cosine"), lower_lr)
+    first = by_activation["sigmoid"]
     groups: dict[str, Variants] = {
         "biases": biases(first),
         "orders": orders(first),
@@ -144,11 +145,27 @@ def small_groups(base: RunSpec, lower_lr: float, seeds: int, long_epochs: int) -
     }
     for activation, spec in by_activation.items():
         groups[group("subsets", activation)] = subsets(spec)
-        groups[group("regularized", activation)] = regularized(spec, long_epochs)
         for method, variant in methods(spec).items():
             groups[group("rates", activation, method)] = rates(variant)
             groups[group("scales", activation, method)] = scales(variant)
     return {name: (variants, seeds) for name, variants in groups.items()}
+
+
+def dropout_groups(base: RunSpec, lower_lr: float, seeds: int, epochs: int) -> Groups:
+    """Return the exercise on dropout, for so many epochs; `base` as in `small_groups`."""
+    return {
+        group("regularized", activation): (regularized(spec, epochs), seeds)
+        for activation, spec in activations(base, lower_lr).items()
+    }
+
+
+def activations(base: RunSpec, lower_lr: float) -> Variants:
+    """Return `base` with each activation, at the rate that suits it."""
+    sigmoid, tanh = ACTIVATIONS
+    return {
+        sigmoid: base.with_(activation=sigmoid),
+        tanh: base.with_(activation=tanh, lr=lower_lr),
+    }
 
 
 def textbook_groups(base: RunSpec, lower_lr: float, seeds: int) -> Groups:

@@ -1,7 +1,7 @@
 """Batch norm in which layers: every subset's accuracy, and what each layer adds."""
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,7 +10,7 @@ from book.report import figures
 from book.report.colours import BLACK
 from book.report.comparisons import Comparison, against
 from book.report.experiments import Results, final, mean
-from book.report.intervals import Interval, mean_interval
+from book.report.intervals import Interval, mean_interval, paired_difference
 from book.report.methods import BATCH_NORM
 from models.networks.architectures import layer_names
 from models.records import Record
@@ -36,6 +36,19 @@ def layer_effects(results: Results, network: str = "lenet5") -> dict[str, Interv
         gains = [accuracies[rest | {layer}] - accuracies[rest] for rest in rests]  # (seeds,) each
         effects[layer] = mean_interval(np.mean(gains, axis=0).tolist())
     return effects
+
+
+def added_by_count(results: Results) -> list[Interval]:
+    """Return what the first batch norm adds to the test accuracy, what the second, and so on.
+
+    Averaged over all subsets of as many layers; an interval is over seeds.
+    """
+    by_count: dict[int, list[list[float]]] = {}
+    for subset, records in results.items():
+        accuracies = final(records, "test_accuracy")
+        by_count.setdefault(len(_layers_of(subset)), []).append(accuracies)
+    means = [np.mean(by_count[count], axis=0).tolist() for count in sorted(by_count)]
+    return [paired_difference(more, fewer) for fewer, more in pairwise(means)]
 
 
 def subset_rows(subsets: Mapping[str, Results], reference: str) -> list[list[str]]:

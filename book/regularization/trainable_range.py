@@ -1,6 +1,6 @@
 """The range of a setting, such as the learning rate, in which a network still learns."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
@@ -45,13 +45,30 @@ class Range:
         return max(means, default=self.chance)
 
     @property
+    def needed(self) -> float:
+        """The accuracy from which on a value is usable."""
+        return max(self.chance + SHARE * (self.best - self.chance), LEARNT * self.chance)
+
+    @property
     def usable(self) -> list[float]:
         """The usable values."""
-        needed = max(self.chance + SHARE * (self.best - self.chance), LEARNT * self.chance)
+        return self._values(lambda accuracy: accuracy.mean)
+
+    @property
+    def surely(self) -> list[float]:
+        """The usable values whose interval lies above what is needed."""
+        return self._values(lambda accuracy: accuracy.low)
+
+    @property
+    def maybe(self) -> list[float]:
+        """The values that are usable or whose interval contains what is needed."""
+        return self._values(lambda accuracy: accuracy.high)
+
+    def _values(self, judged: Callable[[Interval], float]) -> list[float]:
         return [
             trial.value
             for trial in self.trials
-            if not trial.diverged and trial.accuracy.mean >= needed
+            if not trial.diverged and judged(trial.accuracy) >= self.needed
         ]
 
     @property

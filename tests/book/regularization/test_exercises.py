@@ -58,14 +58,15 @@ def test_six_orders_are_six_trainings() -> None:
 
 
 def test_exercises_share_the_runs_that_they_have_in_common() -> None:
-    groups = exercises.small_groups(BASE, lower_lr=0.01, seeds=2, long_epochs=3)
+    groups = exercises.small_groups(BASE, lower_lr=0.01, seeds=2)
     asked = sum(len(variants) * seeds for variants, seeds in groups.values())
     assert exercises.count(groups) < asked
     assert groups["frozen"][0]["batch norm"] == groups["ideas"][0]["batch norm"]
 
 
 def test_every_exercise_has_the_textbooks_activation_or_tanh_at_its_rate() -> None:
-    groups = exercises.small_groups(BASE, lower_lr=0.01, seeds=1, long_epochs=3)
+    small = exercises.small_groups(BASE, lower_lr=0.01, seeds=1)
+    groups = {**small, **exercises.dropout_groups(BASE, lower_lr=0.01, seeds=1, epochs=3)}
     for name, (variants, _) in groups.items():
         expected = "tanh" if "tanh" in name else "sigmoid"
         assert {spec.activation for spec in variants.values()} == {expected}, name
@@ -189,6 +190,18 @@ def test_a_layers_effect_is_the_mean_over_all_choices_for_the_others() -> None:
     effects = layer_subsets.layer_effects(results)
     assert {layer: round(effect.mean, 6) for layer, effect in effects.items()} == gains
     assert all(effect.half_width == pytest.approx(0, abs=1e-9) for effect in effects.values())
+
+
+def test_each_further_batch_norm_adds_what_it_adds_on_average_over_the_choices() -> None:
+    layers = ("conv1", "conv2", "fc1", "fc2")
+    results = {}
+    for name in exercises.subsets(BASE):
+        chosen = [layer for layer in layers if layer in name.split(" + ")]
+        gain = (0, 0.1, 0.14, 0.16, 0.17)[len(chosen)] + 0.01 * ("fc2" in chosen)
+        results[name] = runs(*(0.5 + seed / 100 + gain for seed in range(3)))
+    found = [one.mean for one in layer_subsets.added_by_count(results)]
+    quarter = 0.01 / 4  # of the subsets of each size, so many more have fc2
+    assert found == pytest.approx([gain + quarter for gain in (0.1, 0.04, 0.02, 0.01)])
 
 
 def with_curve(*accuracies: float) -> Record:
@@ -358,3 +371,14 @@ def test_dropout_is_judged_by_three_comparisons_as_a_family() -> None:
     found = {name: runs(*accuracies) for name, accuracies in ends.items()}
     words = [one.words for one in exercise_answers.dropout_comparisons(found)]
     assert words == ["worse", "better", "could be noise"]
+
+
+def test_the_rate_falls_everywhere_but_in_the_exercise_on_dropout() -> None:
+    small = exercises.small_groups(BASE, 0.01, seeds=6)
+    dropout = exercises.dropout_groups(BASE, 0.01, seeds=3, epochs=3)
+    assert not small.keys() & dropout.keys()
+    for groups, told in ((small, {("cosine", 6)}), (dropout, {("constant", 3)})):
+        found = {
+            (spec.schedule, seeds) for some, seeds in groups.values() for spec in some.values()
+        }
+        assert found == told
