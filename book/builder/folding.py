@@ -83,10 +83,10 @@ def parameters_box(cell: str, given: Mapping[str, Any], command: str) -> str:
 
 
 def _another(published: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a parameter with another value than the published one: half of a whole number."""
-    wholes = (one for one in published.items() if isinstance(one[1], int) and one[1] > 1)
-    name, value = next(wholes, next(iter(published.items())))
-    return {name: value // 2 if isinstance(value, int) and value > 1 else value}
+    """Return a parameter with half its published value: a whole number, or else a fraction."""
+    wholes = {name: n // 2 for name, n in published.items() if type(n) is int and n > 1}
+    fractions = {name: x / 2 for name, x in published.items() if type(x) is float}
+    return dict([*wholes.items(), *fractions.items(), *published.items()][:1])
 
 
 def _table(

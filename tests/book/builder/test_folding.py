@@ -27,6 +27,18 @@ def test_a_parameters_meaning_is_the_comment_beside_or_above_it():
     }
 
 
+@pytest.mark.parametrize(
+    ("cell", "other"),
+    [
+        ("name = 'a'\nrate = 0.5\ncount = 7", "-p count 3"),
+        ("name = 'a'\nrate = 0.5\ncount = 1", "-p rate 0.25"),
+        ("name = 'a'", "-p name a"),
+    ],
+)
+def test_the_command_shows_another_value_where_there_is_a_number(cell, other):
+    assert f"run tides {other}\n" in parameters_box(cell, {}, "run tides")
+
+
 def test_the_table_has_the_published_values_and_the_command_to_rerun_the_page():
     box = parameters_box(CELL, {}, "python -m book run tides")
     assert [line.split("|")[1:4] for line in box.splitlines() if "`dataset`" in line] == [
