@@ -1,14 +1,18 @@
 """What growing the batch did beside lowering the rate: noise, updates, curves, generalisation."""
 
+import math
 from collections.abc import Collection, Sequence
 from itertools import accumulate
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
 from book.learning_rate.iterations import updates
 from book.report import figures
+from book.report.claims import DIVERGED, FALLS, STANDS, judge
+from book.report.colours import BLACK
 from book.report.comparisons import compare, generalization_gap
 from book.report.experiments import (
     Results,
@@ -18,10 +22,17 @@ from book.report.experiments import (
     or_nan,
     training_images,
 )
-from book.report.intervals import Interval, paired_difference, verdict
+from book.report.intervals import Interval, mean_interval, paired_difference, verdict
 from book.report.methods import GROWING_BATCH, SHRINKING_RATE, named
 from models.records import Record
 from models.specs import RunSpec
+
+#: What the test of the two curves' distance says, by the verdict that it lies in batch norm.
+CAUSES = {
+    STANDS: "so most of the distance is in the images that batch norm goes by, not in the weights",
+    FALLS: "so most of the distance is in the weights, not in the images that batch norm goes by",
+    DIVERGED: "which tells nothing: there is no distance, or a run diverged",
+}
 
 
 def noise_scale(rate: Any, images: Any, batch: Any, momentum: Any) -> Any:
@@ -119,8 +130,32 @@ def running_loss_difference(results: Results, first: str, second: str) -> Interv
     It is taken in training mode, while the weights change; `train_loss` of `final` is the finished
     network's, in evaluation mode.
     """
-    ours, theirs = ([or_nan(one.final.train_loss) for one in results[n]] for n in (first, second))
-    return paired_difference(ours, theirs)
+    return paired_difference(_running_losses(results[first]), _running_losses(results[second]))
+
+
+def _running_losses(records: Sequence[Record]) -> list[float]:
+    return [or_nan(record.final.train_loss) for record in records]
+
+
+def removed_share(results: Results, growing: str, parted: str, reference: str) -> Interval:
+    """Return what share of two running training losses' distance smaller parts take away.
+
+    The two are those of `growing` and `reference` in the last epoch; `parted` is `growing` in
+    smaller parts. Seed by seed: 1 is all of it; not a number where there is no distance.
+    """
+    losses = zip(*(_running_losses(results[n]) for n in (growing, parted, reference)), strict=True)
+    return mean_interval(
+        [
+            (large - small) / (large - goal) if large != goal else math.nan
+            for large, small, goal in losses
+        ]
+    )
+
+
+def cause_text(share: Interval) -> str:
+    """Tell whether batch norm's statistics are most of the distance, as a sentence's end."""
+    verdict = judge(share.affine(offset=-0.5))
+    return CAUSES.get(verdict, f"and whether that is most of the distance stays {verdict}")
 
 
 def gap_difference(results: Results, first: str, second: str) -> Interval:
@@ -159,10 +194,7 @@ def lack_text(results: Results, first: str, second: str) -> str:
     if not gap.could_be_noise:
         return "so the two generalise differently"
     if trained.is_clear:
-        return (
-            "so as far as these runs can tell, what sets them apart is how well they are trained, "
-            "and not how well they generalise"
-        )
+        return "which could be noise: they differ in how well they are trained"
     return "so these runs can't tell what sets them apart"
 
 
@@ -184,4 +216,24 @@ def draw_by_epochs_and_updates(results: Results, name: str, label: str) -> Figur
     by_updates.xaxis.set_major_formatter(ScalarFormatter())
     by_updates.set_xlabel("updates")
     figures.label_ends(by_updates, ends)
+    return figure
+
+
+def draw_distances(results: Results, reference: str) -> Figure:
+    """Draw how far each running training loss is from the reference's, epoch by epoch, in nats."""
+    losses = histories(results, "train_loss")
+    distances = {
+        name: [
+            np.subtract(ours, theirs).tolist()
+            for ours, theirs in zip(runs, losses[reference], strict=True)
+        ]
+        for name, runs in losses.items()
+        if name != reference
+    }
+    figure, axes = figures.new(size=(6.4, 2.6))
+    ax = axes[0][0]
+    ends = figures.curves(ax, distances, figures.UNLIMITED)
+    ax.axhline(0, color=BLACK, lw=0.8, ls=":")
+    ax.set(xlabel="epoch", ylabel=f"training loss less that\nof the {reference}, nats")
+    figures.label_ends(ax, ends)
     return figure

@@ -60,6 +60,7 @@ TRIANGULAR2 = Method("triangular2", "the policy triangular2", GREEN)
 ONE_CYCLE = Method("one-cycle", "the policy one-cycle", ORANGE)
 
 GROWING_BATCH = Method("growing batch", "the growing batch", PINK)
+SMALL_PARTS = Method("growing, small parts", "the growing batch in small parts", GREEN, "--")
 SHRINKING_RATE = Method("shrinking rate", "the shrinking rate", RED)
 BOTH_FIXED = Method("both fixed", "keeping both fixed", GREY)
 
@@ -74,7 +75,7 @@ METHODS: Mapping[str, Method] = {
         *(PLAIN, PLAIN_NORM, RESIDUAL, RESIDUAL_NORM),
         *(BEFORE_TANH, AFTER_TANH),
         *(CONSTANT_RATE, EXP_RANGE, TRIANGULAR, TRIANGULAR2, ONE_CYCLE),
-        *(GROWING_BATCH, SHRINKING_RATE, BOTH_FIXED),
+        *(GROWING_BATCH, SMALL_PARTS, SHRINKING_RATE, BOTH_FIXED),
     )
 }
 

@@ -64,7 +64,7 @@ def test_as_wide_a_gap_at_less_accuracy_is_told_to_be_a_lack_of_training():
     kept_less = scored([0.93, 0.94, 0.95], [0.87, 0.87, 0.89])
     results = {"growing batch": better, "exp_range": trained_less, "both fixed": kept_less}
     told = batch_size.lack_text(results, "growing batch", "exp_range")
-    assert "and not how well they generalise" in told
+    assert told == "which could be noise: they differ in how well they are trained"
     told = batch_size.lack_text(results, "growing batch", "both fixed")
     assert told == "so the two generalise differently"
     pairs = [("growing batch", "exp_range"), ("growing batch", "both fixed")]
@@ -109,6 +109,45 @@ def test_the_three_are_compared_on_the_test_set(results):
     gap = comparisons.compare(results, GROWING_BATCH, SHRINKING_RATE).difference
     ends = [results[name][0].diagnostics for name in (GROWING_BATCH, SHRINKING_RATE)]
     assert gap.mean == pytest.approx(ends[0]["test_accuracy"] - ends[1]["test_accuracy"])
+
+
+def distant(*losses):
+    """Runs with these running training losses in the last epoch, one a seed."""
+    runs = [ended(BASE.with_(seed=seed)) for seed in range(len(losses))]
+    return [
+        run.model_copy(update={"history": (run.final.model_copy(update={"train_loss": loss}),)})
+        for run, loss in zip(runs, losses, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("small", "share", "told"),
+    [
+        ((0.300, 0.311, 0.319), 1.0, "is in the images that batch norm goes by, not in"),
+        ((0.271, 0.281, 0.291), 0.03, "is in the weights, not in the images"),
+        ((0.270, 0.295, 0.320), 0.5, "stays open (could be noise)"),
+    ],
+)
+def test_smaller_parts_tell_whether_the_distance_is_batch_norms(small, share, told):
+    losses = {"growing": (0.27, 0.28, 0.29), "small": small, "shrinking": (0.30, 0.31, 0.32)}
+    results = {name: distant(*values) for name, values in losses.items()}
+    found = batch_size.removed_share(results, "growing", "small", "shrinking")
+    assert found.mean == pytest.approx(share, abs=0.01)
+    assert told in batch_size.cause_text(found)
+
+
+def test_without_a_distance_there_is_no_share():
+    results = {name: distant(0.3, 0.3, 0.3) for name in ("growing", "small", "shrinking")}
+    found = batch_size.removed_share(results, "growing", "small", "shrinking")
+    assert "tells nothing" in batch_size.cause_text(found)
+
+
+def test_small_parts_are_drawn_from_where_the_shrinking_rate_is(results):
+    ax = batch_size.draw_distances(results, SHRINKING_RATE).axes[0]
+    growing = ax.lines[0].get_ydata()
+    runs = [results[name][0].curve("train_loss") for name in (GROWING_BATCH, SHRINKING_RATE)]
+    assert list(growing) == pytest.approx(np.subtract(*runs))
+    assert growing[0] == 0  # the first epoch is the same
 
 
 def test_the_seeds_of_a_variant_are_as_far_apart_as_the_best_and_the_worst():
