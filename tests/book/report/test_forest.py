@@ -42,7 +42,4 @@ def test_a_row_has_an_interval_in_the_methods_colour_or_grey_or_its_seeds():
 
 def test_each_pair_has_a_panel_that_names_it():
     axes = forest.draw(SETTINGS, [(BOTH, NEITHER), (NEITHER, BOTH)]).axes
-    assert [ax.get_xlabel() for ax in axes] == [
-        "both\n− neither, points",
-        "neither\n− both, points",
-    ]
+    assert [ax.get_xlabel() for ax in axes] == ["both\n− neither", "neither\n− both"]
