@@ -183,7 +183,7 @@ def draw_lost(results: Results, variants: Sequence[str], layer: str) -> Figure:
 
     Means over seeds, with 95 % bands.
     """
-    figure, axes = figures.new(size=(6.4, 3.0))
+    figure, axes = figures.new(size=(6.4, 2.4))
     ax, ends = axes[0][0], []
     for method in map(named, variants):
         positions = 100 * shares(results[method][0], layer)
@@ -208,7 +208,7 @@ def draw_histograms(results: Results, variants: Sequence[str], layer: str) -> Fi
         "activations": "activation",
         "correlations": "|correlation| of two units",
     }
-    figure, axes = figures.new(len(labels), size=(6.4, 2.6))
+    figure, axes = figures.new(len(labels), size=(6.4, 2.3))
     for ax, (kind, label) in zip(axes[0], labels.items(), strict=True):
         for method in map(named, variants):
             histograms = [bins(layer_of(record, layer)[kind]) for record in results[method]]
@@ -231,7 +231,7 @@ def draw_filters(results: Results, variants: Sequence[str]) -> Figure:
     filters = {name: np.array(units["filters"])[:, 0] for name, units in first_runs.items()}
     most = max(np.abs(kernels).max() for kernels in filters.values())  # kernels: (C, k, k)
     count = len(next(iter(filters.values())))
-    figure, axes = figures.new(count, rows=len(filters), size=(6.4, 0.9 * len(filters)))
+    figure, axes = figures.new(count, rows=len(filters), size=(6.4, 0.58 * len(filters)))
     for row, (name, kernels) in zip(axes, filters.items(), strict=True):
         for ax, kernel in zip(row, kernels, strict=True):
             image = ax.imshow(kernel, cmap="RdBu", vmin=-most, vmax=most)
