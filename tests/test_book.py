@@ -216,6 +216,18 @@ def test_the_pdf_has_the_numbers_of_the_site(site, paper):
     assert {page: missing for page in PAGES if (missing := shown[page] - printed)} == {}
 
 
+def test_figures_and_tables_have_the_same_numbers_in_print(site, paper):
+    kinds = r"(Table|Fig\.) (\d+\.\d+)"
+    shown = {
+        found
+        for page in PAGES
+        for found in re.findall(rf'class="caption-number">{kinds}', html(site, page))
+    }
+    printed = set(re.findall(rf"^ *{kinds}:", prints.text(paper), re.MULTILINE))
+    assert len(shown) > 150
+    assert printed == shown
+
+
 def test_the_pdf_says_its_title_author_and_language_and_has_bookmarks(paper):
     facts = subprocess.run(["pdfinfo", paper], capture_output=True, text=True, check=True).stdout
     assert all(one in facts for one in ("A4", "Convolutional networks, measured", "The convbook"))
