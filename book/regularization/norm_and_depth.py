@@ -95,7 +95,7 @@ def gap_rows(results: Mapping[str, Results]) -> Iterator[list[object]]:
     """Return a row a batch size: the differences of `GAPS`, bold where clear of zero."""
     for batch, variants in results.items():
         compared = [compare(variants, *pair) for pair in GAPS if set(pair) <= set(variants)]
-        texts = [f"**{one.text}**" if one.is_clear else one.text for one in compared]
+        texts = [one.marked for one in compared]
         yield [int(batch), *texts, *[None] * (len(GAPS) - len(texts))]
 
 

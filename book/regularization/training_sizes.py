@@ -56,7 +56,7 @@ def rows(by_size: BySize) -> list[list[object]]:
             size,
             _mean(final(results[NEITHER], "test_accuracy")),
             _mean(generalization_gap(results[NEITHER])),
-            *(_marked(family[size]) for family in families),
+            *(family[size].marked for family in families),
         ]
         for size, results in by_size.items()
     ]
@@ -64,10 +64,6 @@ def rows(by_size: BySize) -> list[list[object]]:
 
 def _mean(values: Sequence[float]) -> str:
     return mean_interval(values).text(2, 100)
-
-
-def _marked(one: Comparison) -> str:
-    return f"**{one.text}**" if one.is_clear else one.text
 
 
 def draw(by_size: BySize, variants: Sequence[str]) -> Figure:

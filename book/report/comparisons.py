@@ -66,6 +66,11 @@ class Comparison:
         return self.difference.text(2, 100, sign=True)
 
     @property
+    def marked(self) -> str:
+        """The same in Markdown, in bold where the difference is clear."""
+        return f"**{self.text}**" if self.is_clear else self.text
+
+    @property
     def words(self) -> str:
         """What the difference says of `first`."""
         if self.difference.half_width is None:
@@ -134,12 +139,10 @@ def settings_rows(
     settings: Mapping[str, Results], pairs: Collection[tuple[str, str]]
 ) -> list[list[str]]:
     """Return a row a setting: each pair's difference, in bold where its interval excludes zero."""
-    rows = []
-    for setting, results in settings.items():
-        comparisons = [compare(results, *pair) for pair in pairs]
-        texts = [f"**{one.text}**" if one.is_clear else one.text for one in comparisons]
-        rows.append([setting, *texts])
-    return rows
+    return [
+        [setting, *(compare(results, *pair).marked for pair in pairs)]
+        for setting, results in settings.items()
+    ]
 
 
 def intervals_in(settings: Mapping[str, Results], pairs: Collection[tuple[str, str]]) -> int:
