@@ -27,8 +27,8 @@ OPTIONAL = (  # left out where it does not run
     *("keras, MiniGoogLeNet", "jax"),
 )
 DEFAULTS = (  # each contender takes its own
-    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT"),
-    *("CONVBOOK_WORKERS", "CONVBOOK_CLUSTER"),
+    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"),
+    *("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "CONVBOOK_WORKERS", "CONVBOOK_CLUSTER"),
 )
 
 SELDOM = ("effects",)  # measured in every other round, from the first on: no target hangs on it
@@ -82,7 +82,7 @@ def prepared(sizes: Sizes, raw: Raw) -> Iterator[tuple[dict[str, str], Sizes]]:
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
         if raw.keys() - {"minigooglenet"}:
             write_torchvision(sizes.lenet_data, Path(folder, "data"))
-        if "minigooglenet" in raw:
+        if raw.keys() & {"minigooglenet", "load"}:
             try:
                 write_torchvision(sizes.googlenet_data, Path(folder, "data"))
             except DataError:

@@ -132,8 +132,10 @@ def _threads(count: int) -> Iterator[None]:
     """Let torch use so many threads meanwhile."""
     import torch
 
+    from models.threads import use_threads
+
     before = torch.get_num_threads()
-    torch.set_num_threads(count)
+    use_threads(count)
     try:
         yield
     finally:

@@ -24,6 +24,7 @@ from models.runs import checkpoints
 from models.runs.precision import advice
 from models.runs.store import Store
 from models.specs import RunSpec, SpecError
+from models.threads import use_threads
 from models.training import probes
 from models.training.loop import Training
 from models.training.schedules import batch_size_at
@@ -46,6 +47,7 @@ def make(spec: RunSpec, store: Store, progress: Progress, device: str | None = N
     """
     device = available_device(device)
     keep_freed_memory()
+    use_threads()
     dataset = data_of(spec)
     training = Training(spec, dataset, device, progress)
     resumed = checkpoints.resume(training, store, progress)
