@@ -20,11 +20,10 @@ from book.benchmark.contest import (
 from book.report.methods import BATCH_NORM
 from models.data.loading import load
 from models.networks.build import count_parameters
-from models.runs.making import keep_freed_memory
+from models.runs.making import keep_freed_memory, keep_threads
 from models.specs import RunSpec
 from models.sweeps import sweep
 from models.sweeps.cores import available_cores
-from models.threads import use_threads
 from models.training.loop import Training
 from models.training.randomness import reproducible
 
@@ -110,8 +109,8 @@ def minigooglenet(sizes: Sizes) -> Measured:
 def trainer(network: str, sizes: Sizes) -> Trainer:
     """Return the steps of a training in this process, warmed up."""
     keep_freed_memory()
-    use_threads()
     spec = lenet(sizes, BATCH_NORM, epochs=1) if network == "lenet5" else googlenet(sizes)
+    keep_threads(spec.precision)
     training = Training(spec, load(spec.dataset))
     images, labels = training.train.images, training.train.labels
 

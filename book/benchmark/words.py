@@ -145,6 +145,18 @@ def waiting_text(result: Result) -> str:
     return f"On an idle machine a step with all threads then takes {' and '.join(gains)}."
 
 
+def crews_text(result: Result) -> str:
+    """Compare MiniGoogLeNet's trainings side by side with one that has all threads, both alone."""
+    crews = [result.load.get(f"convbook, MiniGoogLeNet{form}") for form in (" side by side", "")]
+    if None in crews:
+        return "What that brings on an idle machine was not measured."
+    side, one = (crew.alone.median for crew in crews if crew is not None)
+    return (
+        "On an idle machine, trainings of MiniGoogLeNet side by side get through "
+        f"{side / one:.2f} times as many images as one that has all threads."
+    )
+
+
 WAITING = {"waiting-lenet5": "LeNet-5", "waiting-minigooglenet": "MiniGoogLeNet"}
 
 

@@ -104,10 +104,11 @@ def _start(
 ) -> Start:
     """Train the first epochs of a run, in a store from its last checkpoint there on."""
     from models.runs import checkpoints
-    from models.runs.making import data_of, default_device, provenance
+    from models.runs.making import data_of, default_device, keep_threads, provenance
     from models.training.loop import Training
     from models.training.probes import attach
 
+    keep_threads(spec.precision)
     data = data_of(spec)
     training = Training(spec, data, device or default_device(), progress)
     attach(training)
@@ -132,10 +133,8 @@ def _threads(count: int) -> Iterator[None]:
     """Let torch use so many threads meanwhile."""
     import torch
 
-    from models.threads import use_threads
-
     before = torch.get_num_threads()
-    use_threads(count)
+    torch.set_num_threads(count)
     try:
         yield
     finally:

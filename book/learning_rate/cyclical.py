@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from math import isnan
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -221,22 +220,22 @@ def draw_within(runs: Mapping[str, Sequence[Sequence[Stretch]]]) -> Figure:
 
 
 def draw_by_mean_rate(
-    policies: Mapping[str, tuple[float, Interval]], single: Mapping[float, float]
+    policies: Mapping[str, tuple[float, Interval]], constants: Mapping[float, Interval]
 ) -> Figure:
     """Draw validation accuracy, per cent, against the mean learning rate of a training.
 
-    `policies` have a mean over seeds each, with its interval; `single` has the accuracy of one run
-    at each constant rate, drawn hollow.
+    It is a mean over seeds, with its interval, of each of the `policies` and of the other
+    `constants` that were tried, which are hollow.
     """
     figure, axes = figures.new(size=(6.4, 3.4))
     ax = axes[0][0]
-    for name, (rate, accuracy) in policies.items():
+    others = {f"constant {rate:g}": (rate, mean) for rate, mean in constants.items()}
+    points = {**policies, **others}
+    for name, (rate, accuracy) in points.items():
         bar = np.transpose([figures.bar(accuracy, figures.PER_CENT)])
-        look: dict[str, Any] = {"fmt": "o", "ms": 5, "capsize": 3, "color": named(name).colour}
-        ax.errorbar(rate, accuracy.mean, bar, **look)
-    ax.plot(list(single), list(single.values()), "o", ms=6, mfc="none", color=GREY)
+        own = {"color": named(name).colour} if name in policies else {"color": GREY, "mfc": "none"}
+        ax.errorbar(rate, accuracy.mean, bar, fmt="o", ms=5, capsize=3, **own)
     ax.set(xscale="log", xlabel="mean learning rate", ylabel="validation accuracy, %")
     ax.margins(0.15)
-    points = {name: (rate, accuracy.mean) for name, (rate, accuracy) in policies.items()}
-    label_points(figure, ax, points | {f"one run at {x:g}": (x, y) for x, y in single.items()})
+    label_points(figure, ax, {name: (rate, mean.mean) for name, (rate, mean) in points.items()})
     return figure

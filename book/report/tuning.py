@@ -1,10 +1,11 @@
 """Each variant's learning rate, chosen on a validation split: none is judged at another's rate.
 
 The candidates are trained on five sixths of the training set and judged on the rest; the test set
-has no part in the choice. One seed: the choice decides between rates a factor of three apart.
+has no part in the choice.
 """
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,16 +22,20 @@ RATES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 HELD_OUT = 6
 
 
+#: The records at each candidate rate, one a seed.
+Trials = Mapping[float, Sequence[Record]]
+
+
 @dataclass(frozen=True)
 class Tuned:
     """Variants with their learning rates, and the trials that chose them.
 
-    `trials` has a record a candidate rate, by variant; it is empty where one rate was given for
-    all.
+    `trials` has the candidate rates' records, one a seed, by variant; it is empty where one rate
+    was given for all.
     """
 
     variants: Variants
-    trials: Mapping[str, Mapping[float, Record]]
+    trials: Mapping[str, Trials]
 
     @property
     def rates(self) -> dict[str, float]:
@@ -54,22 +59,24 @@ def tune(
     variants: Mapping[str, RunSpec],
     *,
     epochs: int = 5,
+    seeds: int = 1,
     lr: float | None = None,
     rates: Sequence[float] = RATES,
 ) -> Tuned:
     """Give every variant the rate of the highest validation accuracy, or all `lr` if it is given.
 
-    Trials take so many `epochs`. A diverged trial loses to every other; of equals the lower rate is
-    taken. Variants that are `alike` share the rate that is best for them on average.
+    Trials take so many `epochs`, each with so many `seeds`. A rate with a trial that diverged loses
+    to every other; of equals the lower rate is taken. Variants that are `alike` share the rate that
+    is best for them on average.
     """
     if lr is not None:
         return Tuned({name: spec.with_(lr=lr) for name, spec in variants.items()}, {})
     runs = candidates(variants, epochs, rates)
     names = {_label(name, rate): (name, rate) for name in variants for rate in rates}
-    trials: dict[str, dict[float, Record]] = {name: {} for name in variants}
-    for label, (record,) in experiments.ask(runs, seeds=1).items():
+    trials: dict[str, dict[float, Sequence[Record]]] = {name: {} for name in variants}
+    for label, records in experiments.ask(runs, seeds).items():
         name, rate = names[label]
-        trials[name][rate] = record
+        trials[name][rate] = records
     chosen = {name: best(*(trials[other] for other in alike(variants, name))) for name in variants}
     return Tuned({name: spec.with_(lr=chosen[name]) for name, spec in variants.items()}, trials)
 
@@ -99,10 +106,10 @@ def candidates(
     }
 
 
-def best(*trials: Mapping[float, Record]) -> float:
+def best(*trials: Trials) -> float:
     """Return the rate of the highest validation accuracy; of equals the lower one.
 
-    Accuracies are averaged over the variants whose trials are given.
+    Accuracies are averaged over the seeds, and over the variants whose trials are given.
 
     Raises:
         ValueError: There are no trials.
@@ -113,37 +120,52 @@ def best(*trials: Mapping[float, Record]) -> float:
     return max(ascending, key=lambda rate: sum(accuracy(one[rate]) for one in trials))
 
 
-def accuracy(trial: Record) -> float:
-    """Return a trial's validation accuracy after its last epoch; −∞ if it diverged."""
-    final = trial.final.validation_accuracy
-    return -math.inf if trial.diverged or final is None else final
+def accuracy(trials: Sequence[Record]) -> float:
+    """Return a rate's validation accuracy after the last epoch, the mean over its seeds.
 
-
-def tied(trials: Mapping[float, Record], chosen: float) -> list[float]:
-    """Return the rates whose accuracy lies within a standard error of the chosen one's.
-
-    The error is that of a difference between two accuracies, √2 times that of one.
+    It is −∞ if one of the trials diverged.
     """
-    limit, of_chosen = _difference_error(trials[chosen]), accuracy(trials[chosen])
-    return [rate for rate in sorted(trials) if abs(accuracy(trials[rate]) - of_chosen) <= limit]
+    finals = [None if one.diverged else one.final.validation_accuracy for one in trials]
+    known = [final for final in finals if final is not None]
+    return statistics.fmean(known) if len(known) == len(finals) else -math.inf
 
 
-def ties_text(trials: Mapping[float, Record], chosen: float) -> str:
-    """Tell which candidates one trial each can't tell from the chosen one, as a sentence."""
-    rates = " and ".join(f"{rate:g}" for rate in tied(trials, chosen) if rate != chosen)
-    limit = (
-        f"a standard error of a difference, {100 * _difference_error(trials[chosen]):.2f} points"
-    )
-    if not rates:
-        return f"Every other candidate is further from it than {limit}."
+def tied(trials: Trials, chosen: float) -> list[float]:
+    """Return the rates whose accuracy lies within a standard error of the chosen one's."""
+    return [
+        rate
+        for rate in sorted(trials)
+        if abs(accuracy(trials[chosen]) - accuracy(trials[rate]))
+        <= difference_error(trials[chosen], trials[rate])
+    ]
+
+
+def ties_text(trials: Trials, chosen: float) -> str:
+    """Tell which candidates their trials can't tell from the chosen one, as a sentence."""
+    others = [rate for rate in tied(trials, chosen) if rate != chosen]
+    if not others:
+        return "Every other candidate is further from it than a standard error of the difference."
+    limit = 100 * max(difference_error(trials[chosen], trials[rate]) for rate in others)
     return (
-        f"The choice is a tie: at {rates} the accuracy is within {limit}, of that at {chosen:g} "
+        f"The choice is a tie: at {_listed([f'{rate:g}' for rate in others])} the accuracy is "
+        f"within a standard error of the difference, {limit:.2f} points, of that at {chosen:g} "
         "(of equals the lower rate is taken)."
     )
 
 
-def _difference_error(trial: Record) -> float:
-    return math.sqrt(2) * standard_error(trial)
+def difference_error(some: Sequence[Record], others: Sequence[Record]) -> float:
+    """Return the standard error of the difference between two rates' accuracies.
+
+    It has two parts: that of the held-out images, √2 times the binomial one, as if each rate had
+    images of its own, and that of the seeds, which is known from two on.
+    """
+    of_seeds = sum(_variance(trials) / len(trials) for trials in (some, others))
+    return math.sqrt(2 * standard_error(some) ** 2 + of_seeds)
+
+
+def _variance(trials: Sequence[Record]) -> float:
+    values = [accuracy([one]) for one in trials]
+    return statistics.variance(values) if len(values) > 1 and min(values) > -math.inf else 0.0
 
 
 def show(tuned: Tuned, *, name: str) -> None:
@@ -154,9 +176,11 @@ def show(tuned: Tuned, *, name: str) -> None:
         tables.show(rows, ["variant", "rate"], name=name, caption=caption)
         return
     trials = next(iter(tuned.trials.values()))
-    spec = next(iter(trials.values())).spec
+    tried = next(iter(trials.values()))
+    spec, seeds = tried[0].spec, len(tried)
+    mean = f"the mean over {seeds} seeds" if seeds > 1 else "one seed"
     caption = (
-        "Validation accuracy, per cent, at each learning rate: one seed, after the last of "
+        f"Validation accuracy, per cent, at each learning rate: {mean}, after the last of "
         f"{spec.epochs} epochs, judged on {spec.validation_size:,} held-out training images. "
         "Bold: the rate that the variant is trained with"
     )
@@ -167,13 +191,14 @@ def show(tuned: Tuned, *, name: str) -> None:
 def rate_rows(tuned: Tuned) -> list[list[str]]:
     """Return a row a variant: the validation accuracy at each candidate rate, per cent."""
     return [
-        [name, *(_cell(trial, chosen=rate == tuned.rates[name]) for rate, trial in trials.items())]
+        [name, *(_cell(tried, chosen=rate == tuned.rates[name]) for rate, tried in trials.items())]
         for name, trials in tuned.trials.items()
     ]
 
 
-def _cell(trial: Record, *, chosen: bool) -> str:
-    text = "diverged" if trial.diverged else f"{100 * accuracy(trial):.2f}"
+def _cell(trials: Sequence[Record], *, chosen: bool) -> str:
+    mean = accuracy(trials)
+    text = "diverged" if mean == -math.inf else f"{100 * mean:.2f}"
     return f"**{text}**" if chosen else text
 
 
@@ -201,12 +226,15 @@ def _listed(parts: Sequence[str]) -> str:
 
 
 def remarks(tuned: Tuned) -> str:
-    """Tell in prose whether a chosen rate lies at an edge, and how exact a trial is."""
+    """Tell in prose whether a chosen rate lies at an edge, and how exact its accuracy is."""
     if not tuned.trials:
         return "One rate was given for all, so none was chosen."
     chosen = [trials[tuned.rates[name]] for name, trials in tuned.trials.items()]
-    error = 100 * max(standard_error(trial) for trial in chosen)
-    exactness = f"The accuracies that chose them have standard errors of up to {error:.2f} points."
+    error = 100 * max(standard_error(trials) for trials in chosen)
+    exactness = (
+        "In the accuracies that chose them, the held-out images leave standard errors of up to "
+        f"{error:.2f} points."
+    )
     return f"{_edge(tuned)} {exactness}{_ties(tuned)}"
 
 
@@ -221,7 +249,7 @@ def _edge(tuned: Tuned) -> str:
 
 
 def _ties(tuned: Tuned) -> str:
-    """Name the variants whose rate one trial each can't tell from another candidate's."""
+    """Name the variants whose rate the trials can't tell from another candidate's."""
     ties = {name: tied(trials, tuned.rates[name]) for name, trials in tuned.trials.items()}
     texts = [
         f"{_listed([f'{rate:g}' for rate in rates])} for “{name}”"
@@ -232,13 +260,13 @@ def _ties(tuned: Tuned) -> str:
     return told if texts else ""
 
 
-def standard_error(trial: Record) -> float:
-    """Return the binomial standard error of a trial's validation accuracy.
+def standard_error(trials: Sequence[Record]) -> float:
+    """Return what the held-out images leave open of a rate's accuracy, its binomial standard error.
 
-    It is sqrt(p (1 − p) / n) with n held-out images.
+    It is sqrt(p (1 − p) / n) with n images, which are the same for every seed.
     """
-    share = max(accuracy(trial), 0.0)
-    return math.sqrt(share * (1 - share) / trial.spec.validation_size)
+    share = max(accuracy(trials), 0.0)
+    return math.sqrt(share * (1 - share) / trials[0].spec.validation_size)
 
 
 def _validation_size(spec: RunSpec) -> int:

@@ -24,7 +24,6 @@ from models.runs import checkpoints
 from models.runs.precision import advice
 from models.runs.store import Store
 from models.specs import RunSpec, SpecError
-from models.threads import use_threads
 from models.training import probes
 from models.training.loop import Training
 from models.training.schedules import batch_size_at
@@ -47,7 +46,7 @@ def make(spec: RunSpec, store: Store, progress: Progress, device: str | None = N
     """
     device = available_device(device)
     keep_freed_memory()
-    use_threads()
+    keep_threads(spec.precision)
     dataset = data_of(spec)
     training = Training(spec, dataset, device, progress)
     resumed = checkpoints.resume(training, store, progress)
@@ -108,6 +107,24 @@ def keep_freed_memory() -> None:
         library = ctypes.CDLL(None)
         for parameter, size in MALLOC_SIZES.items():
             library.mallopt(parameter, size)
+
+
+def keep_threads(precision: str) -> None:
+    """Have numba start its threads before a training in bf16, whose loops use them, not within it.
+
+    When they start, OpenMP's number of threads becomes that of all cores, and torch has the same
+    OpenMP: a training that was told to take one thread would go on with all. Without numba, nothing
+    happens.
+    """
+    if precision != "bf16":
+        return
+    try:
+        import numba
+    except ImportError:
+        return
+    threads = torch.get_num_threads()
+    numba.set_num_threads(1)  # any number starts them; each loop sets its own
+    torch.set_num_threads(threads)
 
 
 def available_device(device: str | None) -> str:

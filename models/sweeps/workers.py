@@ -98,10 +98,10 @@ def train(spec_json: str, store: Store | None = None, device: str | None = None)
 
 
 def _obtain(spec: RunSpec, store: Store | None, device: str | None) -> StoredRun:
-    from models.threads import use_threads
+    import torch
 
     worker = get_worker()
-    use_threads(worker.state.nthreads)
+    torch.set_num_threads(worker.state.nthreads)
     relay = Relay(worker, spec)
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: relay.note(f"warning: {message}")

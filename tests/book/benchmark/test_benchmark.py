@@ -273,9 +273,17 @@ def test_what_is_measured_anew_is_merged_with_its_date_and_only_on_the_same_mach
         merged(STORED, later.model_copy(update={"machine": machine}))
 
 
+def test_side_by_side_is_compared_with_one_process_that_has_all_threads():
+    one, two = (LOADED.model_copy(update={"alone": Spread.of([rate])}) for rate in (200.0, 300.0))
+    crews = {"convbook, MiniGoogLeNet": one, "convbook, MiniGoogLeNet side by side": two}
+    measured = EARLIER.model_copy(update={"load": crews})
+    assert "1.50 times as many images" in words.crews_text(measured)
+
+
 def test_targets_of_load_and_start_count_and_what_was_not_measured_is_said():
     assert "not measured" in words.start_text(EARLIER)
     assert "not measured" in words.waiting_text(EARLIER)
+    assert "not measured" in words.crews_text(EARLIER)
     measured = EARLIER.model_copy(update={"load": {"convbook": LOADED}, "start": SLOW})
     added = [said for said, _ in words.judgements(measured)[-4:]]
     assert added == [

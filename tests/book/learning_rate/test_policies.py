@@ -157,18 +157,21 @@ def test_a_range_test_and_a_chapter_ask_for_the_same_sweep():
     assert sweep(BASE.with_(epochs=4), *policies.SWEEP).key == sweep(chapter, *policies.SWEEP).key
 
 
-def test_policies_stand_at_their_mean_rates_beside_single_runs_at_constant_ones():
+def test_policies_stand_at_their_mean_rates_beside_the_other_constant_ones():
     policies = {
         "one-cycle": (0.003, mean_interval([88.0, 89.0, 90.0])),
         "constant": (0.002, mean_interval([87.0, 87.1, 86.9])),
     }
-    (ax,) = cyclical.draw_by_mean_rate(policies, {0.01: 84.0, 0.02: 99.5}).axes
+    others = {0.01: mean_interval([83.0, 84.0, 85.0]), 0.02: mean_interval([99.5, 99.5])}
+    (ax,) = cyclical.draw_by_mean_rate(policies, others).axes
     means = [container.lines[0] for container in ax.containers]
     assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in means] == [
         (0.003, pytest.approx(89.0)),
         (0.002, pytest.approx(87.0)),
+        (0.01, pytest.approx(84.0)),
+        (0.02, pytest.approx(99.5)),
     ]
-    (single,) = [line for line in ax.lines if line.get_markerfacecolor() == "none"]
-    assert list(single.get_xdata()) == [0.01, 0.02]
+    hollow = [line.get_markerfacecolor() == "none" for line in means]
+    assert hollow == [False, False, True, True]
     labels = {text.get_text() for text in ax.texts}
-    assert labels == {"one-cycle", "constant", "one run at 0.01", "one run at 0.02"}
+    assert labels == {"one-cycle", "constant", "constant 0.01", "constant 0.02"}

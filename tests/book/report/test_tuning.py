@@ -14,10 +14,22 @@ NAMES = ("neither", "batch norm")
 def trials(accuracies, **more):
     """A trial a rate with these validation accuracies; test accuracies say the opposite."""
     return {
-        rate: ended(
-            SMALL.with_(lr=rate), validation_accuracy=value, test_accuracy=1 - value, **more
-        )
+        rate: [
+            ended(SMALL.with_(lr=rate), validation_accuracy=value, test_accuracy=1 - value, **more)
+        ]
         for rate, value in accuracies.items()
+    }
+
+
+def of_seeds(rates):
+    """Trials with several seeds a rate, by their validation accuracies, on 100 images."""
+    spec = SMALL.with_(validation_size=100)
+    return {
+        rate: [
+            ended(spec.with_(lr=rate, seed=seed), validation_accuracy=value)
+            for seed, value in enumerate(values)
+        ]
+        for rate, values in rates.items()
     }
 
 
@@ -30,9 +42,10 @@ def test_each_variant_gets_the_rate_its_held_out_images_prefer(monkeypatch):
     assert tuned.at_the_edge == list(NAMES)
     assert tuned.variants["batch norm"] == five["batch norm"].with_(lr=0.1)
     for found in tuned.trials.values():
-        assert found[0.1].final.validation_accuracy > found[1e-5].final.validation_accuracy
-        assert found[0.1].diagnostics["train_examples"] == 500
-        assert found[0.1].final.test_accuracy is None
+        (low,), (high,) = found[1e-5], found[0.1]
+        assert high.final.validation_accuracy > low.final.validation_accuracy
+        assert high.diagnostics["train_examples"] == 500
+        assert high.final.test_accuracy is None
 
 
 def test_a_sixth_is_held_out_and_at_least_one_image_a_class():
@@ -52,22 +65,33 @@ def test_of_equal_rates_the_lower_one_is_taken():
 
 
 def test_rates_within_a_standard_error_of_a_difference_are_called_a_tie():
-    found = trials({0.1: 0.85, 0.3: 0.9, 1.0: 0.91, 3.0: 0.9})
-    held = {
-        rate: one.model_copy(update={"spec": one.spec.with_(validation_size=100)})
-        for rate, one in found.items()
-    }  # an error of √(2 · 0.91 · 0.09 / 100), 4 points
+    held = of_seeds({0.1: [0.85], 0.3: [0.9], 1.0: [0.91], 3.0: [0.9]})
+    # an error of √(2 · 0.91 · 0.09 / 100), 4 points
     assert tuning.tied(held, 1.0) == [0.3, 1.0, 3.0]
     assert tuning.ties_text(held, 1.0).startswith("The choice is a tie: at 0.3 and 3 the")
     alone = {0.1: held[0.1], 1.0: held[1.0]}
     assert tuning.ties_text(alone, 1.0).startswith("Every other candidate is further")
-    told = tuning.remarks(tuning.Tuned({"neither": held[1.0].spec}, {"neither": held}))
+    told = tuning.remarks(tuning.Tuned({"neither": held[1.0][0].spec}, {"neither": held}))
     assert told.endswith("standard error of a difference: 0.3, 1 and 3 for “neither”.")
 
 
 def test_a_diverged_trial_loses_to_every_other():
     lost = ended(SMALL.with_(lr=1.0), diverged=True, validation_accuracy=0.99)
-    assert tuning.best({**trials({0.1: 0.2}), 1.0: lost}) == 0.1
+    assert tuning.best({**trials({0.1: 0.2}), 1.0: [lost]}) == 0.1
+
+
+def test_a_rate_counts_by_the_mean_over_its_seeds():
+    found = of_seeds({0.1: [0.90, 0.90], 0.3: [0.95, 0.83]})
+    assert tuning.best(found) == 0.1  # 0.3 has the best run, and the lower mean
+    assert tuning.accuracy(found[0.3]) == pytest.approx(0.89)
+
+
+def test_seeds_that_differ_leave_more_open_than_the_held_out_images_alone():
+    found = of_seeds({0.1: [0.90, 0.90], 0.3: [0.98, 0.82]})
+    images = 2 * 0.9 * 0.1 / 100
+    assert tuning.difference_error(found[0.1], found[0.1]) == pytest.approx(images**0.5)
+    seeds = (0.08**2 + 0.08**2) / 2
+    assert tuning.difference_error(*found.values()) == pytest.approx((images + seeds) ** 0.5)
 
 
 def test_variants_that_differ_in_their_input_alone_share_the_rate_that_is_best_on_average():
@@ -99,7 +123,8 @@ def test_a_rate_given_for_all_is_taken_without_a_trial():
 def chosen(accuracies):
     held_out = {rate: SMALL.with_(lr=rate, validation_size=100) for rate in accuracies}
     found = {
-        rate: ended(held_out[rate], validation_accuracy=value) for rate, value in accuracies.items()
+        rate: [ended(held_out[rate], validation_accuracy=value)]
+        for rate, value in accuracies.items()
     }
     return tuning.Tuned({"both": SMALL.with_(lr=tuning.best(found))}, {"both": found})
 
