@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -11,7 +10,7 @@ from book.report import figures
 from book.report.colours import BLACK
 from book.report.comparisons import by_setting, compare
 from book.report.experiments import Groups, Results, Variants, final, learned_nothing, mean
-from book.report.intervals import Interval, mean_interval, paired_difference
+from book.report.intervals import Interval, paired_difference
 from book.report.methods import (
     BATCH_NORM,
     CONV_BATCH_NORM,
@@ -248,15 +247,6 @@ def draw_depths(results: Mapping[str, Results]) -> Figure:
 def _by_rate(ax: Axes, results: Results, kind: str) -> list[figures.End]:
     tried = dict(sorted(trials(results, kind).items()))
     return _sweep(ax, {str(rate): {kind: records} for rate, records in tried.items()}, [kind])
-
-
-def growth(shallow: Results, deep: Results, with_norm: str, without: str) -> Interval:
-    """Return by how much more a norm adds to deep networks than to shallow ones, seed by seed."""
-    more, fewer = (
-        np.subtract(final(runs[with_norm], "test_accuracy"), final(runs[without], "test_accuracy"))
-        for runs in (deep, shallow)
-    )
-    return mean_interval((more - fewer).tolist())
 
 
 def at_chance(results: Mapping[str, Results], rate: float) -> tuple[int, int]:

@@ -3,6 +3,8 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from book.report.experiments import Results, after, difference, final, mean
 from book.report.intervals import (
     IDENTICAL,
@@ -98,6 +100,19 @@ class Comparison:
 def compare(results: Results, first: str, second: str, name: str = "test_accuracy") -> Comparison:
     """Compare two variants with the same seeds by an accuracy at the end of their runs."""
     return Comparison(first, second, difference(results, first, second, name))
+
+
+def extra_gain(there: Results, here: Results, first: str, second: str) -> Interval:
+    """Return by how much more `first` gains over `second` there than here, in test accuracy.
+
+    From 0 to 1, seed by seed, of those that both have.
+    """
+    more, less = (
+        np.subtract(final(results[first], "test_accuracy"), final(results[second], "test_accuracy"))
+        for results in (there, here)
+    )
+    seeds = min(len(more), len(less))
+    return paired_difference(more[:seeds], less[:seeds])
 
 
 def corrected(family: Sequence[Comparison]) -> list[Comparison]:

@@ -20,8 +20,6 @@ from models.specs import RunSpec
 BASE = RunSpec(network="lenet5-norm", dataset="mnist5k", train_size=500, batch_size=64, lr=0.01)
 DEEP = RunSpec(dataset="mnist5k", train_size=500, validation_size=100, epochs=2)
 
-ENDS = ((0.5, 0.5, 0.5), (0.6, 0.7, 0.8))  # accuracies with a norm
-
 
 def runs(spec: RunSpec, *accuracies: float, held_out: float = 0.5, **fields: bool) -> list[Record]:
     return [
@@ -131,11 +129,6 @@ def test_runs_that_learned_nothing_are_counted():
     found = {"8": depth_runs(0.01, 0.4, {0.1: 0.1, 0.001: 0.3})}
     assert norm_and_depth.at_chance(found, 0.1) == (2, 2)
     assert norm_and_depth.at_chance(found, 0.01) == (0, 2)
-
-
-def test_growth_is_what_a_norm_adds_to_deep_networks_less_what_it_adds_to_shallow_ones():
-    shallow, deep = ({"norm": runs(BASE, *one), "none": runs(BASE, 0.4, 0.4, 0.4)} for one in ENDS)
-    assert norm_and_depth.growth(shallow, deep, "norm", "none").mean == pytest.approx(0.2)
 
 
 def test_deeper_is_the_deepest_less_the_shallowest_each_at_its_best_rate():

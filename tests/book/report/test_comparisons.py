@@ -56,6 +56,13 @@ def test_a_difference_that_could_be_noise_is_not_called_better():
     assert compared.sentence.endswith("percentage points, which could be noise")
 
 
+def test_an_extra_gain_is_that_in_some_results_less_that_in_others_of_the_seeds_that_both_have():
+    here = results_of({"norm": (0.5, 0.5), "none": (0.4, 0.4)})
+    there = results_of({"norm": (0.6, 0.8, 0.1), "none": (0.4, 0.4, 0.4)})
+    gain = comparisons.extra_gain(there, here, "norm", "none")
+    assert (gain.mean, gain.count) == (pytest.approx(0.2), 2)
+
+
 def test_a_size_has_no_sign_and_the_way_it_goes_is_asked_apart():
     ahead = comparisons.compare(RESULTS, "batch norm", "neither")
     behind = comparisons.compare(RESULTS, "neither", "batch norm")
