@@ -56,8 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> Parser:
     """Return the command line's parser."""
     top = Parser(prog="python -m book.benchmark", description=__doc__, allow_abbrev=False)
-    rounds = "how often each contender runs (default: 3)"
-    top.add_argument("--rounds", type=int, default=3, metavar="N", help=rounds)
+    rounds = "how often each contender runs (default: 5)"
+    top.add_argument("--rounds", type=int, default=5, metavar="N", help=rounds)
     only = "measure only this; may be repeated"
     top.add_argument("--only", action="append", choices=CONTENDERS, help=only)
     without = "leave a peer out; repeatable"

@@ -69,10 +69,14 @@ class Load(Stored):
 
 
 class Start(Stored):
-    """A first small training: seconds of the whole process, and the part that importing takes."""
+    """A first small training: seconds of the whole process, and the part that importing takes.
+
+    `floor` are the seconds of a process that imports torch and does nothing else.
+    """
 
     seconds: Judged
     imports: Judged
+    floor: Spread | None = None
 
 
 class Machine(Stored):

@@ -109,7 +109,7 @@ STEPS = {"LeNet-5": "step-all", "MiniGoogLeNet": "googlenet-bf16"}
 
 
 def profile_rows(before: Result, now: Result) -> list[list[str]]:
-    """List network, operator, milliseconds of a step before and now, and per cent of it now.
+    """List network, operator, and milliseconds and per cent of a step, before and now.
 
     An operator that was not among the longest has no number; a network's last row is its step.
     """
@@ -122,15 +122,20 @@ def profile_rows(before: Result, now: Result) -> list[list[str]]:
             ["", f"`{name}`", *_costs([earlier.get(name), shares.get(name)], steps)]
             for name in names
         ]
+        rest = [1 - sum(one.values()) if one else None for one in (earlier, shares)]
+        rows.append(["", "all others", *_costs(rest, steps)])
         rows.append(["", "the whole step", *_costs([1, 1], steps)])
-        rows[-1 - len(names)][0] = network
+        rows[-2 - len(names)][0] = network
     return rows
 
 
 def _costs(shares: Sequence[float | None], steps: Sequence[float | None]) -> list[str]:
-    """Write the milliseconds of both days, and the share on the second one in per cent."""
-    percent = "–" if shares[-1] is None else f"{100 * shares[-1]:.0f}"
-    return [*map(_milliseconds, shares, steps), percent]
+    """Write milliseconds and per cent of a step, of one day and of the other."""
+    return [
+        cell
+        for share, step in zip(shares, steps, strict=True)
+        for cell in (_milliseconds(share, step), "–" if share is None else f"{100 * share:.0f}")
+    ]
 
 
 def step_seconds(result: Result, network: str) -> float | None:

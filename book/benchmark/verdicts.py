@@ -170,6 +170,7 @@ def _start(rounds: Sequence[Measured]) -> Start:
     return Start(
         seconds=Judged.against(seconds, START_TARGET, below=True),
         imports=Judged.against(imports, IMPORTS_TARGET, below=True),
+        floor=Spread.of([one["floor"] for one in rounds]),
     )
 
 

@@ -1,7 +1,11 @@
 """A benchmark's result in the words of the prose: verdicts, bounds, what was not measured."""
 
+from collections.abc import Sequence
+
+from book.benchmark.contest import VARIANTS
 from book.benchmark.medians import Judged, Spread
 from book.benchmark.result import OURS, Contest, Result
+from models.data.datasets import DATASETS
 
 
 def missed(result: Result) -> list[str]:
@@ -88,9 +92,45 @@ def bound_text(result: Result) -> str:
     narrow, wide = (_products(result, network) for network in ("LeNet-5", "MiniGoogLeNet"))
     sentences = [_narrow_bound(result, narrow)] if narrow else []
     if wide and result.share:
-        reached = f"it would reach {result.share.median / wide:.0%} of the bf16 rate"
-        sentences.append(f"Of MiniGoogLeNet's step they take {wide:.0%}: {reached}.")
+        sentences.append(_wide_bound(result, wide, result.share.median))
     return " ".join(sentences) or "Where the time goes was not measured."
+
+
+def experiment_text(result: Result) -> str:
+    """Say what of the experiment is training, as fast as that of one network by itself goes."""
+    whole, training = (result.contests.get(name) for name in ("experiment", "lenet5"))
+    if whole is None or training is None:
+        return "What of the first work is training was not measured."
+    sizes = result.sizes
+    images = sizes["seeds"] * sizes["epochs"] * DATASETS[sizes["lenet_data"]].train_size
+    images *= len(VARIANTS)
+    seconds = whole.contenders[OURS].median
+    trained = images / training.contenders[OURS].median
+    return (
+        f"At the rate of the second work, the {images:,} images that convbook trains on in the "
+        f"first would take {trained:.1f} s of its {seconds:.1f} s. The rest is starting "
+        "processes, importing, judging, and dropout, which the second work does not have."
+    )
+
+
+def _wide_bound(result: Result, products: float, share: float) -> str:
+    """Say how far MiniGoogLeNet's training could get, were all but its products for nothing."""
+    peers = result.contests["minigooglenet"].ratios if "minigooglenet" in result.contests else {}
+    bounds = [f"reach {share / products:.0%} of the bf16 rate"]
+    for peer in ("keras", "keras, bf16"):
+        if (ratio := peers.get(peer)) is not None:
+            target = f" (the target is {ratio.target:g})" if ratio.target else ""
+            times = ratio.median / products
+            bounds.append(f"be {times:.2f} times as fast as *{peer}*{target}")
+    return (
+        f"Of MiniGoogLeNet's step they take {products:.0%}; with all else for nothing it would "
+        f"{_listed(bounds)}."
+    )
+
+
+def _listed(parts: Sequence[str]) -> str:
+    *others, last = parts
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _narrow_bound(result: Result, share: float) -> str:
@@ -127,9 +167,13 @@ def start_text(result: Result) -> str:
         return "How long a first training takes was not measured."
     seconds, imports = result.start.seconds, result.start.imports
     verdict = "within" if seconds.reached else "beyond"
+    floor = result.start.floor
+    least = (
+        f" A process that does nothing but import torch takes {floor.text()} s." if floor else ""
+    )
     return (
         f"It takes {seconds.text()} s, {verdict} the target of {seconds.target:g} s; "
-        f"importing takes {imports.median:.0%} of it."
+        f"importing takes {imports.median:.0%} of it.{least}"
     )
 
 
