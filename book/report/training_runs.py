@@ -86,8 +86,10 @@ def _within_noise(found: Sequence[NoiseCertificate]) -> str:
     runs = [run for certificate in found for run in certificate.runs if run.is_within]
     accuracy, loss = (_largest(runs, measure) for measure in (HELD_OUT_ACCURACY, TRAINING_LOSS))
     least = min(certificate.joint_p for certificate in found)
+    to_the_end = sum(run.epochs == run.planned for run in runs)
+    rest = "" if to_the_end == len(runs) else f", {to_the_end} of them to their end"
     return (
-        f"equivalent to today's: {len(runs)} runs of the book were trained again, and each "
+        f"equivalent to today's: {len(runs)} runs of the book were trained again{rest}, and each "
         f"differs by no more than two of its seeds do, by {100 * accuracy:.2f} points in accuracy "
         f"and {loss:.4f} in training loss at most; so do all together (p ≥ {least:.2g})"
     )
