@@ -112,7 +112,7 @@ def extra_gain(there: Results, here: Results, first: str, second: str) -> Interv
         for results in (there, here)
     )
     seeds = min(len(more), len(less))
-    return paired_difference(more[:seeds], less[:seeds])
+    return mean_interval((more[:seeds] - less[:seeds]).tolist())
 
 
 def corrected(family: Sequence[Comparison]) -> list[Comparison]:
