@@ -21,7 +21,7 @@ from models.networks.build import count_parameters, learned_normalization
 from models.progress import Progress
 from models.records import Provenance, Record
 from models.runs import checkpoints
-from models.runs.precision import advice
+from models.runs.precision import news
 from models.runs.store import Store
 from models.specs import RunSpec, SpecError
 from models.training import probes
@@ -52,7 +52,7 @@ def make(spec: RunSpec, store: Store, progress: Progress, device: str | None = N
     resumed = checkpoints.resume(training, store, progress)
     if spec.batch_size > len(training.train):
         progress.note(clipped(spec.batch_size, len(training.train)))
-    if slow := advice(spec.precision, device):
+    if slow := news(spec.precision, device):
         progress.note(slow)
     progress.start(spec, resumed or 0)
     try:

@@ -43,6 +43,18 @@ def advice(precision: str, device: str) -> str | None:
     return None if bf16 > fp32 else slower(fp32, bf16)
 
 
+def news(precision: str, device: str) -> str | None:
+    """Return `advice`, but to the first training of this process that it is for alone."""
+    found = advice(precision, device)
+    if found is None or found in _told:
+        return None
+    _told.add(found)
+    return found
+
+
+_told: set[str] = set()
+
+
 def slower(fp32: float, bf16: float) -> str:
     """Return what is said where bf16 is no faster, from both rates in FLOP/s.
 

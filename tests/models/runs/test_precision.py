@@ -18,25 +18,30 @@ COMMAND = (
 WITHOUT_BF16 = {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE"}  # as a processor that has no bf16 products
 
 
-def train(tmp_path, *options, **environment):
-    variables = {**os.environ, "CONVBOOK_CACHE": str(tmp_path), **environment}
-    command = [sys.executable, *COMMAND, *options]
-    return subprocess.run(
-        command, cwd=ROOT, env=variables, capture_output=True, text=True, check=True
-    ).stderr
+def told(command, tmp_path, **environment):
+    """What a command says on stderr, with a fresh cache."""
+    variables = {**os.environ, "CONVBOOK_CACHE": str(tmp_path / "cache"), **environment}
+    whole = [sys.executable, *command]
+    ended = subprocess.run(whole, cwd=ROOT, env=variables, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stderr
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not torch.cpu._is_avx512_supported(), reason="bf16 is emulated from AVX-512 on")
-def test_where_bf16_is_no_faster_a_training_says_so_once(tmp_path):
-    said = train(tmp_path, "--precision", "bf16", **WITHOUT_BF16)
+def test_where_bf16_is_no_faster_the_first_of_several_trainings_says_so(tmp_path):
+    sweep = tmp_path / "sweep.yml"
+    base = "{dataset: mnist5k, precision: bf16, epochs: 1, train_size: 64, batch_size: 64}"
+    sweep.write_text(f"base: {base}\ngrid: {{seed: [0, 1]}}\n")
+    command = (*("-m", "models", "sweep"), str(sweep))
+    said = told(command, tmp_path, CONVBOOK_WORKERS="1", **WITHOUT_BF16)
     assert said.count("bf16 multiplies no faster than fp32 here") == 1
     assert "precision fp32 trains faster" in said
 
 
 @pytest.mark.slow
 def test_a_training_in_fp32_says_nothing_of_it(tmp_path):
-    assert "bf16" not in train(tmp_path, **WITHOUT_BF16)
+    assert "bf16" not in told(COMMAND, tmp_path, **WITHOUT_BF16)
 
 
 @pytest.mark.skipif(
