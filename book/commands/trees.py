@@ -60,7 +60,11 @@ class Tree:
 
     def _ask(self, spec: dict[str, Any] | None, threads: int) -> dict[str, Any]:
         """Return what `first_epoch.py` answers when it runs on this code."""
-        own = {"PYTHONPATH": str(self.folder), "OMP_NUM_THREADS": str(threads)}
+        own = {
+            "PYTHONPATH": str(self.folder),
+            "OMP_NUM_THREADS": str(threads),
+            "NUMBA_NUM_THREADS": str(threads),
+        }
         run = subprocess.run(
             [sys.executable, "-P", str(PROGRAM)],
             input=json.dumps({"spec": spec, "threads": threads}),

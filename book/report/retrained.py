@@ -15,6 +15,7 @@ from models.evidence import (
 
 HEADERS = (
     "network",
+    "data",
     "norm",
     "schedule",
     "runs",
@@ -22,6 +23,9 @@ HEADERS = (
     "accuracy, points (tolerated)",
     "training loss (tolerated)",
 )
+
+
+SMALL = 0.00005  # of an accuracy: half of 0.01 points
 
 
 def evidence() -> tuple[list[NoiseCertificate], list[BitCertificate]]:
@@ -33,13 +37,10 @@ def evidence() -> tuple[list[NoiseCertificate], list[BitCertificate]]:
 
 
 def rows(runs: Iterable[JudgedRun]) -> list[list[str]]:
-    """Return a row for each network, norm and schedule, as `HEADERS` names it.
-
-    Of several runs that with the largest part of what is tolerated.
-    """
-    kinds: dict[tuple[str, str, str], list[JudgedRun]] = {}
+    """Return a row for each network, data set, norm and schedule, as `HEADERS` names it."""
+    kinds: dict[tuple[str, str, str, str], list[JudgedRun]] = {}
     for run in runs:
-        kinds.setdefault((run.network, run.norm, run.schedule), []).append(run)
+        kinds.setdefault((run.network, run.dataset, run.norm, run.schedule), []).append(run)
     return [
         [
             *kind,
@@ -53,24 +54,42 @@ def rows(runs: Iterable[JudgedRun]) -> list[list[str]]:
 
 
 def together_text(noise: Iterable[NoiseCertificate]) -> str:
-    """Tell how far all runs of a certificate differ on average, in units of two seeds'."""
-    means = [test.mean for one in noise for test in one.together]
-    return f"between {min(means):+.2f} and {max(means):+.2f} of what two seeds differ by"
+    """Tell how far the largest sample's runs differ on average, in units of what two seeds do."""
+    largest = max(noise, key=lambda one: len(one.runs), default=None)
+    if largest is None:
+        return "No run was trained again."
+    most = max((test.mean for test in largest.together), key=abs)
+    sign = "−" if most < 0 else "+"
+    return (
+        f"Together, the {len(largest.runs)} runs of the largest sample differ on average by at "
+        f"most {sign}{abs(most):.2f} of what two seeds differ by, in each of "
+        f"{len(largest.together)} measures."
+    )
+
+
+def unchanged(runs: Iterable[JudgedRun]) -> int:
+    """Count the runs whose held-out accuracy is what it was, to 0.01 points."""
+    return sum(
+        difference.size < SMALL
+        for run in runs
+        for difference in run.differences
+        if difference.measure == HELD_OUT_ACCURACY and run.is_within
+    )
 
 
 def _epochs(runs: Iterable[JudgedRun]) -> str:
-    return ", ".join(sorted({f"{run.epochs} of {run.planned}" for run in runs}))
+    pairs = sorted({(run.epochs, run.planned) for run in runs})
+    return ", ".join(f"{epochs} of {planned}" for epochs, planned in pairs)
 
 
 def _cell(runs: Iterable[JudgedRun], measure: Measure, scale: float, digits: int) -> str:
     """Write a measure's largest difference, and what is tolerated of it."""
-    found = [
-        (difference.size / difference.tolerance, difference.size, difference.tolerance)
-        for run in runs
-        for difference in run.differences
-        if difference.measure == measure and difference.tolerance
-    ]
+    found = [one for run in runs for one in run.differences if one.measure == measure]
     if not found:
         return "–"
-    _, size, tolerance = max(found)
-    return f"{scale * size:.{digits}f} ({scale * tolerance:.{digits}f})"
+    worst = max(found, key=lambda one: (not one.is_within, one.size))
+    if None in (worst.old, worst.new):
+        return "no number" if worst.is_within else "no number: DIFFERS"
+    tolerated = "–" if worst.tolerance is None else f"{scale * worst.tolerance:.{digits}f}"
+    failed = "" if worst.is_within else ": DIFFERS"
+    return f"{scale * worst.size:.{digits}f} ({tolerated}){failed}"

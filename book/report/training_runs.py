@@ -87,7 +87,7 @@ def _within_noise(found: Sequence[NoiseCertificate]) -> str:
     accuracy, loss = (_largest(runs, measure) for measure in (HELD_OUT_ACCURACY, TRAINING_LOSS))
     least = min(certificate.joint_p for certificate in found)
     to_the_end = sum(run.epochs == run.planned for run in runs)
-    rest = "" if to_the_end == len(runs) else f", {to_the_end} of them to their end"
+    rest = "" if to_the_end == len(runs) else f", {to_the_end or 'none'} of them to their end"
     return (
         f"equivalent to today's: {len(runs)} runs of the book were trained again{rest}, and each "
         f"differs by no more than two of its seeds do, by {100 * accuracy:.2f} points in accuracy "

@@ -1,7 +1,7 @@
 """Each variant's learning rate, chosen on a validation split: none is judged at another's rate.
 
 The candidates are trained on five sixths of the training set and judged on the rest; the test set
-has no part in the choice.
+has no part in the choice. One seed: the choice decides between rates a factor of three apart.
 """
 
 import math
@@ -59,22 +59,20 @@ def tune(
     variants: Mapping[str, RunSpec],
     *,
     epochs: int = 5,
-    seeds: int = 1,
     lr: float | None = None,
     rates: Sequence[float] = RATES,
 ) -> Tuned:
     """Give every variant the rate of the highest validation accuracy, or all `lr` if it is given.
 
-    Trials take so many `epochs`, each with so many `seeds`. A rate with a trial that diverged loses
-    to every other; of equals the lower rate is taken. Variants that are `alike` share the rate that
-    is best for them on average.
+    Trials take so many `epochs`. A diverged trial loses to every other; of equals the lower rate is
+    taken. Variants that are `alike` share the rate that is best for them on average.
     """
     if lr is not None:
         return Tuned({name: spec.with_(lr=lr) for name, spec in variants.items()}, {})
     runs = candidates(variants, epochs, rates)
     names = {_label(name, rate): (name, rate) for name in variants for rate in rates}
     trials: dict[str, dict[float, Sequence[Record]]] = {name: {} for name in variants}
-    for label, records in experiments.ask(runs, seeds).items():
+    for label, records in experiments.ask(runs, seeds=1).items():
         name, rate = names[label]
         trials[name][rate] = records
     chosen = {name: best(*(trials[other] for other in alike(variants, name))) for name in variants}
@@ -131,7 +129,12 @@ def accuracy(trials: Sequence[Record]) -> float:
 
 
 def tied(trials: Trials, chosen: float) -> list[float]:
-    """Return the rates whose accuracy lies within a standard error of the chosen one's."""
+    """Return the rates whose accuracy lies within a standard error of the chosen one's.
+
+    None where even the chosen one diverged.
+    """
+    if accuracy(trials[chosen]) == -math.inf:
+        return []
     return [
         rate
         for rate in sorted(trials)
@@ -143,29 +146,30 @@ def tied(trials: Trials, chosen: float) -> list[float]:
 def ties_text(trials: Trials, chosen: float) -> str:
     """Tell which candidates their trials can't tell from the chosen one, as a sentence."""
     others = [rate for rate in tied(trials, chosen) if rate != chosen]
+    if accuracy(trials[chosen]) == -math.inf:
+        return "At every rate a training diverged."
     if not others:
         return "Every other candidate is further from it than a standard error of the difference."
     limit = 100 * max(difference_error(trials[chosen], trials[rate]) for rate in others)
     return (
         f"The choice is a tie: at {_listed([f'{rate:g}' for rate in others])} the accuracy is "
         f"within a standard error of the difference, {limit:.2f} points, of that at {chosen:g} "
-        "(of equals the lower rate is taken)."
+        "(the error is that of the seeds, and of the held-out images as if each rate had its own; "
+        "of equals the lower rate is taken)."
     )
 
 
 def difference_error(some: Sequence[Record], others: Sequence[Record]) -> float:
     """Return the standard error of the difference between two rates' accuracies.
 
-    It has two parts: that of the held-out images, √2 times the binomial one, as if each rate had
-    images of its own, and that of the seeds, which is known from two on.
+    It has two parts: the binomial one of the held-out images, as if each rate had images of its
+    own, and that of the seeds, of which two are needed.
     """
-    of_seeds = sum(_variance(trials) / len(trials) for trials in (some, others))
-    return math.sqrt(2 * standard_error(some) ** 2 + of_seeds)
-
-
-def _variance(trials: Sequence[Record]) -> float:
-    values = [accuracy([one]) for one in trials]
-    return statistics.variance(values) if len(values) > 1 and min(values) > -math.inf else 0.0
+    of_images = standard_error(some) ** 2 + standard_error(others) ** 2
+    gaps = [accuracy([one]) - accuracy([two]) for one, two in zip(some, others, strict=True)]
+    known = [gap for gap in gaps if math.isfinite(gap)]
+    of_seeds = statistics.variance(known) / len(known) if len(known) > 1 else 0.0
+    return math.sqrt(of_images + of_seeds)
 
 
 def show(tuned: Tuned, *, name: str) -> None:
@@ -198,8 +202,19 @@ def rate_rows(tuned: Tuned) -> list[list[str]]:
 
 def _cell(trials: Sequence[Record], *, chosen: bool) -> str:
     mean = accuracy(trials)
-    text = "diverged" if mean == -math.inf else f"{100 * mean:.2f}"
+    text = _diverged(trials) if mean == -math.inf else f"{100 * mean:.2f}"
     return f"**{text}**" if chosen else text
+
+
+def accuracy_text(trials: Sequence[Record]) -> str:
+    """Write a rate's validation accuracy, or why it has none."""
+    mean = accuracy(trials)
+    return f"{100 * mean:.2f} %" if mean > -math.inf else f"none ({_diverged(trials)})"
+
+
+def _diverged(trials: Sequence[Record]) -> str:
+    count = sum(accuracy([one]) == -math.inf for one in trials)
+    return f"{count} of {len(trials)} diverged" if len(trials) > 1 else "diverged"
 
 
 def rates_text(tuned: Tuned) -> str:

@@ -120,7 +120,7 @@ def keep_threads(precision: str) -> None:
         return
     try:
         import numba
-    except ImportError:
+    except (ImportError, RuntimeError):
         return
     threads = torch.get_num_threads()
     numba.set_num_threads(1)  # any number starts them; each loop sets its own

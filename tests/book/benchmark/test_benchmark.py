@@ -280,6 +280,47 @@ def test_side_by_side_is_compared_with_one_process_that_has_all_threads():
     assert "1.50 times as many images" in words.crews_text(measured)
 
 
+def test_what_the_first_work_trains_is_told_apart_from_the_rest():
+    told = words.experiment_text(EARLIER)
+    seconds = EARLIER.contests["experiment"].contenders["convbook"].median
+    rate = EARLIER.contests["lenet5"].contenders["convbook"].median
+    images = 4 * EARLIER.sizes["seeds"] * EARLIER.sizes["epochs"] * 60_000
+    assert f"the {images:,} images" in told
+    assert f"would take {images / rate:.1f} s of its {seconds:.1f} s." in told
+    alone = EARLIER.model_copy(update={"contests": {}})
+    assert "not measured" in words.experiment_text(alone)
+
+
+def test_minigooglenet_is_bounded_by_its_products():
+    profiles = {"MiniGoogLeNet": {"mkldnn_convolution": 0.3, "convolution_backward": 0.5}}
+    told = words.bound_text(EARLIER.model_copy(update={"profiles": profiles}))
+    assert EARLIER.share
+    assert "convolutions and matrix products take 80%; with all else for nothing" in told
+    assert f"it would reach {EARLIER.share.median / 0.8:.0%} of the bf16 rate" in told
+    times = EARLIER.contests["minigooglenet"].ratios["keras"].median / 0.8
+    assert f"be about {times:.1f} times as fast as *keras*" in told
+
+
+def test_a_step_is_what_its_longest_operators_take_and_all_others():
+    half = EARLIER.model_copy(update={"profiles": {"LeNet-5": {"mm": 0.5}}})
+    quarter = EARLIER.model_copy(update={"profiles": {"LeNet-5": {"addmm": 0.25}}})
+    rows = shown.profile_rows(quarter, half)
+    assert [row[0] for row in rows] == ["LeNet-5", "", "", ""]
+    assert [(row[1], row[3], row[5]) for row in rows] == [
+        ("`mm`", "–", "50"),
+        ("`addmm`", "25", "–"),
+        ("all others", "75", "50"),
+        ("the whole step", "100", "100"),
+    ]
+
+
+def test_importing_torch_alone_bounds_a_first_training():
+    start = SLOW.model_copy(update={"floor": Spread.of([2.5])})
+    told = words.start_text(EARLIER.model_copy(update={"start": start}))
+    assert "A process that does nothing but import torch takes 2.5" in told
+    assert words.start_text(EARLIER.model_copy(update={"start": SLOW})).endswith("20% of it.")
+
+
 def test_targets_of_load_and_start_count_and_what_was_not_measured_is_said():
     assert "not measured" in words.start_text(EARLIER)
     assert "not measured" in words.waiting_text(EARLIER)

@@ -86,12 +86,31 @@ def test_a_rate_counts_by_the_mean_over_its_seeds():
     assert tuning.accuracy(found[0.3]) == pytest.approx(0.89)
 
 
+def test_a_rate_at_which_a_seed_diverged_has_no_accuracy():
+    found = of_seeds({0.1: [0.90, 0.91], 0.3: [0.95, 0.83]})
+    lost = found[0.3][1].model_copy(update={"diverged": True})
+    assert tuning.accuracy_text(found[0.1]) == "90.50 %"
+    assert tuning.accuracy_text([found[0.3][0], lost]) == "none (1 of 2 diverged)"
+    rows = tuning.rate_rows(
+        tuning.Tuned({"a": found[0.1][0].spec}, {"a": {0.1: found[0.1], 0.3: [lost, lost]}})
+    )
+    assert rows == [["a", "**90.50**", "2 of 2 diverged"]]
+
+
 def test_seeds_that_differ_leave_more_open_than_the_held_out_images_alone():
-    found = of_seeds({0.1: [0.90, 0.90], 0.3: [0.98, 0.82]})
-    images = 2 * 0.9 * 0.1 / 100
-    assert tuning.difference_error(found[0.1], found[0.1]) == pytest.approx(images**0.5)
-    seeds = (0.08**2 + 0.08**2) / 2
-    assert tuning.difference_error(*found.values()) == pytest.approx((images + seeds) ** 0.5)
+    found = of_seeds({0.1: [0.90, 0.90], 0.3: [0.68, 0.52], 1.0: [0.68, 0.68]})
+    images = (0.9 * 0.1 + 0.6 * 0.4) / 100
+    seeds = (0.08**2 + 0.08**2) / 2  # of the differences 0.22 and 0.38
+    error = tuning.difference_error(found[0.1], found[0.3])
+    assert error == pytest.approx((images + seeds) ** 0.5)
+    same = tuning.difference_error(found[0.1], found[1.0])
+    assert same == pytest.approx(((0.9 * 0.1 + 0.68 * 0.32) / 100) ** 0.5)
+
+
+def test_where_all_diverged_there_is_no_tie():
+    lost = {0.1: [ended(SMALL.with_(lr=0.1), diverged=True, validation_accuracy=0.5)]}
+    assert tuning.tied(lost, 0.1) == []
+    assert tuning.ties_text(lost, 0.1) == "At every rate a training diverged."
 
 
 def test_variants_that_differ_in_their_input_alone_share_the_rate_that_is_best_on_average():

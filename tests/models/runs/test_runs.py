@@ -241,10 +241,11 @@ def test_a_killed_run_resumes_with_the_same_history_bit_for_bit(optimizer, tmp_p
 @pytest.mark.slow
 def test_a_killed_run_in_bf16_resumes_with_the_same_history_bit_for_bit(tmp_path, monkeypatch):
     wide = {"network": "minigooglenet", "precision": "bf16", "norm_layers": None}
-    spec = SPEC.with_(train_size=320, batch_size=64, epochs=3, dropout=0.5, **wide)
+    spec = SPEC.with_(train_size=320, batch_size=64, epochs=4, dropout=0.5, **wide)
     kill(ask_in_a_process(spec), when=lambda: Store.default().last_epoch(spec.key) >= 1)
+    finished = Store.default().last_epoch(spec.key)
     resumed = quietly(spec)
-    assert resumed.record.provenance.resumed_from_epoch in (1, 2)
+    assert resumed.record.provenance.resumed_from_epoch == finished < 4
     assert_as_if_never_killed(resumed, spec, tmp_path, monkeypatch)
 
 
