@@ -9,10 +9,11 @@ from matplotlib.figure import Figure
 from book.learning_rate.iterations import Stretch
 from book.report import figures
 from book.report.colours import GREY
-from book.report.experiments import Results, epochs_until, histories, mean, or_nan
+from book.report.experiments import Results, epochs_until, final, histories, mean, or_nan
 from book.report.intervals import Interval, mean_interval, paired_difference, verdict
 from book.report.methods import EXP_RANGE, TRIANGULAR, TRIANGULAR2, named
 from book.report.point_labels import label_points
+from book.report.tuning import Trials, tied
 from models.records import Record
 
 #: Policies whose rate goes up and down between two bounds.
@@ -217,6 +218,21 @@ def draw_within(runs: Mapping[str, Sequence[Sequence[Stretch]]]) -> Figure:
     rate_ax.set(xlabel="iteration", ylabel="learning rate", ylim=(0, None))
     figures.label_ends(loss_ax, ends)
     return figure
+
+
+def apart(records: Sequence[Record], name: str) -> float:
+    """Return how far apart the seeds of a variant end in what a run is judged by at its end."""
+    ends = final(records, name)
+    return max(ends) - min(ends)
+
+
+def tie_text(rate: float, tuned: float, trials: Trials) -> str:
+    """Tell what the trials of constant rates say of one beside the tuned one, to be added to it."""
+    if rate == tuned:
+        return ", the tuned one"
+    if rate in tied(trials, tuned):
+        return f", which the trials can't tell from the tuned {tuned:g}"
+    return f", though the trials do better at {tuned:g}"
 
 
 def draw_by_mean_rate(

@@ -44,6 +44,7 @@ KINDS: Mapping[str, Kind] = {
     "full_size": or_none(whole(10)),
     "full_held_out": whole(2),
     "full_seeds": SIZE,
+    "full_lr": or_none(RATE),
     "step_size_up": or_none(SIZE),
     "gamma": or_none(number(0, below=1, inclusive=False)),
     "growth_step": or_none(SIZE),

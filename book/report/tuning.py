@@ -143,6 +143,11 @@ def tied(trials: Trials, chosen: float) -> list[float]:
     ]
 
 
+def tied_text(trials: Trials, chosen: float) -> str:
+    """List the rates that tie, the chosen one among them."""
+    return _listed([f"{rate:g}" for rate in tied(trials, chosen)] or [f"{chosen:g}"])
+
+
 def ties_text(trials: Trials, chosen: float) -> str:
     """Tell which candidates their trials can't tell from the chosen one, as a sentence."""
     others = [rate for rate in tied(trials, chosen) if rate != chosen]

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from recorded import ended
 from trainings import trained
 
 from book.learning_rate import cyclical, policies
@@ -155,6 +156,26 @@ def test_an_accuracy_that_is_reached_at_once_took_the_first_epoch():
 def test_a_range_test_and_a_chapter_ask_for_the_same_sweep():
     chapter = policies.base("lenet5", "mnist5k", 600, 6, batch_size=20, epochs=4)
     assert sweep(BASE.with_(epochs=4), *policies.SWEEP).key == sweep(chapter, *policies.SWEEP).key
+
+
+def test_seeds_are_apart_by_the_highest_less_the_lowest_end():
+    spec = BASE.with_(validation_size=100)
+    ends = [
+        ended(spec.with_(seed=seed), validation_accuracy=value)
+        for seed, value in enumerate((0.85, 0.83, 0.88))
+    ]
+    assert cyclical.apart(ends, "validation_accuracy") == pytest.approx(0.05)
+
+
+def test_a_constant_rate_is_the_tuned_one_or_ties_with_it_or_is_worse():
+    spec = BASE.with_(validation_size=100)
+    trials = {
+        rate: [ended(spec.with_(lr=rate), validation_accuracy=value)]
+        for rate, value in {0.1: 0.5, 0.3: 0.89, 1.0: 0.9}.items()
+    }
+    assert cyclical.tie_text(1.0, 1.0, trials) == ", the tuned one"
+    assert cyclical.tie_text(0.3, 1.0, trials).endswith("can't tell from the tuned 1")
+    assert cyclical.tie_text(0.1, 1.0, trials) == ", though the trials do better at 1"
 
 
 def test_policies_stand_at_their_mean_rates_beside_the_other_constant_ones():

@@ -69,6 +69,7 @@ def test_rates_within_a_standard_error_of_a_difference_are_called_a_tie():
     # an error of √(2 · 0.91 · 0.09 / 100), 4 points
     assert tuning.tied(held, 1.0) == [0.3, 1.0, 3.0]
     assert tuning.ties_text(held, 1.0).startswith("The choice is a tie: at 0.3 and 3 the")
+    assert tuning.tied_text(held, 1.0) == "0.3, 1 and 3"
     alone = {0.1: held[0.1], 1.0: held[1.0]}
     assert tuning.ties_text(alone, 1.0).startswith("Every other candidate is further")
     told = tuning.remarks(tuning.Tuned({"neither": held[1.0][0].spec}, {"neither": held}))
