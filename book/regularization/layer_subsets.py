@@ -51,6 +51,16 @@ def added_by_count(results: Results) -> list[Interval]:
     return [paired_difference(more, fewer) for fewer, more in pairwise(means)]
 
 
+def one_dense(results: Results, reference: str) -> Comparison:
+    """Return the subset with one of the two dense layers that ends farthest behind a reference."""
+    found = [
+        one
+        for one in against(results, reference).values()
+        if ("fc1" in one.first) != ("fc2" in one.first)
+    ]
+    return min(found, key=lambda one: one.difference.mean)
+
+
 def subset_rows(subsets: Mapping[str, Results], reference: str) -> list[list[str]]:
     """Return a row a subset: its test accuracy (per cent) with each activation.
 
