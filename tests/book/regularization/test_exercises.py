@@ -204,6 +204,16 @@ def test_each_further_batch_norm_adds_what_it_adds_on_average_over_the_choices()
     assert found == pytest.approx([gain + quarter for gain in (0.1, 0.04, 0.02, 0.01)])
 
 
+def test_the_choice_with_one_dense_layer_that_is_farthest_behind_is_found():
+    accuracies = {"all": 0.9, "none": 0.1, "fc1": 0.8, "conv1 + fc2": 0.7, "fc1 + fc2": 0.2}
+    results = {
+        name: runs(*(value + seed / 100 for seed in range(3))) for name, value in accuracies.items()
+    }
+    found = layer_subsets.one_dense(results, "all")
+    assert found.first == "conv1 + fc2"
+    assert found.difference.mean == pytest.approx(-0.2)
+
+
 def with_curve(*accuracies: float) -> Record:
     """A run with these test accuracies, epoch by epoch."""
     record = ended(BASE.with_(epochs=len(accuracies)), test_accuracy=0.0)
