@@ -15,13 +15,11 @@ from models.evidence import (
 
 HEADERS = (
     "network",
-    "data",
     "norm",
     "schedule",
-    "runs",
     "epochs",
-    "accuracy, points (tolerated)",
-    "training loss (tolerated)",
+    "accuracy, points",
+    "training loss",
 )
 
 
@@ -37,19 +35,18 @@ def evidence() -> tuple[list[NoiseCertificate], list[BitCertificate]]:
 
 
 def rows(runs: Iterable[JudgedRun]) -> list[list[str]]:
-    """Return a row for each network, data set, norm and schedule, as `HEADERS` names it."""
-    kinds: dict[tuple[str, str, str, str], list[JudgedRun]] = {}
+    """Return a row for each network, norm, schedule and number of epochs, as `HEADERS` names it."""
+    kinds: dict[tuple[str, str, str, int, int], list[JudgedRun]] = {}
     for run in runs:
-        kinds.setdefault((run.network, run.dataset, run.norm, run.schedule), []).append(run)
+        kind = (run.network, run.norm, run.schedule, run.epochs, run.planned)
+        kinds.setdefault(kind, []).append(run)
     return [
         [
-            *kind,
-            str(len(found)),
-            _epochs(found),
+            *(network, norm, schedule, f"{epochs} of {planned}"),
             _cell(found, HELD_OUT_ACCURACY, 100, 2),
             _cell(found, TRAINING_LOSS, 1, 4),
         ]
-        for kind, found in sorted(kinds.items())
+        for (network, norm, schedule, epochs, planned), found in sorted(kinds.items())
     ]
 
 
@@ -75,11 +72,6 @@ def unchanged(runs: Iterable[JudgedRun]) -> int:
         for difference in run.differences
         if difference.measure == HELD_OUT_ACCURACY and run.is_within
     )
-
-
-def _epochs(runs: Iterable[JudgedRun]) -> str:
-    pairs = sorted({(run.epochs, run.planned) for run in runs})
-    return ", ".join(f"{epochs} of {planned}" for epochs, planned in pairs)
 
 
 def _cell(runs: Iterable[JudgedRun], measure: Measure, scale: float, digits: int) -> str:
