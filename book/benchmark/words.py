@@ -120,7 +120,7 @@ def _wide_bound(result: Result, products: float, share: float) -> str:
         if (ratio := peers.get(peer)) is not None:
             target = f" (the target is {ratio.target:g})" if ratio.target else ""
             bounds.append(
-                f"be about {ratio.median / products:.1f} times as fast as *{peer}*{target}"
+                f"be about {ratio.median / products:.1f} times as fast as “{peer}”{target}"
             )
     return (
         f"Of MiniGoogLeNet's step convolutions and matrix products take {products:.0%}; with all "
@@ -221,7 +221,7 @@ def fastest_text(result: Result) -> str:
     best = max(rates, key=rates.__getitem__)
     there = whole is not None and best in whole.contenders
     place = "and is in the first work too" if there else "which the first work does not have"
-    return f"Of Keras' forms, *{best}* trains LeNet-5 fastest, {place}."
+    return f"Of Keras' forms, “{best}” trains LeNet-5 fastest, {place}."
 
 
 def date_text(result: Result) -> str:

@@ -298,7 +298,7 @@ def test_minigooglenet_is_bounded_by_its_products():
     assert "convolutions and matrix products take 80%; with all else for nothing" in told
     assert f"it would reach {EARLIER.share.median / 0.8:.0%} of the bf16 rate" in told
     times = EARLIER.contests["minigooglenet"].ratios["keras"].median / 0.8
-    assert f"be about {times:.1f} times as fast as *keras*" in told
+    assert f"be about {times:.1f} times as fast as “keras”" in told
 
 
 def test_a_step_is_what_its_longest_operators_take_and_all_others():
