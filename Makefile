@@ -28,7 +28,7 @@ live: $(VENV)/installed ## train every chapter from nothing, small and now: _bui
 	CONVBOOK_PROFILE=live CONVBOOK_RUNS="$(CURDIR)/$(LIVE)/published" CONVBOOK_CACHE="$(CURDIR)/$(LIVE)/cache" \
 		jupyter-book build . --path-output $(LIVE)
 
-bench: $(VENV)/installed ## our speed against Keras' and a tutorial's, of our builds and counts: an hour
+bench: $(VENV)/installed ## our speed against Keras' and a tutorial's, of our builds and counts: over an hour
 	$(RUN) pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
 	$(RUN) book.benchmark
 	$(RUN) book.benchmark.builds --cache

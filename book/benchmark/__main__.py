@@ -62,7 +62,7 @@ def parser() -> Parser:
     top.add_argument("--only", action="append", choices=CONTENDERS, help=only)
     without = "leave a peer out; repeatable"
     top.add_argument("--without", action="append", default=[], choices=PEERS, help=without)
-    quick = "a minute instead of most of an hour; the numbers mean nothing"
+    quick = "a minute instead of an hour; the numbers mean nothing"
     top.add_argument("--quick", action="store_true", help=quick)
     merge = "put what --only has measured into the stored result, of the same machine and rounds"
     top.add_argument("--merge", action="store_true", help=merge)

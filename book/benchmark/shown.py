@@ -111,7 +111,8 @@ STEPS = {"LeNet-5": "step-all", "MiniGoogLeNet": "googlenet-bf16"}
 def profile_rows(before: Result, now: Result) -> list[list[str]]:
     """List network, operator, and milliseconds and per cent of a step, before and now.
 
-    An operator that was not among the longest has no number; a network's last row is its step.
+    An operator that was not among the longest has no number; a network's last two rows are all
+    other operators and its step.
     """
     rows: list[list[str]] = []
     for network, shares in now.profiles.items():
