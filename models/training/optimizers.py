@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from typing import TypeVar, cast
 
-from torch import nn
-from torch.optim import SGD, Adam, AdamW, Optimizer
+import torch
+from torch import nn, optim
+from torch.optim import Optimizer
 
 from models.specs import RunSpec
 
 Parameters = list[nn.Parameter]
+Kind = TypeVar("Kind", bound=type[Optimizer])
+# What torch hides from its compiler, and imports the compiler (1 s) to do so.
+HIDDEN = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
+
+
+def eager(optimizer: Kind) -> Kind:
+    """Return the same optimizer, for code that is not compiled: it imports no compiler."""
+    methods = {name: inspect.unwrap(getattr(optimizer, name)) for name in HIDDEN}
+    step = torch.no_grad()(inspect.unwrap(optimizer.step))
+    return cast(Kind, type(optimizer.__name__, (optimizer,), methods | {"step": step}))
+
+
+SGD, Adam, AdamW = eager(optim.SGD), eager(optim.Adam), eager(optim.AdamW)
 
 
 def _sgd(parameters: Parameters, spec: RunSpec) -> Optimizer:

@@ -37,16 +37,17 @@ def reproducible(seed: int, device: torch.device) -> Iterator[torch.Generator]:
 
 @contextmanager
 def _deterministic() -> Iterator[None]:
-    enabled = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    # The debug mode is the same setting as `use_deterministic_algorithms`, which would import
+    # torch's compiler to tell it so: a quarter of a short training's time.
+    mode = torch.get_deterministic_debug_mode()
     settings: Any = torch.utils.deterministic
     fill = settings.fill_uninitialized_memory
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")
     settings.fill_uninitialized_memory = False  # a guard against reading it, which costs time
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
+        torch.set_deterministic_debug_mode(mode)
         settings.fill_uninitialized_memory = fill
 
 
