@@ -10,6 +10,7 @@ its imports count.
 import json
 import sys
 from collections.abc import Callable
+from importlib import import_module
 
 from book.benchmark import cold_start, trainers, under_load
 from book.benchmark.contest import LR, VARIANTS, Measured, Sizes
@@ -18,13 +19,12 @@ from book.benchmark.under_load import Crew
 Contender = Callable[[Sizes], Measured]
 
 
-def ours(work: str) -> Contender:
-    """Return convbook's part of a measurement: a function of `book.benchmark.ours`."""
+def ours(module: str, work: str) -> Contender:
+    """Return convbook's part of a measurement: a function of a module of `book.benchmark`."""
 
     def measure(sizes: Sizes) -> Measured:
-        from book.benchmark import ours
-
-        measured: Measured = getattr(ours, work)(sizes)
+        found = import_module(f"book.benchmark.{module}")
+        measured: Measured = getattr(found, work)(sizes)
         return measured
 
     return measure
@@ -64,17 +64,17 @@ GOOGLENET_PEERS = ("tutorial", "tutorial, compiled", "keras", "keras, bf16", "ke
 
 CONTENDERS: dict[str, dict[str, Contender]] = {
     "experiment": {
-        "convbook": ours("experiment"),
+        "convbook": ours("asked", "experiment"),
         "keras": keras_experiment("keras"),
         "keras, joined": keras_experiment("keras, joined"),
     },
     "lenet5": {
-        "convbook": ours("side_by_side"),
-        "convbook, one process": ours("one_process"),
+        "convbook": ours("asked", "side_by_side"),
+        "convbook, one process": ours("asked", "one_process"),
         **{name: training(name, "lenet5") for name in (*LENET_PEERS, "keras, bf16", "jax")},
     },
     "minigooglenet": {
-        "convbook": ours("minigooglenet"),
+        "convbook": ours("ours", "minigooglenet"),
         **{name: training(name, "minigooglenet") for name in (*GOOGLENET_PEERS, "jax")},
     },
     "load": {name: loaded(crew) for name, crew in under_load.CREWS.items()},

@@ -122,9 +122,15 @@ def _wide_bound(result: Result, products: float, share: float) -> str:
             bounds.append(
                 f"be about {ratio.median / products:.1f} times as fast as “{peer}”{target}"
             )
+    copies = result.profiles["MiniGoogLeNet"].get("copy_")
+    told = (
+        f" Copies, those from fp32 to bf16 and back among them, take {copies:.1%} of it."
+        if copies
+        else ""
+    )
     return (
         f"Of MiniGoogLeNet's step convolutions and matrix products take {products:.0%}; with all "
-        f"else for nothing it would {'; '.join(bounds)}."
+        f"else for nothing it would {'; '.join(bounds)}.{told}"
     )
 
 

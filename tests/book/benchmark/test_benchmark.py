@@ -195,11 +195,17 @@ def test_the_tutorials_networks_compute_what_ours_do_from_the_same_weights():
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_experiments_variants_are_those_of_analysis(variant):
-    from book.benchmark.ours import lenet
+    from book.benchmark.asked import lenet
 
     assert count_parameters(build(lenet(QUICK, variant, epochs=1))).total == derived_parameters(
         variant
     )
+
+
+def test_what_chapters_do_is_measured_as_they_do_it_without_loading_torch():
+    run = "import sys, book.benchmark.asked; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_a_network_of_another_size_is_refused():
@@ -299,6 +305,10 @@ def test_minigooglenet_is_bounded_by_its_products():
     assert f"it would reach {EARLIER.share.median / 0.8:.0%} of the bf16 rate" in told
     times = EARLIER.contests["minigooglenet"].ratios["keras"].median / 0.8
     assert f"be about {times:.1f} times as fast as “keras”" in told
+    assert "Copies" not in told
+    copying = {"MiniGoogLeNet": {**profiles["MiniGoogLeNet"], "copy_": 0.018}}
+    told = words.bound_text(EARLIER.model_copy(update={"profiles": copying}))
+    assert told.endswith("take 1.8% of it.")
 
 
 def test_a_step_is_what_its_longest_operators_take_and_all_others():
