@@ -3,6 +3,7 @@
 from book.benchmark.contest import VARIANTS
 from book.benchmark.medians import Judged, Spread
 from book.benchmark.result import OURS, Contest, Result
+from book.report.glue import series
 from models.data.datasets import DATASETS
 
 
@@ -130,7 +131,7 @@ def _wide_bound(result: Result, products: float, share: float) -> str:
     )
     return (
         f"Of MiniGoogLeNet's step convolutions and matrix products take {products:.0%}; with all "
-        f"else for nothing it would {'; '.join(bounds)}.{told}"
+        f"else for nothing it would {series(bounds)}.{told}"
     )
 
 
@@ -187,7 +188,7 @@ def waiting_text(result: Result) -> str:
     ]
     if not gains:
         return "What that costs on an idle machine was not measured."
-    return f"On an idle machine a step with all threads then takes {' and '.join(gains)}."
+    return f"On an idle machine a step with all threads then takes {series(gains)}."
 
 
 def crews_text(result: Result) -> str:

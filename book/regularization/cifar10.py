@@ -10,6 +10,7 @@ from analysis import Derivation
 from analysis.rows import Row
 from book.report.derivations import quantity
 from book.report.experiments import Groups, Results, Variants, final
+from book.report.glue import series
 from book.report.intervals import Interval, mean_interval, paired_difference, too_few
 from book.report.methods import BATCH_NORM, GROUP_NORM, INSTANCE_NORM, LAYER_NORM, NO_NORM
 from models.networks.build import build, count_parameters
@@ -141,8 +142,8 @@ class Overfitting:
     @property
     def epochs_text(self) -> str:
         """The epoch of each seed, such as `epoch 8` or `epochs 15, 8 and 8`."""
-        *others, last = map(str, self.epochs)
-        return f"epochs {', '.join(others)} and {last}" if others else f"epoch {last}"
+        kind = "epoch" if len(self.epochs) == 1 else "epochs"
+        return f"{kind} {series([str(epoch) for epoch in self.epochs])}"
 
     @property
     def words(self) -> str:

@@ -1,5 +1,6 @@
 """Numbers for the prose: glued by a chapter, shown by ``{glue:text}`key:format` ``."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,3 +30,13 @@ def plain(value: Any) -> Any:
     if getattr(value, "is_number", False):
         return float(value)
     return value
+
+
+def series(parts: Sequence[str]) -> str:
+    """Return parts as a sentence lists them.
+
+    >>> series(["0.1", "1", "3"])
+    '0.1, 1 and 3'
+    """
+    *others, last = parts
+    return f"{', '.join(others)} and {last}" if others else last

@@ -116,6 +116,7 @@ VOCABULARY: Mapping[str, Kind] = {
     "dropout": PROBABILITY,
     "input_dropout": PROBABILITY,
     "tuning_epochs": SIZE,
+    "tuning_seeds": SIZE,
     "source_lr": RATE,
     "source_seeds": SIZE,
     "long_epochs": SIZE,

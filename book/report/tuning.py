@@ -1,7 +1,7 @@
 """Each variant's learning rate, chosen on a validation split: none is judged at another's rate.
 
 The candidates are trained on five sixths of the training set and judged on the rest; the test set
-has no part in the choice. One seed: the choice decides between rates a factor of three apart.
+has no part in the choice, which decides between rates a factor of three apart.
 """
 
 import math
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from book.report import experiments, tables
 from book.report.experiments import Variants, available_images
+from book.report.glue import series
 from models.data.datasets import DATASETS
 from models.records import Record
 from models.specs import RunSpec
@@ -59,20 +60,22 @@ def tune(
     variants: Mapping[str, RunSpec],
     *,
     epochs: int = 5,
+    seeds: int = 1,
     lr: float | None = None,
     rates: Sequence[float] = RATES,
 ) -> Tuned:
     """Give every variant the rate of the highest validation accuracy, or all `lr` if it is given.
 
-    Trials take so many `epochs`. A diverged trial loses to every other; of equals the lower rate is
-    taken. Variants that are `alike` share the rate that is best for them on average.
+    Trials take so many `epochs`, `seeds` at each rate. A diverged trial loses to every other; of
+    equals the lower rate is taken. Variants that are `alike` share the rate that is best for them
+    on average.
     """
     if lr is not None:
         return Tuned({name: spec.with_(lr=lr) for name, spec in variants.items()}, {})
     runs = candidates(variants, epochs, rates)
     names = {_label(name, rate): (name, rate) for name in variants for rate in rates}
     trials: dict[str, dict[float, Sequence[Record]]] = {name: {} for name in variants}
-    for label, records in experiments.ask(runs, seeds=1).items():
+    for label, records in experiments.ask(runs, seeds=seeds).items():
         name, rate = names[label]
         trials[name][rate] = records
     chosen = {name: best(*(trials[other] for other in alike(variants, name))) for name in variants}
@@ -145,7 +148,7 @@ def tied(trials: Trials, chosen: float) -> list[float]:
 
 def tied_text(trials: Trials, chosen: float) -> str:
     """List the rates that tie, the chosen one among them."""
-    return _listed([f"{rate:g}" for rate in tied(trials, chosen)] or [f"{chosen:g}"])
+    return series([f"{rate:g}" for rate in tied(trials, chosen)] or [f"{chosen:g}"])
 
 
 def ties_text(trials: Trials, chosen: float) -> str:
@@ -157,7 +160,7 @@ def ties_text(trials: Trials, chosen: float) -> str:
         return "Every other candidate is further from it than a standard error of the difference."
     limit = 100 * max(difference_error(trials[chosen], trials[rate]) for rate in others)
     return (
-        f"The choice is a tie: at {_listed([f'{rate:g}' for rate in others])} the accuracy is "
+        f"The choice is a tie: at {series([f'{rate:g}' for rate in others])} the accuracy is "
         f"within a standard error of the difference, {limit:.2f} points, of that at {chosen:g} "
         "(the error is that of the seeds, and of the held-out images as if each rate had its own; "
         "of equals the lower rate is taken)."
@@ -232,17 +235,7 @@ def rates_text(tuned: Tuned) -> str:
     sharing = {
         rate: [f"“{name}”" for name, own in tuned.rates.items() if own == rate] for rate in rates
     }
-    return "; ".join(f"{rate:g} for {_listed(names)}" for rate, names in sharing.items())
-
-
-def _listed(parts: Sequence[str]) -> str:
-    """Return parts as a sentence lists them.
-
-    >>> _listed(["0.1", "1", "3"])
-    '0.1, 1 and 3'
-    """
-    *others, last = parts
-    return f"{', '.join(others)} and {last}" if others else last
+    return "; ".join(f"{rate:g} for {series(names)}" for rate, names in sharing.items())
 
 
 def remarks(tuned: Tuned) -> str:
@@ -263,7 +256,7 @@ def _edge(tuned: Tuned) -> str:
     if not names:
         return "No chosen rate is the lowest or the highest candidate."
     return (
-        f"The rate of {_listed(names)} is the lowest or the highest candidate; "
+        f"The rate of {series(names)} is the lowest or the highest candidate; "
         "one beyond may be better still."
     )
 
@@ -272,7 +265,7 @@ def _ties(tuned: Tuned) -> str:
     """Name the variants whose rate the trials can't tell from another candidate's."""
     ties = {name: tied(trials, tuned.rates[name]) for name, trials in tuned.trials.items()}
     texts = [
-        f"{_listed([f'{rate:g}' for rate in rates])} for “{name}”"
+        f"{series([f'{rate:g}' for rate in rates])} for “{name}”"
         for name, rates in ties.items()
         if len(rates) > 1
     ]
