@@ -1,6 +1,6 @@
 """convbook as its chapters use it: runs are asked for together, and its workers train them.
 
-As in a chapter, torch is loaded by the workers alone.
+As in a chapter, the workers load torch, and who asks does not; a single run is trained right here.
 """
 
 from book.benchmark.contest import LENET_BATCH, LR, VARIANTS, Measured, Sizes

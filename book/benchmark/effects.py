@@ -24,6 +24,7 @@ from models.networks.build import build
 from models.networks.layers import AffineConv2d, InputNorm
 from models.runs.making import keep_freed_memory
 from models.specs import RunSpec
+from models.training.optimizers import SGD
 
 Call = Callable[[], object]
 Pairs = dict[str, tuple[float, float]]  # an effect: seconds a call with it, and without
@@ -142,7 +143,7 @@ def stepper(
     `call` stands for the network (compiled), `optimizer` by default is plain SGD.
     """
     images, labels = torch.rand(batch, 1, 28, 28), torch.randint(0, 10, (batch,))
-    optimizer = optimizer or torch.optim.SGD(network.parameters(), lr=LR)
+    optimizer = optimizer or SGD(network.parameters(), lr=LR)
     network.train()
 
     def step() -> None:

@@ -3,7 +3,7 @@
 from book.benchmark.contest import VARIANTS
 from book.benchmark.medians import Judged, Spread
 from book.benchmark.result import OURS, Contest, Result
-from book.report.glue import series
+from book.report.glue import listing
 from models.data.datasets import DATASETS
 
 
@@ -125,13 +125,13 @@ def _wide_bound(result: Result, products: float, share: float) -> str:
             )
     copies = result.profiles["MiniGoogLeNet"].get("copy_")
     told = (
-        f" Copies, those from fp32 to bf16 and back among them, take {copies:.1%} of it."
+        f" Copies, among them those from fp32 to bf16 and back, take {copies:.1%} of the step."
         if copies
         else ""
     )
     return (
         f"Of MiniGoogLeNet's step convolutions and matrix products take {products:.0%}; with all "
-        f"else for nothing it would {series(bounds)}.{told}"
+        f"else for nothing it would {listing(bounds)}.{told}"
     )
 
 
@@ -188,7 +188,7 @@ def waiting_text(result: Result) -> str:
     ]
     if not gains:
         return "What that costs on an idle machine was not measured."
-    return f"On an idle machine a step with all threads then takes {series(gains)}."
+    return f"On an idle machine a step with all threads then takes {listing(gains)}."
 
 
 def crews_text(result: Result) -> str:

@@ -10,7 +10,7 @@ from analysis import Derivation
 from analysis.rows import Row
 from book.report.derivations import quantity
 from book.report.experiments import Groups, Results, Variants, final
-from book.report.glue import series
+from book.report.glue import listing
 from book.report.intervals import Interval, mean_interval, paired_difference, too_few
 from book.report.methods import BATCH_NORM, GROUP_NORM, INSTANCE_NORM, LAYER_NORM, NO_NORM
 from models.networks.build import build, count_parameters
@@ -143,7 +143,7 @@ class Overfitting:
     def epochs_text(self) -> str:
         """The epoch of each seed, such as `epoch 8` or `epochs 15, 8 and 8`."""
         kind = "epoch" if len(self.epochs) == 1 else "epochs"
-        return f"{kind} {series([str(epoch) for epoch in self.epochs])}"
+        return f"{kind} {listing([str(epoch) for epoch in self.epochs])}"
 
     @property
     def words(self) -> str:

@@ -1,4 +1,4 @@
-"""Numbers for the prose: glued by a chapter, shown by ``{glue:text}`key:format` ``."""
+"""Numbers and texts for the prose: glued by a chapter, shown by ``{glue:text}`key:format` ``."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -32,10 +32,10 @@ def plain(value: Any) -> Any:
     return value
 
 
-def series(parts: Sequence[str]) -> str:
-    """Return parts as a sentence lists them.
+def listing(parts: Sequence[str]) -> str:
+    """Return parts, one at least, as a sentence lists them.
 
-    >>> series(["0.1", "1", "3"])
+    >>> listing(["0.1", "1", "3"])
     '0.1, 1 and 3'
     """
     *others, last = parts

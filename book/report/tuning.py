@@ -11,13 +11,16 @@ from dataclasses import dataclass
 
 from book.report import experiments, tables
 from book.report.experiments import Variants, available_images
-from book.report.glue import series
+from book.report.glue import listing
 from models.data.datasets import DATASETS
 from models.records import Record
 from models.specs import RunSpec
 
 #: Candidate learning rates, a factor of about three apart.
 RATES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+
+#: The same, and one beyond.
+MORE_RATES = (*RATES, 10.0)
 
 #: One training image in so many is held out to judge the candidates.
 HELD_OUT = 6
@@ -148,7 +151,7 @@ def tied(trials: Trials, chosen: float) -> list[float]:
 
 def tied_text(trials: Trials, chosen: float) -> str:
     """List the rates that tie, the chosen one among them."""
-    return series([f"{rate:g}" for rate in tied(trials, chosen)] or [f"{chosen:g}"])
+    return listing([f"{rate:g}" for rate in tied(trials, chosen)] or [f"{chosen:g}"])
 
 
 def ties_text(trials: Trials, chosen: float) -> str:
@@ -160,7 +163,7 @@ def ties_text(trials: Trials, chosen: float) -> str:
         return "Every other candidate is further from it than a standard error of the difference."
     limit = 100 * max(difference_error(trials[chosen], trials[rate]) for rate in others)
     return (
-        f"The choice is a tie: at {series([f'{rate:g}' for rate in others])} the accuracy is "
+        f"The choice is a tie: at {listing([f'{rate:g}' for rate in others])} the accuracy is "
         f"within a standard error of the difference, {limit:.2f} points, of that at {chosen:g} "
         "(the error is that of the seeds, and of the held-out images as if each rate had its own; "
         "of equals the lower rate is taken)."
@@ -194,7 +197,7 @@ def show(tuned: Tuned, *, name: str) -> None:
     caption = (
         f"Validation accuracy, per cent, at each learning rate: {mean}, after the last of "
         f"{spec.epochs} epochs, judged on {spec.validation_size:,} held-out training images. "
-        "Bold: the rate that the variant is trained with"
+        "Bold: the rate that they choose"
     )
     headers = ["variant", *(f"rate {rate:g}" for rate in trials)]
     tables.show(rate_rows(tuned), headers, name=name, caption=caption)
@@ -235,7 +238,7 @@ def rates_text(tuned: Tuned) -> str:
     sharing = {
         rate: [f"“{name}”" for name, own in tuned.rates.items() if own == rate] for rate in rates
     }
-    return "; ".join(f"{rate:g} for {series(names)}" for rate, names in sharing.items())
+    return "; ".join(f"{rate:g} for {listing(names)}" for rate, names in sharing.items())
 
 
 def remarks(tuned: Tuned) -> str:
@@ -256,7 +259,7 @@ def _edge(tuned: Tuned) -> str:
     if not names:
         return "No chosen rate is the lowest or the highest candidate."
     return (
-        f"The rate of {series(names)} is the lowest or the highest candidate; "
+        f"The rate of {listing(names)} is the lowest or the highest candidate; "
         "one beyond may be better still."
     )
 
@@ -265,7 +268,7 @@ def _ties(tuned: Tuned) -> str:
     """Name the variants whose rate the trials can't tell from another candidate's."""
     ties = {name: tied(trials, tuned.rates[name]) for name, trials in tuned.trials.items()}
     texts = [
-        f"{series([f'{rate:g}' for rate in rates])} for “{name}”"
+        f"{listing([f'{rate:g}' for rate in rates])} for “{name}”"
         for name, rates in ties.items()
         if len(rates) > 1
     ]

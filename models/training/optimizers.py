@@ -14,12 +14,16 @@ from models.specs import RunSpec
 
 Parameters = list[nn.Parameter]
 Kind = TypeVar("Kind", bound=type[Optimizer])
-# What torch hides from its compiler, and imports the compiler (1 s) to do so.
+# What torch hides from its compiler, and imports the compiler to do so: with the same of
+# deterministic algorithms (`models.training.randomness`) a third of a first small training's time.
 HIDDEN = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
 
 
 def eager(optimizer: Kind) -> Kind:
-    """Return the same optimizer, for code that is not compiled: it imports no compiler."""
+    """Return the same optimizer, for code that is not compiled: it imports no compiler.
+
+    Its step is never differentiated.
+    """
     methods = {name: inspect.unwrap(getattr(optimizer, name)) for name in HIDDEN}
     step = torch.no_grad()(inspect.unwrap(optimizer.step))
     return cast(Kind, type(optimizer.__name__, (optimizer,), methods | {"step": step}))

@@ -38,7 +38,7 @@ def reproducible(seed: int, device: torch.device) -> Iterator[torch.Generator]:
 @contextmanager
 def _deterministic() -> Iterator[None]:
     # The debug mode is the same setting as `use_deterministic_algorithms`, which would import
-    # torch's compiler to tell it so: a quarter of a short training's time.
+    # torch's compiler to tell it so.
     mode = torch.get_deterministic_debug_mode()
     settings: Any = torch.utils.deterministic
     fill = settings.fill_uninitialized_memory

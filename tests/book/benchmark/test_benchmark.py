@@ -203,7 +203,7 @@ def test_the_experiments_variants_are_those_of_analysis(variant):
 
 
 def test_what_chapters_do_is_measured_as_they_do_it_without_loading_torch():
-    run = "import sys, book.benchmark.asked; print('torch' in sys.modules)"
+    run = "import sys; from book.benchmark import asked, contenders; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
@@ -308,7 +308,7 @@ def test_minigooglenet_is_bounded_by_its_products():
     assert "Copies" not in told
     copying = {"MiniGoogLeNet": {**profiles["MiniGoogLeNet"], "copy_": 0.018}}
     told = words.bound_text(EARLIER.model_copy(update={"profiles": copying}))
-    assert told.endswith("take 1.8% of it.")
+    assert told.endswith("fp32 to bf16 and back, take 1.8% of the step.")
 
 
 def test_a_step_is_what_its_longest_operators_take_and_all_others():

@@ -37,12 +37,14 @@ def of_seeds(rates):
 def test_each_variant_gets_the_rate_its_held_out_images_prefer(monkeypatch):
     monkeypatch.setenv("CONVBOOK_WORKERS", "1")  # trains in this process
     five = variants.five(SMALL)
-    tuned = tuning.tune({name: five[name] for name in NAMES}, epochs=3, rates=(1e-5, 0.1))
+    asked = {name: five[name] for name in NAMES}
+    tuned = tuning.tune(asked, epochs=3, seeds=2, rates=(1e-5, 0.1))
     assert tuned.rates == {"neither": 0.1, "batch norm": 0.1}
     assert tuned.at_the_edge == list(NAMES)
     assert tuned.variants["batch norm"] == five["batch norm"].with_(lr=0.1)
     for found in tuned.trials.values():
-        (low,), (high,) = found[1e-5], found[0.1]
+        assert [trial.spec.seed for trial in found[0.1]] == [0, 1]
+        low, high = found[1e-5][0], found[0.1][0]
         assert high.final.validation_accuracy > low.final.validation_accuracy
         assert high.diagnostics["train_examples"] == 500
         assert high.final.test_accuracy is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -18,14 +19,14 @@ TORCHS = {
     "adamw": lambda parameters: optim.AdamW(parameters, 0.1, weight_decay=0.01),
 }
 TRAIN = """
-import sys
+import json, sys
 from pathlib import Path
 
 from models.runs.obtain import obtain
 from models.runs.store import Store
 from models.specs import RunSpec
 
-spec = RunSpec(train_size=64, epochs=2, optimizer=sys.argv[1])
+spec = RunSpec(train_size=64, epochs=2, **json.loads(sys.argv[1]))
 obtain(spec, store=Store(Path(sys.argv[2])))
 print(*(name for name in ("torch._dynamo", "torch._inductor") if name in sys.modules))
 """
@@ -59,8 +60,15 @@ def test_steps_are_those_of_torch_bit_for_bit(name):
     assert not torch.equal(ours[0], linear().weight)
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_a_training_imports_no_compiler(name, tmp_path):
-    run = [sys.executable, "-c", TRAIN, name, str(tmp_path)]
+@pytest.mark.parametrize(
+    "choices",
+    [
+        *({"optimizer": name} for name in OPTIMIZERS),
+        {"network": "minigooglenet", "norm": "batch", "precision": "bf16", "momentum": 0.9}
+        | {"schedule": "one-cycle", "lr": 0.01, "max_lr": 0.1},
+    ],
+)
+def test_a_training_imports_no_compiler(choices, tmp_path):
+    run = [sys.executable, "-c", TRAIN, json.dumps(choices), str(tmp_path)]
     done = subprocess.run(run, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

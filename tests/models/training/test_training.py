@@ -13,7 +13,7 @@ from models.specs import RunSpec
 from models.training.batches import Examples
 from models.training.loop import Training
 from models.training.optimizers import OPTIMIZERS
-from models.training.randomness import random_seed
+from models.training.randomness import random_seed, reproducible
 from models.training.schedules import MAX_BATCH_SIZE
 
 SMALL = RunSpec(train_size=300, epochs=2, batch_size=64, lr=0.1)
@@ -51,7 +51,19 @@ def test_training_leaves_torchs_global_state_alone(digits):
     torch.manual_seed(3)
     train(SMALL.with_(dropout=0.5, epochs=1), digits)
     assert torch.equal(torch.rand(3), expected)
-    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_training_is_deterministic_and_leaves_the_callers_mode_and_guard_alone(monkeypatch):
+    monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
+    torch.set_deterministic_debug_mode("warn")
+    try:
+        with reproducible(1, torch.device("cpu")):
+            assert torch.get_deterministic_debug_mode() == 2
+            assert not torch.utils.deterministic.fill_uninitialized_memory
+        assert torch.get_deterministic_debug_mode() == 1
+        assert torch.utils.deterministic.fill_uninitialized_memory
+    finally:
+        torch.set_deterministic_debug_mode("default")
 
 
 def test_training_learns_digits(digits):
