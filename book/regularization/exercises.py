@@ -128,11 +128,11 @@ def ideas(base: RunSpec) -> Variants:
     return {**methods(base), **{name: base.with_(norm=norm) for name, norm in norms.items()}}
 
 
-def small_groups(base: RunSpec, lower_lr: float, seeds: int) -> Groups:
-    """Return all exercises but the textbook's comparison and that on dropout; their rates fall.
+def small_groups(base: RunSpec, lower_lr: float, seeds: int, long_epochs: int) -> Groups:
+    """Return all exercises but the textbook's comparison; their rates fall.
 
     `base` has no norm; its activation is set here. The sigmoid, whose slopes are small, has the
-    base's learning rate; tanh has the lower one.
+    base's learning rate; tanh has the lower one. That on dropout takes `long_epochs`.
     """
     by_activation = activations(base.with_(schedule="cosine"), lower_lr)
     first = by_activation["sigmoid"]
@@ -145,18 +145,11 @@ def small_groups(base: RunSpec, lower_lr: float, seeds: int) -> Groups:
     }
     for activation, spec in by_activation.items():
         groups[group("subsets", activation)] = subsets(spec)
+        groups[group("regularized", activation)] = regularized(spec, long_epochs)
         for method, variant in methods(spec).items():
             groups[group("rates", activation, method)] = rates(variant)
             groups[group("scales", activation, method)] = scales(variant)
     return {name: (variants, seeds) for name, variants in groups.items()}
-
-
-def dropout_groups(base: RunSpec, lower_lr: float, seeds: int, epochs: int) -> Groups:
-    """Return the exercise on dropout, for so many epochs; `base` as in `small_groups`."""
-    return {
-        group("regularized", activation): (regularized(spec, epochs), seeds)
-        for activation, spec in activations(base, lower_lr).items()
-    }
 
 
 def activations(base: RunSpec, lower_lr: float) -> Variants:

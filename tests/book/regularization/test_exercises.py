@@ -58,15 +58,14 @@ def test_six_orders_are_six_trainings() -> None:
 
 
 def test_exercises_share_the_runs_that_they_have_in_common() -> None:
-    groups = exercises.small_groups(BASE, lower_lr=0.01, seeds=2)
+    groups = exercises.small_groups(BASE, lower_lr=0.01, seeds=2, long_epochs=3)
     asked = sum(len(variants) * seeds for variants, seeds in groups.values())
     assert exercises.count(groups) < asked
     assert groups["frozen"][0]["batch norm"] == groups["ideas"][0]["batch norm"]
 
 
 def test_every_exercise_has_the_textbooks_activation_or_tanh_at_its_rate() -> None:
-    small = exercises.small_groups(BASE, lower_lr=0.01, seeds=1)
-    groups = {**small, **exercises.dropout_groups(BASE, lower_lr=0.01, seeds=1, epochs=3)}
+    groups = exercises.small_groups(BASE, lower_lr=0.01, seeds=1, long_epochs=3)
     for name, (variants, _) in groups.items():
         expected = "tanh" if "tanh" in name else "sigmoid"
         assert {spec.activation for spec in variants.values()} == {expected}, name
@@ -383,12 +382,11 @@ def test_dropout_is_judged_by_three_comparisons_as_a_family() -> None:
     assert words == ["worse", "better", "could be noise"]
 
 
-def test_the_rate_falls_everywhere_but_in_the_exercise_on_dropout() -> None:
-    small = exercises.small_groups(BASE, 0.01, seeds=6)
-    dropout = exercises.dropout_groups(BASE, 0.01, seeds=3, epochs=3)
-    assert not small.keys() & dropout.keys()
-    for groups, told in ((small, {("cosine", 6)}), (dropout, {("constant", 3)})):
-        found = {
-            (spec.schedule, seeds) for some, seeds in groups.values() for spec in some.values()
-        }
-        assert found == told
+def test_the_rate_falls_in_every_small_exercise() -> None:
+    groups = exercises.small_groups(BASE, 0.01, seeds=6, long_epochs=9)
+    found = {(spec.schedule, seeds) for some, seeds in groups.values() for spec in some.values()}
+    assert found == {("cosine", 6)}
+    longer = {
+        name for name, (some, _) in groups.items() if {one.epochs for one in some.values()} == {9}
+    }
+    assert longer == {exercises.group("regularized", one) for one in exercises.ACTIVATIONS}
