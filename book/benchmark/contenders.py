@@ -10,7 +10,6 @@ its imports count.
 import json
 import sys
 from collections.abc import Callable
-from importlib import import_module
 
 from book.benchmark import cold_start, trainers, under_load
 from book.benchmark.contest import LR, VARIANTS, Measured, Sizes
@@ -19,15 +18,23 @@ from book.benchmark.under_load import Crew
 Contender = Callable[[Sizes], Measured]
 
 
-def ours(module: str, work: str) -> Contender:
-    """Return convbook's part of a measurement: a function of a module of `book.benchmark`."""
+def asked(work: str) -> Contender:
+    """Return what convbook does when a chapter asks: a function of `book.benchmark.asked`."""
 
     def measure(sizes: Sizes) -> Measured:
-        found = import_module(f"book.benchmark.{module}")
-        measured: Measured = getattr(found, work)(sizes)
+        from book.benchmark import asked
+
+        measured: Measured = getattr(asked, work)(sizes)
         return measured
 
     return measure
+
+
+def minigooglenet(sizes: Sizes) -> Measured:
+    """Measure our own training of MiniGoogLeNet."""
+    from book.benchmark import ours
+
+    return ours.minigooglenet(sizes)
 
 
 def effects(sizes: Sizes) -> Measured:
@@ -64,17 +71,17 @@ GOOGLENET_PEERS = ("tutorial", "tutorial, compiled", "keras", "keras, bf16", "ke
 
 CONTENDERS: dict[str, dict[str, Contender]] = {
     "experiment": {
-        "convbook": ours("asked", "experiment"),
+        "convbook": asked("experiment"),
         "keras": keras_experiment("keras"),
         "keras, joined": keras_experiment("keras, joined"),
     },
     "lenet5": {
-        "convbook": ours("asked", "side_by_side"),
-        "convbook, one process": ours("asked", "one_process"),
+        "convbook": asked("side_by_side"),
+        "convbook, one process": asked("one_process"),
         **{name: training(name, "lenet5") for name in (*LENET_PEERS, "keras, bf16", "jax")},
     },
     "minigooglenet": {
-        "convbook": ours("ours", "minigooglenet"),
+        "convbook": minigooglenet,
         **{name: training(name, "minigooglenet") for name in (*GOOGLENET_PEERS, "jax")},
     },
     "load": {name: loaded(crew) for name, crew in under_load.CREWS.items()},
