@@ -1,4 +1,4 @@
-"""convbook's bare rates: the steps of its training in this process, with all threads."""
+"""convbook's bare rates: the steps of its training in this process, with the threads it has."""
 
 import statistics
 import time

@@ -51,6 +51,7 @@ def test_training_leaves_torchs_global_state_alone(digits):
     torch.manual_seed(3)
     train(SMALL.with_(dropout=0.5, epochs=1), digits)
     assert torch.equal(torch.rand(3), expected)
+    assert not torch.are_deterministic_algorithms_enabled()
 
 
 def test_training_is_deterministic_and_leaves_the_callers_mode_and_guard_alone(monkeypatch):
