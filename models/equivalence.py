@@ -17,7 +17,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import Field, RootModel
 
-from models.evidence import BitCertificate, Certificate, NoiseCertificate, TwoForms
+from models.evidence import BitCertificate, Certificate, NoiseCertificate, RunKind, TwoForms
 from models.files import read_model, write_atomically
 from models.fingerprint import code_fingerprint
 
@@ -89,38 +89,32 @@ def _all(folder: Path) -> tuple[Certificate, ...]:
     return tuple(certificates(folder))
 
 
-def links(
-    fingerprint: str, network: str, schedule: str, norm: str, folder: Path = FOLDER
-) -> tuple[Certificate, ...]:
+def links(fingerprint: str, kind: RunKind, folder: Path = FOLDER) -> tuple[Certificate, ...]:
     """Return the certificates that link a fingerprint to today's, the nearest to today's first.
 
     Each covers such runs: one says nothing of what it has not seen. Today's own fingerprint, and
     one that is not shown equivalent, have none.
     """
-    return _chains(code_fingerprint(), folder, (network, schedule, norm)).get(fingerprint, ())
+    return _chains(code_fingerprint(), folder, kind).get(fingerprint, ())
 
 
-def vouches(
-    fingerprint: str, network: str, schedule: str, norm: str, folder: Path = FOLDER
-) -> bool:
+def vouches(fingerprint: str, kind: RunKind, folder: Path = FOLDER) -> bool:
     """Return whether code of a fingerprint trains such runs as today's does: `links`, or is it."""
-    return fingerprint in _chains(code_fingerprint(), folder, (network, schedule, norm))
+    return fingerprint in _chains(code_fingerprint(), folder, kind)
 
 
-def current_fingerprints(folder: Path = FOLDER) -> frozenset[str]:
-    """Return today's code fingerprint, and all that certificates show equal to the bit.
+def equal_fingerprints(kind: RunKind, folder: Path = FOLDER) -> frozenset[str]:
+    """Return today's code fingerprint, and all shown equal to the bit where such runs are trained.
 
     What one of them has begun another may finish.
     """
-    equal = [one for one in _all(folder) if isinstance(one, BitCertificate)]
+    equal = [one for one in _all(folder) if isinstance(one, BitCertificate) and one.covers(kind)]
     return frozenset(_linked(code_fingerprint(), equal))
 
 
 @cache
-def _chains(
-    today: str, folder: Path, such: tuple[str, str, str]
-) -> dict[str, tuple[Certificate, ...]]:
-    return _linked(today, [one for one in _all(folder) if one.covers(*such)])
+def _chains(today: str, folder: Path, kind: RunKind) -> dict[str, tuple[Certificate, ...]]:
+    return _linked(today, [one for one in _all(folder) if one.covers(kind)])
 
 
 AnyCertificate = TypeVar("AnyCertificate", bound=TwoForms)

@@ -7,7 +7,7 @@ claims.
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -21,6 +21,20 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 BitKind = Literal["identical bits in the first epoch"]
 NoiseKind = Literal["equal within seed noise"]
+
+
+class RunKind(NamedTuple):
+    """What of a run's spec decides which certificates say something of it."""
+
+    network: str
+    schedule: str
+    norm: str
+    precision: str
+
+    @classmethod
+    def of(cls, spec: Any) -> RunKind:
+        """Return a spec's."""
+        return cls(spec.network, spec.schedule, spec.norm, spec.precision)
 
 
 class _Fact(BaseModel):
@@ -46,6 +60,7 @@ class ComparedRun(_Run):
     weights and buffers and the optimizer's state after it.
     """
 
+    precision: str | None = None  # older certificates do not say, and hold runs of both
     history_sha256: Sha256
     weights_sha256: Sha256
 
@@ -133,9 +148,13 @@ class BitCertificate(TwoForms):
     kind: BitKind = "identical bits in the first epoch"
     runs: tuple[ComparedRun, ...] = Field(min_length=1)
 
-    def covers(self, network: str, schedule: str, norm: str) -> bool:
-        """Return whether it compared a run of that network and that schedule, whatever its norm."""
-        return any((run.network, run.schedule) == (network, schedule) for run in self.runs)
+    def covers(self, kind: RunKind) -> bool:
+        """Return whether it compared a run of that network, schedule and precision, of any norm."""
+        return any(
+            (run.network, run.schedule) == (kind.network, kind.schedule)
+            and run.precision in (None, kind.precision)
+            for run in self.runs
+        )
 
 
 class NoiseCertificate(TwoForms):
@@ -164,9 +183,9 @@ class NoiseCertificate(TwoForms):
         """The least chance of the joint tests, two a measure."""
         return min(min(test.mean_p, test.spread_p) for test in self.together)
 
-    def covers(self, network: str, schedule: str, norm: str) -> bool:
+    def covers(self, kind: RunKind) -> bool:
         """Return whether all that it judged of that network, schedule and norm is within noise."""
-        wanted = (network, schedule, norm)
+        wanted = (kind.network, kind.schedule, kind.norm)
         found = [run for run in self.runs if (run.network, run.schedule, run.norm) == wanted]
         return bool(found) and all(run.is_within for run in found)
 

@@ -34,6 +34,7 @@ DECISIVE = (
     "models.training.curves",
     "models.training.loop",
     "models.training.optimizers",
+    "models.training.precision",
     "models.training.randomness",
     "models.training.schedules",
 )

@@ -152,9 +152,9 @@ def _joined(parts: list[Any]) -> Any:
 def is_current(record: Record) -> bool:
     """Return whether today's training code, or code shown equal to it, made the record."""
     from models.equivalence import vouches  # whoever only reads a record needs none of it
+    from models.evidence import RunKind
 
-    made_by, spec = record.provenance.code_fingerprint, record.spec
-    return vouches(made_by, spec.network, spec.schedule, spec.norm)
+    return vouches(record.provenance.code_fingerprint, RunKind.of(record.spec))
 
 
 def strict(value: Any) -> Any:

@@ -144,7 +144,7 @@ class RunSpec(NetworkSpec):
     precision: PrecisionName = Field(
         "fp32",
         description="fp32, or bf16 autocast: faster for wide networks where the processor "
-        "multiplies faster in it (flags avx512_bf16, amx_bf16), else slower",
+        "multiplies faster in it (amx_bf16, or AMD's avx512_bf16), else no faster",
     )
     seed: Count = Field(
         0, ge=0, lt=2**31, description="seed of the initial weights and of every random choice"

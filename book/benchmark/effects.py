@@ -25,6 +25,7 @@ from models.networks.layers import AffineConv2d, InputNorm
 from models.runs.making import keep_freed_memory
 from models.specs import RunSpec
 from models.training.optimizers import SGD
+from models.training.precision import computing
 
 Call = Callable[[], object]
 Pairs = dict[str, tuple[float, float]]  # an effect: seconds a call with it, and without
@@ -148,7 +149,7 @@ def stepper(
 
     def step() -> None:
         optimizer.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+        with computing(precision, "cpu"):
             logits = (call or network)(images)
         F.cross_entropy(logits.float(), labels).backward()
         optimizer.step()

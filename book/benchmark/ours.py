@@ -15,6 +15,7 @@ from models.networks.build import count_parameters
 from models.runs.making import keep_freed_memory, keep_threads
 from models.specs import RunSpec
 from models.training.loop import Training
+from models.training.precision import multiplies_fast
 from models.training.randomness import reproducible
 
 
@@ -69,12 +70,13 @@ def trainer(network: str, sizes: Sizes) -> Trainer:
 
 
 def matrix_rates(sizes: Sizes) -> dict[str, float]:
-    """Measure FLOP/s of a product of square matrices with all threads.
+    """Measure FLOP/s of a product of square matrices with all threads, as training has it done.
 
     2 n³ FLOPs each; the median of many.
     """
     side, rates = sizes.matrix_side, {}
-    for kind, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+    half = torch.bfloat16 if multiplies_fast("cpu") else torch.float32
+    for kind, dtype in (("fp32", torch.float32), ("bf16", half)):
         left, right = (torch.randn(side, side).to(dtype) for _ in range(2))
         product = left @ right  # the first one is slower: it lays out memory
         seconds: list[float] = []

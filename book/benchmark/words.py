@@ -53,7 +53,7 @@ def _start_judgements(result: Result) -> list[tuple[str, Judged]]:
     seconds, imports = result.start.seconds, result.start.imports
     return [
         (f"a first training in {seconds.median:.1f} s, of {seconds.target:g} s", seconds),
-        (f"{imports.median:.0%} of that for imports, of {imports.target:.0%}", imports),
+        (f"{imports.median:.0%} of a first training for imports, of {imports.target:.0%}", imports),
     ]
 
 
@@ -174,7 +174,8 @@ def start_text(result: Result) -> str:
         f" A process that does nothing but import torch takes {floor.text()} s." if floor else ""
     )
     return (
-        f"It takes {seconds.text()} s, {verdict} the target of {seconds.target:g} s; "
+        f"A first small training takes {seconds.text()} s, {verdict} the target of "
+        f"{seconds.target:g} s; "
         f"importing takes {imports.median:.0%} of it.{least}"
     )
 

@@ -28,6 +28,7 @@ from book.commands.trees import HERE, FirstEpoch, Tree, tree_of
 from models import equivalence
 from models.evidence import BitCertificate, ComparedRun
 from models.fingerprint import code_fingerprint
+from models.networks.architectures import ARCHITECTURES
 from models.progress import clock, title
 from models.records import Record
 from models.specs import RunSpec
@@ -59,14 +60,24 @@ def _text(epoch: FirstEpoch, name: str) -> str:
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Declare the commit."""
+    """Declare the commit, and what is left out."""
     what = "a revision of this repository, as git names it"
     command.add_argument("commit", metavar="COMMIT", help=what)
+    without = "leave this network's runs out: nothing is then certified of it; may be repeated"
+    command.add_argument(
+        "--without",
+        action="append",
+        choices=tuple(ARCHITECTURES),
+        default=[],
+        metavar="NETWORK",
+        help=without,
+    )
 
 
 def main(options: argparse.Namespace) -> int:
     """Compare, and certify; return 0 when all bits are the same, 1 when some are not."""
-    runs = covering(Published.of(settings.store()).readable())
+    published = Published.of(settings.store()).readable()
+    runs = covering(one for one in published if one.spec.network not in options.without)
     if not runs:
         raise BookError("expected published runs to train anew, but there is none")
     load_data({record.key: record for record in runs})
@@ -210,6 +221,7 @@ def _compared(comparison: Comparison) -> ComparedRun:
         dataset=spec.dataset,
         schedule=spec.schedule,
         norm=spec.norm,
+        precision=spec.precision,
         epochs=1,
         train_size=spec.train_size,
         history_sha256=hashlib.sha256(history.encode()).hexdigest(),

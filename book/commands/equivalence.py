@@ -31,7 +31,7 @@ from book.commands.retraining import Place, Start, threads_here
 from book.commands.side_by_side import Task, Workshop
 from book.commands.spread import Spreads
 from models import equivalence, records
-from models.evidence import NoiseCertificate
+from models.evidence import NoiseCertificate, RunKind
 from models.fingerprint import code_fingerprint
 from models.progress import clock
 from models.records import Record
@@ -64,6 +64,8 @@ def run(options: argparse.Namespace) -> int:
     """Train a sample again, judge, certify; return 0 when all of it is within seed noise."""
     published = Published.of(settings.store()).readable()
     old = [record for record in published if not _same_bits(record)]
+    if options.outdated:
+        old = [record for record in old if not records.is_current(record)]
     if all(map(records.is_current, old)):
         print("nothing to show: all published records are by today's training code, or as good")
         return 0
@@ -82,8 +84,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _same_bits(record: Record) -> bool:
     """Return whether a record is current without any certificate of equality within noise."""
-    spec, made_by = record.spec, record.provenance.code_fingerprint
-    chain = equivalence.links(made_by, spec.network, spec.schedule, spec.norm)
+    made_by = record.provenance.code_fingerprint
+    chain = equivalence.links(made_by, RunKind.of(record.spec))
     return records.is_current(record) and not any(
         isinstance(link, NoiseCertificate) for link in chain
     )

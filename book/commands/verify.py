@@ -41,7 +41,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     sample = "N runs in all (default: one of each chapter)"
     extent.add_argument("--sample", type=positive, metavar="N", help=sample)
     extent.add_argument("--all", action="store_true", help="every run")
-    outdated = "only runs that other code than today's has trained"
+    outdated = "only runs by code that is neither today's nor shown to be as good"
     command.add_argument("--outdated", action="store_true", help=outdated)
     epochs = "only the first N epochs of each"
     command.add_argument("--epochs", type=positive, metavar="N", help=epochs)
@@ -109,7 +109,6 @@ def _check(options: argparse.Namespace) -> None:
     given = {
         "CHAPTER": bool(options.chapters),
         "--all": options.all,
-        "--outdated": options.outdated,
         "--seed": options.seed is not None,
     }
     if options.equivalence and any(given.values()):

@@ -138,8 +138,8 @@ def drift(record: Record, layer: str) -> float:
     """Return how far the mean input of a unit wanders in training, in units of its spread.
 
     For each measured unit the standard deviation of its mean over the points of training, over the
-    root of its mean variance; the mean over units. The points stand in geometric steps, so each
-    tenfold of training counts alike.
+    root of its mean variance; the mean over units. The points stand in geometric steps, with one
+    more after each epoch.
     """
     inputs = record.probed("inputs")["layers"][layer]
     means, variances = _array(inputs["unit_means"]), _array(inputs["unit_variances"])  # (n, u)

@@ -1,8 +1,10 @@
 """Published runs that were trained again, when faster training code took the place of theirs."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from book.builder.trace import show_files
+from book.report.glue import listing
+from book.report.training_runs import RUNS
 from models.equivalence import FOLDER, certificates
 from models.evidence import (
     HELD_OUT_ACCURACY,
@@ -12,6 +14,7 @@ from models.evidence import (
     Measure,
     NoiseCertificate,
 )
+from models.records import read
 
 HEADERS = (
     "network",
@@ -56,11 +59,35 @@ def together_text(noise: Iterable[NoiseCertificate]) -> str:
     if largest is None:
         return "No run was trained again."
     most = max((test.mean for test in largest.together), key=abs)
-    sign = "−" if most < 0 else "+"
     return (
         f"Together, the {len(largest.runs)} runs of the largest sample differ on average by at "
-        f"most {sign}{abs(most):.2f} of what two seeds differ by, in each of "
+        f"most {abs(most):.2f} of what two seeds differ by, up or down, in each of "
         f"{len(largest.together)} measures."
+    )
+
+
+def in_bf16(runs: Iterable[JudgedRun]) -> set[str]:
+    """Return the keys of those runs whose published records say that they were in bf16."""
+    found = {run.key: path for run in runs if (path := RUNS.locate(run.key))}
+    show_files(*found.values())
+    return {key for key, path in found.items() if read(path).spec.precision == "bf16"}
+
+
+def rounded_text(noise: Iterable[NoiseCertificate], halved: Container[str]) -> str:
+    """Tell of the runs in bf16 that were trained again where the processor has no such products.
+
+    `halved` are the keys of all runs in that precision.
+    """
+    known = [one for one in noise if one.machine.get("processor_features")]
+    there = [one for one in known if "bf16" not in str(one.machine["processor_features"])]
+    runs = [run for one in there for run in one.runs if run.key in halved]
+    if not runs:
+        return "No run of the book was trained again on such a processor."
+    within = sum(run.is_within for run in runs)
+    names = listing(sorted({str(one.machine["processor_features"]) for one in there}))
+    return (
+        f"On a processor without products in bf16 ({names}), {len(runs)} of the book's runs in "
+        f"that precision were trained again: {within} of them are within what seeds differ by."
     )
 
 

@@ -33,6 +33,9 @@ def show(groups: Mapping[str, Results], *, name: str) -> None:
         "The runs behind this page: epochs and images of each, "
         "and the minutes that training all of them took, one process a core"
     )
+    records = [record for results in groups.values() for record in _records(results)]
+    if any(record.spec.passes > 1 for record in records):
+        caption += ". An epoch on a part of the images shows each of them several times"
     tables.show(rows(groups), HEADERS, name=name, caption=caption)
 
 

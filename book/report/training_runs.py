@@ -15,6 +15,7 @@ from models.evidence import (
     Certificate,
     JudgedRun,
     NoiseCertificate,
+    RunKind,
 )
 from models.fingerprint import code_fingerprint
 from models.records import CorruptRecord, Record
@@ -72,8 +73,7 @@ def shown_equivalent(used: Sequence[Record]) -> str:
 
 
 def _links(record: Record) -> tuple[Certificate, ...]:
-    spec, made_by = record.spec, record.provenance.code_fingerprint
-    return links(made_by, spec.network, spec.schedule, spec.norm)
+    return links(record.provenance.code_fingerprint, RunKind.of(record.spec))
 
 
 def _to_the_bit(found: Iterable[Certificate]) -> str:

@@ -166,7 +166,7 @@ def ties_text(trials: Trials, chosen: float) -> str:
         f"The choice is a tie: at {listing([f'{rate:g}' for rate in others])} the accuracy is "
         f"within a standard error of the difference, {limit:.2f} points, of that at {chosen:g} "
         "(the error is that of the seeds, and of the held-out images as if each rate had its own; "
-        "of equals the lower rate is taken)."
+        "of equal means the lower rate's is taken)."
     )
 
 

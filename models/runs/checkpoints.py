@@ -20,7 +20,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from models.equivalence import current_fingerprints
+from models.equivalence import equal_fingerprints
+from models.evidence import RunKind
 from models.files import parse_json, set_aside, validated, write_atomically
 from models.fingerprint import code_fingerprint
 from models.progress import Progress
@@ -92,7 +93,7 @@ def resume(training: Training, store: Store, progress: Progress) -> int | None:
     for path in store.checkpoint_files(training.spec.key):
         try:
             tensors, state = _read(path)
-            if state.code_fingerprint not in current_fingerprints():
+            if state.code_fingerprint not in equal_fingerprints(RunKind.of(training.spec)):
                 progress.note(f"passed over {path.name}: it was made by other training code")
                 continue
             if problem := _misfit(training, tensors, state):

@@ -21,7 +21,7 @@ from models.networks.build import count_parameters, learned_normalization
 from models.progress import Progress
 from models.records import Provenance, Record
 from models.runs import checkpoints
-from models.runs.precision import news
+from models.runs.bf16_note import note
 from models.runs.store import Store
 from models.specs import RunSpec, SpecError
 from models.training import probes
@@ -52,8 +52,8 @@ def make(spec: RunSpec, store: Store, progress: Progress, device: str | None = N
     resumed = checkpoints.resume(training, store, progress)
     if spec.batch_size > len(training.train):
         progress.note(clipped(spec.batch_size, len(training.train)))
-    if slow := news(spec.precision, device):
-        progress.note(slow)
+    if no_gain := note(spec.precision, device):
+        progress.note(no_gain)
     progress.start(spec, resumed or 0)
     try:
         _train(training, store)

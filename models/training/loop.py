@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -33,6 +34,7 @@ from models.training.batches import (
 )
 from models.training.curves import NO_MARKS, NO_TOTALS, RunningSums
 from models.training.optimizers import make_optimizer
+from models.training.precision import computing
 from models.training.randomness import (
     random_seed,
     random_states,
@@ -199,7 +201,7 @@ class Training:
         totals = torch.zeros(2, dtype=torch.float64, device=self.device)
         self.optimizer.zero_grad(set_to_none=True)
         for part in slices(len(y), self.spec.micro_batch or len(y)):
-            with self._autocast():
+            with self._in_precision():
                 logits = self.network(self.scaled(X[part]))  # (b, classes)
             losses = F.cross_entropy(logits.float(), y[part], reduction="sum")
             (losses / len(y)).backward()
@@ -260,10 +262,8 @@ class Training:
         """Return uint8 images (B, C, H, W) as float32 on the scale 0..1."""
         return X.to(torch.float32, memory_format=memory_format(self.spec)).div_(255)
 
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(
-            self.device.type, torch.bfloat16, enabled=self.spec.precision == "bf16"
-        )
+    def _in_precision(self) -> AbstractContextManager[None]:
+        return computing(self.spec.precision, self.device.type)
 
     def _evaluate_held_out(self) -> dict[str, float]:
         """Return loss and accuracy on the validation set, or else on the test set."""
@@ -281,7 +281,7 @@ class Training:
         loss, confusion = 0.0, torch.zeros(classes * classes, dtype=torch.int64)
         for part in slices(len(examples), EVALUATION_BATCH):
             y = examples.labels[part]
-            with self._autocast():
+            with self._in_precision():
                 logits = self.network(self.scaled(examples.images[part])).float()  # (b, classes)
             loss += F.cross_entropy(logits, y, reduction="sum").item()
             cells = y.cpu() * classes + logits.argmax(1).cpu()  # (b,) truth and answer in one

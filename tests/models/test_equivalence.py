@@ -11,7 +11,7 @@ from models.equivalence import (
     FOLDER,
     CorruptCertificate,
     certificates,
-    current_fingerprints,
+    equal_fingerprints,
     links,
     read,
     vouches,
@@ -24,6 +24,7 @@ from models.evidence import (
     JointTest,
     JudgedRun,
     NoiseCertificate,
+    RunKind,
 )
 from models.fingerprint import code_fingerprint
 
@@ -43,7 +44,7 @@ RUN = ComparedRun(
 
 
 MACHINE = {"processor": "one of ours", "threads": 1, "torch": "2.14.1"}
-SUCH = ("lenet5", "constant", "none")
+SUCH = RunKind("lenet5", "constant", "none", "fp32")
 
 
 def certificate(old: str, new: str = TODAY) -> BitCertificate:
@@ -97,51 +98,64 @@ def test_every_committed_certificate_can_be_believed():
 
 
 def test_without_certificates_only_todays_code_is_current(tmp_path):
-    assert current_fingerprints(tmp_path) == {TODAY}
-    assert current_fingerprints(tmp_path / "absent") == {TODAY}
-    assert links(TODAY, *SUCH, tmp_path) == ()
+    assert equal_fingerprints(SUCH, tmp_path) == {TODAY}
+    assert equal_fingerprints(SUCH, tmp_path / "absent") == {TODAY}
+    assert links(TODAY, SUCH, tmp_path) == ()
 
 
 def test_certificates_link_in_either_direction_and_over_several_steps(tmp_path):
     for old, new in ((A, B), (B, TODAY), (TODAY, C)):
         write(certificate(old, new), tmp_path)
     write(certificate(D, "e" * 64), tmp_path)  # of two forms, neither of which is linked to today's
-    assert current_fingerprints(tmp_path) == {TODAY, A, B, C}
-    assert [(link.old, link.new) for link in links(A, *SUCH, tmp_path)] == [(B, TODAY), (A, B)]
-    assert links(D, *SUCH, tmp_path) == ()
+    assert equal_fingerprints(SUCH, tmp_path) == {TODAY, A, B, C}
+    assert [(link.old, link.new) for link in links(A, SUCH, tmp_path)] == [(B, TODAY), (A, B)]
+    assert links(D, SUCH, tmp_path) == ()
 
 
 def test_a_circle_of_certificates_is_walked_once(tmp_path):
     for old, new in ((A, TODAY), (B, A), (TODAY, B)):
         write(certificate(old, new), tmp_path)
-    assert current_fingerprints(tmp_path) == {TODAY, A, B}
-    assert len(links(B, *SUCH, tmp_path)) == 1
+    assert equal_fingerprints(SUCH, tmp_path) == {TODAY, A, B}
+    assert len(links(B, SUCH, tmp_path)) == 1
 
 
 def test_a_certificate_of_bits_vouches_for_the_networks_and_schedules_that_it_compared(tmp_path):
     write(certificate(A), tmp_path)
-    assert vouches(TODAY, "any", "at all", "of them", tmp_path)
-    assert vouches(A, "lenet5", "constant", "batch", tmp_path)
-    assert not vouches(A, "lenet5", "one-cycle", "none", tmp_path)
-    assert not vouches(A, "minigooglenet", "constant", "none", tmp_path)
-    assert not vouches(B, "lenet5", "constant", "none", tmp_path)
+    assert vouches(TODAY, RunKind("any", "at all", "of them", "fp32"), tmp_path)
+    assert vouches(A, RunKind("lenet5", "constant", "batch", "fp32"), tmp_path)
+    assert not vouches(A, RunKind("lenet5", "one-cycle", "none", "fp32"), tmp_path)
+    assert not vouches(A, RunKind("minigooglenet", "constant", "none", "fp32"), tmp_path)
+    assert not vouches(B, RunKind("lenet5", "constant", "none", "fp32"), tmp_path)
+
+
+def test_a_certificate_of_bits_says_nothing_of_another_precision_than_it_compared(tmp_path):
+    half = SUCH._replace(precision="bf16")
+    write(certificate(A), tmp_path)  # an older one, which does not say which it compared
+    assert vouches(A, SUCH, tmp_path)
+    assert vouches(A, half, tmp_path)
+    single = RUN.model_copy(update={"precision": "fp32"})
+    write(certificate(A).model_copy(update={"runs": (single,)}), tmp_path)
+    assert vouches(A, SUCH, tmp_path)
+    assert not vouches(A, half, tmp_path)
+    assert equal_fingerprints(half, tmp_path) == {TODAY}, "its checkpoints are not gone on from"
 
 
 def test_a_certificate_of_noise_vouches_only_for_what_it_judged_and_passed(tmp_path):
     path = write(noise(A, TODAY, judged(), judged("batch"), judged("batch", new=0.9)), tmp_path)
     assert path.name == f"{A[:12]}-{TODAY[:12]}-noise.json"
-    assert vouches(A, "lenet5", "constant", "none", tmp_path)
-    assert not vouches(A, "lenet5", "constant", "batch", tmp_path), "one of its runs failed"
-    assert not vouches(A, "lenet5", "constant", "layer", tmp_path)
-    assert not vouches(A, "lenet5", "one-cycle", "none", tmp_path)
+    assert vouches(A, RunKind("lenet5", "constant", "none", "fp32"), tmp_path)
+    failed = SUCH._replace(norm="batch")
+    assert not vouches(A, failed, tmp_path), "one of its runs"
+    assert not vouches(A, RunKind("lenet5", "constant", "layer", "fp32"), tmp_path)
+    assert not vouches(A, RunKind("lenet5", "one-cycle", "none", "fp32"), tmp_path)
 
 
 def test_both_kinds_link_and_every_link_of_a_chain_must_cover_the_run(tmp_path):
     write(certificate(A, B), tmp_path)
     write(noise(B), tmp_path)
-    assert [type(link) for link in links(A, *SUCH, tmp_path)] == [NoiseCertificate, BitCertificate]
-    assert vouches(A, *SUCH, tmp_path)
-    assert not vouches(A, "lenet5", "constant", "batch", tmp_path)
+    assert [type(link) for link in links(A, SUCH, tmp_path)] == [NoiseCertificate, BitCertificate]
+    assert vouches(A, SUCH, tmp_path)
+    assert not vouches(A, RunKind("lenet5", "constant", "batch", "fp32"), tmp_path)
 
 
 def test_two_kinds_between_the_same_two_forms_stand_side_by_side(tmp_path):
@@ -152,8 +166,8 @@ def test_two_kinds_between_the_same_two_forms_stand_side_by_side(tmp_path):
 def test_a_checkpoint_of_code_that_is_equal_within_noise_alone_is_not_gone_on_from(tmp_path):
     write(noise(A), tmp_path)
     write(certificate(B), tmp_path)
-    assert vouches(A, *SUCH, tmp_path)
-    assert current_fingerprints(tmp_path) == {TODAY, B}
+    assert vouches(A, SUCH, tmp_path)
+    assert equal_fingerprints(SUCH, tmp_path) == {TODAY, B}
 
 
 def test_a_certificate_of_noise_must_show_what_it_claims():
@@ -187,7 +201,7 @@ def test_a_torn_or_forged_certificate_of_noise_is_named_and_links_nothing(damage
     equivalence.write(certificate(B), tmp_path)
     with pytest.raises(CorruptCertificate, match=rf"{path.name}.*{reason}"):
         read(path)
-    assert not vouches(A, *SUCH, tmp_path)
+    assert not vouches(A, SUCH, tmp_path)
     path.write_text(text)
     assert read(path).runs == noise(A).runs
 
@@ -221,4 +235,4 @@ def test_a_bad_certificate_is_named_and_links_nothing(damage, reason, tmp_path):
     with pytest.raises(CorruptCertificate, match=rf"{path.name}.*{reason}"):
         read(path)
     assert certificates(tmp_path) == [certificate(B)]
-    assert current_fingerprints(tmp_path) == {TODAY, B}
+    assert equal_fingerprints(SUCH, tmp_path) == {TODAY, B}

@@ -342,7 +342,7 @@ def test_targets_of_load_and_start_count_and_what_was_not_measured_is_said():
         "LeNet-5, beside 1 busy process: 90% of its fair share",
         "LeNet-5, beside 2 busy processes: 70% of its fair share",
         "a first training in 5.0 s, of 4 s",
-        "20% of that for imports, of 33%",
+        "20% of a first training for imports, of 33%",
     ]
     assert words.missed(measured)[-2:] == added[1:3]
     assert shown.load_rows(measured.load)[0][-1] == "70\u00a0(70–70)\u00a0✗"

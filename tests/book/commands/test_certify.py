@@ -15,6 +15,7 @@ from books import write_book, write_chapter
 
 from book.commands.certify import covering
 from models import equivalence, records
+from models.evidence import RunKind
 from models.fingerprint import code_fingerprint
 from models.progress import Silent
 from models.runs.obtain import obtain
@@ -24,6 +25,10 @@ from models.specs import RunSpec
 ROOT = Path(__file__).resolve().parents[3]
 BUILD = "models/networks/build.py"
 NEUTRAL = "\n\nUNUSED = 1\n"
+LENET5_ALONE = """
+    if spec.network != "lenet5":
+        return network
+"""
 OTHER_BITS = """
 
 _build = build
@@ -156,6 +161,25 @@ def test_code_that_gives_other_bits_is_not_certified(folder):
     assert run.stdout.count(", weights\n") == 2
     assert "compared: 0 of 2 first epochs are identical" in run.stdout
     assert not certificates(folder)
+
+
+@pytest.mark.slow
+def test_of_a_network_that_is_left_out_nothing_is_certified(folder):
+    other = RunSpec(network="lenet-stride1", train_size=200, epochs=1, batch_size=50)
+    store = Store(folder / "cache", folder / "published")
+    records.write(obtain(other, store=store, progress=Silent()).record, store.published)
+    change(folder, OTHER_BITS.replace("(spec)\n    with", f"(spec){LENET5_ALONE}    with"))
+    assert book(folder, "certify", "HEAD").returncode == 1
+
+    run = book(folder, "certify", "HEAD", "--without", "lenet5")
+    assert run.returncode == 0, run.stderr
+    (certificate,) = certificates(folder)
+    assert [one.key for one in certificate.runs] == [other.key]
+    assert certificate.covers(RunKind.of(other))
+    assert not any(certificate.covers(RunKind.of(spec)) for spec in SPECS)
+    unknown = book(folder, "certify", "HEAD", "--without", "lenet6")
+    assert unknown.returncode == 2
+    assert "invalid choice: 'lenet6'" in unknown.stderr
 
 
 @pytest.mark.slow

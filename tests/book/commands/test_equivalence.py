@@ -18,7 +18,7 @@ from books import write_book, write_chapter
 
 from book.commands.retraining import Place, keep, kept
 from models import equivalence, records
-from models.evidence import NoiseCertificate
+from models.evidence import NoiseCertificate, RunKind
 from models.fingerprint import code_fingerprint
 from models.progress import Silent
 from models.runs.obtain import obtain
@@ -147,6 +147,7 @@ def test_equal_code_is_shown_equivalent_though_killed_meanwhile_and_pages_give_t
     ) in told
     assert "warnings=()" in told
     assert "nothing to show" in show(folder).stdout
+    assert "nothing to show" in show(folder, "--outdated").stdout
 
 
 def kill_after_a_run(folder, own):
@@ -188,11 +189,14 @@ def test_what_code_changes_beyond_noise_stays_flagged_and_the_rest_is_certified(
     assert "these stay flagged: lenet5 with norm batch and schedule constant" in run.stdout
     (certificate,) = certificates(folder)
     assert {one.norm for one in certificate.runs if not one.is_within} == {"batch"}
-    assert certificate.covers("lenet5", "constant", "none")
-    assert not certificate.covers("lenet5", "constant", "batch")
+    assert certificate.covers(RunKind("lenet5", "constant", "none", "fp32"))
+    assert not certificate.covers(RunKind("lenet5", "constant", "batch", "fp32"))
     told = page(folder)
     assert "6 of this chapter's 12 runs were trained by other training code" in told
     assert "6 of 12 runs were trained by an earlier form of the training code, shown" in told
+    left = show(folder, "--outdated", "--dry-run").stderr
+    assert "norm batch" in left
+    assert all("norm batch" in line for line in left.splitlines() if " on mnist5k" in line)
 
 
 def test_a_run_killed_between_epochs_goes_on_from_its_checkpoint_to_the_same_bits(tmp_path):

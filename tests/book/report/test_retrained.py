@@ -54,7 +54,7 @@ def test_a_loss_that_became_no_number_differs():
     assert row[-1] == "no number: DIFFERS"
 
 
-def certificate(runs, mean):
+def certificate(runs, mean, **machine):
     tests = [
         JointTest(measure=measure, runs=runs, mean=mean, mean_p=0.9, spread=0.1, spread_p=0.9)
         for measure in (HELD_OUT_ACCURACY, TRAINING_LOSS)
@@ -63,7 +63,7 @@ def certificate(runs, mean):
         old="0" * 64,
         new="1" * 64,
         date="2026-11-26",
-        machine={},
+        machine=machine,
         alpha=0.05,
         runs=[judged(0.0, 0.0)] * runs,
         together=tests,
@@ -73,5 +73,15 @@ def certificate(runs, mean):
 def test_the_largest_sample_tells_how_far_all_are_apart():
     told = retrained.together_text([certificate(2, 0.4), certificate(3, -0.03)])
     assert told.startswith("Together, the 3 runs of the largest sample differ on average by at")
-    assert "at most −0.03 of what two seeds differ by, in each of 2 measures" in told
+    assert "at most 0.03 of what two seeds differ by, up or down, in each of 2 measures" in told
     assert retrained.together_text([]) == "No run was trained again."
+
+
+def test_runs_are_told_that_were_trained_again_without_products_in_bf16():
+    native = certificate(2, 0.0, processor_features="AVX512 avx512_bf16")
+    without = certificate(3, 0.0, processor_features="AVX2")
+    unknown = certificate(4, 0.0)
+    told = "On a processor without products in bf16 (AVX2), 3 of the book's runs in that precision"
+    assert retrained.rounded_text([native, without, unknown], {"0"}).startswith(told)
+    assert retrained.rounded_text([native, unknown], {"0"}).startswith("No run of the book")
+    assert retrained.rounded_text([without], {"1"}).startswith("No run of the book")
