@@ -184,7 +184,10 @@ class NoiseCertificate(TwoForms):
         return min(min(test.mean_p, test.spread_p) for test in self.together)
 
     def covers(self, kind: RunKind) -> bool:
-        """Return whether all that it judged of that network, schedule and norm is within noise."""
+        """Return whether all that it judged of that network, schedule and norm is within noise.
+
+        In whatever precision: it does not say which it judged.
+        """
         wanted = (kind.network, kind.schedule, kind.norm)
         found = [run for run in self.runs if (run.network, run.schedule, run.norm) == wanted]
         return bool(found) and all(run.is_within for run in found)

@@ -99,7 +99,7 @@ def main(options: argparse.Namespace) -> int:
 
 
 def covering(records: Iterable[Record]) -> list[Record]:
-    """Return the cheapest runs of each network and schedule, and of each value of a field.
+    """Return the cheapest runs of each network, schedule and precision, and of each field's value.
 
     Every name that a field has in some record (a norm, an order, an optimizer, a data set) is
     among theirs, and every number, list or flag both as its default and as something else.
@@ -121,7 +121,7 @@ def _aspects(spec: RunSpec) -> set[object]:
     """Return what about a spec may take another path through the training code."""
     fields = {name: field for name, field in RunSpec.model_fields.items() if name not in ANY_VALUE}
     values = {name: getattr(spec, name) for name in fields}
-    return {(spec.network, spec.schedule)} | {
+    return {(spec.network, spec.schedule, spec.precision)} | {
         (name, value if isinstance(value, str) else value != fields[name].default)
         for name, value in values.items()
     }

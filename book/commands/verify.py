@@ -85,7 +85,7 @@ def main(options: argparse.Namespace) -> int:
     published = Published.of(settings.store())
     groups = candidates(options, published)
     if options.outdated and not any(groups):
-        print("verified: none of these runs was trained by other code than today's")
+        print("verified: the code of all these runs is today's or shown to be as good")
         return 0
     keys, drawn = chosen(options, groups)
     found = published.read(keys)

@@ -33,9 +33,6 @@ def show(groups: Mapping[str, Results], *, name: str) -> None:
         "The runs behind this page: epochs and images of each, "
         "and the minutes that training all of them took, one process a core"
     )
-    records = [record for results in groups.values() for record in _records(results)]
-    if any(record.spec.passes > 1 for record in records):
-        caption += ". An epoch on a part of the images shows each of them several times"
     tables.show(rows(groups), HEADERS, name=name, caption=caption)
 
 
@@ -44,11 +41,15 @@ def _records(results: Results) -> list[Record]:
 
 
 def _sizes(records: Iterable[Record]) -> tuple[str, str]:
-    """Return epochs and images of a run; both ends where they differ."""
+    """Return epochs and images of a run, and how often an epoch shows each, if more than once.
+
+    Both ends where they differ.
+    """
     kept = list(records)
     epochs = [record.spec.epochs for record in kept]
     images = [record.diagnostics["train_examples"] for record in kept]
-    return _range(epochs), _range(images)
+    times = _range([record.spec.passes for record in kept])
+    return _range(epochs), _range(images) + (f", each {times} times" if times != "1" else "")
 
 
 def _range(values: list[int]) -> str:

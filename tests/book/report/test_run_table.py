@@ -23,4 +23,6 @@ def test_each_experiment_has_a_row_and_a_run_of_two_experiments_is_summed_once()
     assert {len(row) for row in table} == {len(HEADERS)}
     assert table[0] == ["one", 2, 2, "2", "300", "20"]
     assert table[1] == ["two", 2, 1, "2–9", "300–500", "20"]
+    repeated = [run(200, epochs=2, passes=4)]
+    assert next(rows({"few": {"neither": repeated}}))[4] == "200, each 4 times"
     assert table[2] == ["all, each once", 3, None, None, None, "30"]
