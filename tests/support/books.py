@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 
 PROFILES = Path(__file__).resolve().parents[2] / "book" / "profiles"
-BUILD_SECONDS = 1500  # most of it for the live book on a slow machine
+BUILD_SECONDS = 3000  # most of it for the live book on a slow machine
 
 CONFIG = """\
 title: A small book
