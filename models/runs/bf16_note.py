@@ -7,7 +7,7 @@ from models.training.precision import multiplies_fast
 
 NO_GAIN = (
     "this processor is not known to multiply faster in bf16 than in fp32: factors are rounded to "
-    "bf16 and multiplied in fp32; precision fp32 trains as fast or faster, in less memory"
+    "bf16 and multiplied in fp32; precision fp32 trains as fast or faster, in no more memory"
 )
 
 
