@@ -32,6 +32,8 @@ FACTORS = (1 / 10, 1 / 3, 1, 3)  # of lr_max, to find a constant rate
 #: What the three chapters' own parameters accept.
 KINDS: Mapping[str, Kind] = {
     "network": one_of(get_args(NetworkName)),
+    "small_network": one_of(get_args(NetworkName)),
+    "small_epochs": SIZE,
     "batch_size": whole(2),
     "held_out": whole(2),
     "base_lr": or_none(RATE),

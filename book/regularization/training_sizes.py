@@ -6,15 +6,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
-from book.report import figures
+from book.report import figures, tuning
 from book.report.comparisons import Comparison, compare, corrected, generalization_gap
-from book.report.experiments import Results, final
+from book.report.experiments import Results, Variants, final
 from book.report.intervals import Interval, mean_interval
 from book.report.methods import BATCH_NORM, BOTH, DROPOUT, NEITHER
 from models.records import Record
 
 #: Results by the number of different training images.
 BySize = Mapping[int, Results]
+
+#: Candidate rates with few images: the lowest is best for no variant with all of them.
+RATES = tuning.RATES[1:]
 
 #: What is compared at every size: the first less the second.
 PAIRS = ((BATCH_NORM, NEITHER), (DROPOUT, NEITHER), (BOTH, NEITHER), (BOTH, BATCH_NORM))
@@ -28,6 +31,16 @@ HEADERS = (
     "neither: train − test, points",
     *(f"{first} − {second}" for first, second in PAIRS),
 )
+
+
+def keeping_ties(variants: Variants, tuned: tuning.Tuned) -> tuning.Tuned:
+    """Return the variants tuned, but for those whose own rate ties with the best: they keep it.
+
+    What then changes is due to a rate that is shown to be better, and not to luck among rates.
+    """
+    ties = {name: tuning.tied(trials, tuned.rates[name]) for name, trials in tuned.trials.items()}
+    kept = {name: own for name, own in variants.items() if own.lr in ties.get(name, ())}
+    return tuning.Tuned(tuned.variants | kept, tuned.trials)
 
 
 def compared(by_size: BySize, first: str, second: str) -> dict[int, Comparison]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtr, stdtrit  # scipy.stats takes half a second to import
+from scipy.special import fdtr, fdtrc, stdtr, stdtrit  # scipy.stats takes half a second to import
 
 IDENTICAL = "identical in every seed"  # what a difference of zero is called
 STANDARD_ERRORS = 4  # by which two runs' accuracies may differ by chance
@@ -151,6 +152,27 @@ def p_value(difference: Interval) -> float:
     freedom = difference.count - 1
     error = difference.half_width / stdtrit(freedom, (1 + LEVEL) / 2)
     return float(2 * stdtr(freedom, -abs(difference.mean) / error))
+
+
+def spread_p_value(some: Sequence[float], others: Sequence[float]) -> float:
+    """Return how likely variances so far apart would be if the true ones were equal.
+
+    Two-sided, by the F test, which takes the values to be normal and independent; 1 where one side
+    has a single value or none of them scatters.
+
+    >>> round(spread_p_value([1.0, 2.0, 3.0, 4.0], [1.0, 1.1, 1.2, 1.3]), 3)
+    0.003
+    """
+    if min(len(some), len(others)) < 2 or not stdev(some) * stdev(others):
+        return 1.0
+    ratio = (stdev(some) / stdev(others)) ** 2
+    freedom = len(some) - 1, len(others) - 1
+    return float(2 * min(fdtrc(*freedom, ratio), fdtr(*freedom, ratio)))
+
+
+def stdev(values: Sequence[float]) -> float:
+    """Return the standard deviation of a sample; 0 of a single value."""
+    return statistics.stdev(values) if len(values) > 1 else 0.0
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

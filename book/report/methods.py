@@ -58,6 +58,9 @@ EXP_RANGE = Method("exp_range", "the policy exp_range", BLUE)
 TRIANGULAR = Method("triangular", "the policy triangular", SKY)
 TRIANGULAR2 = Method("triangular2", "the policy triangular2", GREEN)
 ONE_CYCLE = Method("one-cycle", "the policy one-cycle", ORANGE)
+LONG_EXP_RANGE = Method("exp_range, long", "the policy exp_range with long cycles", BLUE, "--")
+LONG_TRIANGULAR = Method("triangular, long", "the policy triangular with long cycles", SKY, "--")
+COSINE = Method("cosine", "half a cosine", BLACK)
 
 GROWING_BATCH = Method("growing batch", "the growing batch", PINK)
 SMALL_PARTS = Method("growing, small parts", "the growing batch in small parts", GREEN, "--")
@@ -75,6 +78,7 @@ METHODS: Mapping[str, Method] = {
         *(PLAIN, PLAIN_NORM, RESIDUAL, RESIDUAL_NORM),
         *(BEFORE_TANH, AFTER_TANH),
         *(CONSTANT_RATE, EXP_RANGE, TRIANGULAR, TRIANGULAR2, ONE_CYCLE),
+        *(LONG_EXP_RANGE, LONG_TRIANGULAR, COSINE),
         *(GROWING_BATCH, SMALL_PARTS, SHRINKING_RATE, BOTH_FIXED),
     )
 }

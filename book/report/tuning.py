@@ -1,7 +1,7 @@
 """Each variant's learning rate, chosen on a validation split: none is judged at another's rate.
 
-The candidates are trained on five sixths of the training set and judged on the rest; the test set
-has no part in the choice, which decides between rates a factor of three apart.
+The candidates are trained on five sixths of the training set and judged on the rest, or on further
+images; the test set has no part in the choice, which decides between rates a factor of three apart.
 """
 
 import math
@@ -66,16 +66,17 @@ def tune(
     seeds: int = 1,
     lr: float | None = None,
     rates: Sequence[float] = RATES,
+    further: int | None = None,
 ) -> Tuned:
     """Give every variant the rate of the highest validation accuracy, or all `lr` if it is given.
 
-    Trials take so many `epochs`, `seeds` at each rate. A diverged trial loses to every other; of
-    equals the lower rate is taken. Variants that are `alike` share the rate that is best for them
-    on average.
+    Trials take so many `epochs`, `seeds` at each rate, and are judged as `candidates` says. A
+    diverged trial loses to every other; of equals the lower rate is taken. Variants that are
+    `alike` share the rate that is best for them on average.
     """
     if lr is not None:
         return Tuned({name: spec.with_(lr=lr) for name, spec in variants.items()}, {})
-    runs = candidates(variants, epochs, rates)
+    runs = candidates(variants, epochs, rates, further)
     names = {_label(name, rate): (name, rate) for name in variants for rate in rates}
     trials: dict[str, dict[float, Sequence[Record]]] = {name: {} for name in variants}
     for label, records in experiments.ask(runs, seeds=seeds).items():
@@ -95,16 +96,18 @@ def alike(variants: Mapping[str, RunSpec], name: str) -> list[str]:
 
 
 def candidates(
-    variants: Mapping[str, RunSpec], epochs: int = 5, rates: Sequence[float] = RATES
+    variants: Mapping[str, RunSpec],
+    epochs: int = 5,
+    rates: Sequence[float] = RATES,
+    further: int | None = None,
 ) -> Variants:
     """Return the trials: every variant at every rate, for so many epochs.
 
-    A sixth of the training set is held out to judge them.
+    They are judged on so many `further` training images, beside those that the variant trains on;
+    by default on a sixth of its own, which is held out.
     """
     return {
-        _label(name, rate): spec.with_(
-            lr=rate, epochs=epochs, validation_size=_validation_size(spec)
-        )
+        _label(name, rate): spec.with_(lr=rate, epochs=epochs, **_split(spec, further))
         for name, spec in variants.items()
         for rate in rates
     }
@@ -285,8 +288,12 @@ def standard_error(trials: Sequence[Record]) -> float:
     return math.sqrt(share * (1 - share) / trials[0].spec.validation_size)
 
 
-def _validation_size(spec: RunSpec) -> int:
-    return max(len(DATASETS[spec.dataset].classes), available_images(spec) // HELD_OUT)
+def _split(spec: RunSpec, further: int | None) -> dict[str, int]:
+    """Return the sizes of a trial's sets, as fields of its spec."""
+    if further is not None:
+        return {"train_size": available_images(spec) + further, "validation_size": further}
+    sixth = available_images(spec) // HELD_OUT
+    return {"validation_size": max(len(DATASETS[spec.dataset].classes), sixth)}
 
 
 def _label(name: str, rate: float) -> str:

@@ -6,6 +6,7 @@ from recorded import ended
 
 from book.regularization import training_sizes, variants
 from book.report.methods import BATCH_NORM, BOTH, DROPOUT, NEITHER
+from book.report.tuning import Tuned
 from models.specs import RunSpec
 
 BASE = RunSpec(dataset="mnist5k", epochs=2)
@@ -55,6 +56,33 @@ def test_a_size_counts_as_one_of_all():
     assert training_sizes.compared(alone, DROPOUT, NEITHER)[100].is_better
     among = alone | {10**place: results_of(0.0, 50.0) for place in range(3, 9)}
     assert not training_sizes.compared(among, DROPOUT, NEITHER)[100].is_clear
+
+
+def test_a_rate_changes_only_where_another_is_shown_to_be_better():
+    own = {NEITHER: BASE.with_(lr=0.3), DROPOUT: BASE.with_(lr=0.3, dropout=0.5)}
+    validated = {NEITHER: {0.1: 0.901, 0.3: 0.9}, DROPOUT: {0.1: 0.95, 0.3: 0.9}}
+    trials = {
+        name: {
+            rate: [
+                ended(
+                    own[name].with_(lr=rate, validation_size=1000, seed=seed),
+                    validation_accuracy=accuracy,
+                )
+                for seed in range(3)
+            ]
+            for rate, accuracy in found.items()
+        }
+        for name, found in validated.items()
+    }
+    tuned = Tuned({name: spec.with_(lr=0.1) for name, spec in own.items()}, trials)
+    kept = training_sizes.keeping_ties(own, tuned)
+    assert kept.variants == {NEITHER: own[NEITHER], DROPOUT: tuned.variants[DROPOUT]}
+    assert kept.trials == trials
+
+
+def test_one_rate_for_all_is_kept():
+    given = Tuned({NEITHER: BASE.with_(lr=0.1)}, {})
+    assert training_sizes.keeping_ties({NEITHER: BASE.with_(lr=0.3)}, given) == given
 
 
 def test_a_row_says_how_far_neither_overfits_and_marks_what_is_clear():

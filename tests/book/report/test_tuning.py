@@ -5,6 +5,7 @@ from recorded import ended
 
 from book.regularization import variants
 from book.report import tuning
+from book.report.experiments import training_images
 from models.specs import RunSpec
 
 SMALL = RunSpec(dataset="mnist5k", train_size=600, batch_size=50)
@@ -56,6 +57,14 @@ def test_a_sixth_is_held_out_and_at_least_one_image_a_class():
     assert {spec.validation_size for spec in published.values()} == {10_000}
     tiny = tuning.candidates({"neither": RunSpec(dataset="mnist5k", train_size=30)})
     assert {spec.validation_size for spec in tiny.values()} == {10}
+
+
+def test_further_images_judge_what_trains_on_all_of_its_own():
+    small = {"neither": RunSpec(dataset="mnist5k", train_size=50, passes=10)}
+    trials = tuning.candidates(small, 3, rates=(0.1,), further=400)
+    (spec,) = trials.values()
+    assert (training_images(spec), spec.validation_size) == (50, 400)
+    assert (spec.passes, spec.epochs) == (10, 3)
 
 
 def test_the_choice_goes_by_validation_accuracy_and_not_by_the_test_set():
