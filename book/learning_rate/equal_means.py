@@ -78,13 +78,13 @@ def of_mean(spec: RunSpec, mean: float) -> RunSpec:
 # What they gave
 
 
-def compared(by_mean: ByMean) -> dict[str, list[Comparison]]:
-    """Compare each policy with the constant rate of its mean, mean by mean, all as one family."""
+def compared(by_mean: ByMean, reference: str) -> dict[str, list[Comparison]]:
+    """Compare each policy with one of them at the same mean, mean by mean, all as one family."""
     first = next(iter(by_mean.values()))
-    names = [name for name in first if name != CONSTANT_RATE]
+    names = [name for name in first if name != reference]
     family = comparisons.corrected(
         [
-            comparisons.compare(results, name, CONSTANT_RATE)
+            comparisons.compare(results, name, reference)
             for name in names
             for results in by_mean.values()
         ]
@@ -99,15 +99,15 @@ def highest_rates(by_mean: ByMean, name: str) -> list[float]:
     return [spec.max_lr or spec.lr for spec in specs]
 
 
-def rows(by_mean: ByMean) -> list[list[str]]:
-    """Return a row a policy: its highest rates, and its comparisons with the constant rates.
+def rows(by_mean: ByMean, reference: str) -> list[list[str]]:
+    """Return a row a policy: its highest rates, and its comparisons with one of them.
 
     They are in percentage points, in bold where clear.
     """
     return [
         [name, ", ".join(f"{rate:.2g}" for rate in highest_rates(by_mean, name))]
         + [one.marked for one in pairs]
-        for name, pairs in compared(by_mean).items()
+        for name, pairs in compared(by_mean, reference).items()
     ]
 
 

@@ -8,10 +8,11 @@ from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
 from book.report import figures, tuning
 from book.report.comparisons import Comparison, compare, corrected, generalization_gap
-from book.report.experiments import Results, Variants, final
+from book.report.experiments import Results, Variants, available_images, final
 from book.report.intervals import Interval, mean_interval
 from book.report.methods import BATCH_NORM, BOTH, DROPOUT, NEITHER
 from models.records import Record
+from models.specs import RunSpec
 
 #: Results by the number of different training images.
 BySize = Mapping[int, Results]
@@ -36,11 +37,17 @@ HEADERS = (
 def keeping_ties(variants: Variants, tuned: tuning.Tuned) -> tuning.Tuned:
     """Return the variants tuned, but for those whose own rate ties with the best: they keep it.
 
-    What then changes is due to a rate that is shown to be better, and not to luck among rates.
+    A rate changes only for one that is better by more than a standard error.
     """
     ties = {name: tuning.tied(trials, tuned.rates[name]) for name, trials in tuned.trials.items()}
     kept = {name: own for name, own in variants.items() if own.lr in ties.get(name, ())}
     return tuning.Tuned(tuned.variants | kept, tuned.trials)
+
+
+def left_to_judge(base: RunSpec, few: Variants, most: int) -> int:
+    """Return how many of a run's images judge those that train on few of them, `most` at most."""
+    used = max(available_images(spec) for spec in few.values())
+    return min(most, available_images(base) - used)
 
 
 def compared(by_size: BySize, first: str, second: str) -> dict[int, Comparison]:

@@ -64,7 +64,7 @@ BY_MEAN = {
 
 
 def test_a_policy_is_compared_with_the_constant_rate_of_its_mean_as_one_of_all():
-    found = equal_means.compared(BY_MEAN)
+    found = equal_means.compared(BY_MEAN, CONSTANT_RATE)
     assert [one.words for one in found[TRIANGULAR]] == ["could be noise", "better"]
     assert [one.words for one in found[ONE_CYCLE]] == ["better", "worse"]
     alone = comparisons.compare(BY_MEAN[0.1], ONE_CYCLE, CONSTANT_RATE)
@@ -73,7 +73,7 @@ def test_a_policy_is_compared_with_the_constant_rate_of_its_mean_as_one_of_all()
 
 
 def test_a_row_has_the_highest_rates_and_marks_what_is_clear():
-    (first, *cells), _ = equal_means.rows(BY_MEAN)
+    (first, *cells), _ = equal_means.rows(BY_MEAN, CONSTANT_RATE)
     assert (first, cells[0]) == (TRIANGULAR, "0.1, 0.1")
     assert [cell.startswith("**") for cell in cells[1:]] == [False, True]
 

@@ -80,6 +80,12 @@ def test_a_rate_changes_only_where_another_is_shown_to_be_better():
     assert kept.trials == trials
 
 
+def test_no_more_images_judge_than_are_left():
+    few = {NEITHER: BASE.with_(train_size=50)}
+    assert training_sizes.left_to_judge(BASE, few, 9_500) == 3_950
+    assert training_sizes.left_to_judge(BASE, few, 400) == 400
+
+
 def test_one_rate_for_all_is_kept():
     given = Tuned({NEITHER: BASE.with_(lr=0.1)}, {})
     assert training_sizes.keeping_ties({NEITHER: BASE.with_(lr=0.3)}, given) == given
