@@ -164,6 +164,11 @@ def test_differences_far_smaller_than_those_of_seeds_speak_against_nothing():
     assert min(test.mean_p, test.spread_p) > 0.99
 
 
+#: Statistics that never move: judged with numbers that have nothing to do with the network, its
+#: losses scatter far from any bell curve, and one seed in ten does not pass for another.
+RUINED = "batch-frozen-statistics"
+
+
 @pytest.mark.slow
 def test_published_seeds_pass_for_one_another_as_often_as_was_said(published):
     """Each kind's run is a seed's, `trained again` as another seed: equal code, independent."""
@@ -172,7 +177,8 @@ def test_published_seeds_pass_for_one_another_as_often_as_was_said(published):
         variants[variant(record.spec)].append(record)
     kinds = defaultdict(list)
     for found in variants.values():
-        if len(found) >= 3 and not any(record.diverged for record in found):
+        tame = found[0].spec.norm != RUINED and not any(record.diverged for record in found)
+        if len(found) >= 3 and tame:
             kinds[sample.kind(found[0].spec)].append(found)
     rng, apart, together = random.Random(1), 0, 0
     for _ in range(100):
