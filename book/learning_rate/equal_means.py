@@ -113,8 +113,11 @@ def rows(by_mean: ByMean, reference: str) -> list[list[str]]:
 
 def rise(by_mean: ByMean, name: str) -> float:
     """Return what a policy gains from the lowest mean to the highest, in test accuracy, 0 to 1."""
-    low, high = (by_mean[end(by_mean)][name] for end in (min, max))
-    return experiments.difference({"high": high, "low": low}, "high", "low", "test_accuracy").mean
+    low, high = (
+        experiments.mean(by_mean[mean][name], "test_accuracy").mean
+        for mean in (min(by_mean), max(by_mean))
+    )
+    return high - low
 
 
 def at_best(by_mean: ByMean) -> tuple[dict[str, float], Results]:

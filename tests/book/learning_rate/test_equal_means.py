@@ -84,6 +84,10 @@ def test_each_variant_is_taken_where_it_validates_best():
     assert results[ONE_CYCLE] is BY_MEAN[0.1][ONE_CYCLE]
 
 
+def test_a_rise_is_from_the_lowest_mean_to_the_highest():
+    assert equal_means.rise(BY_MEAN, CONSTANT_RATE) == pytest.approx(-0.1)
+
+
 def test_the_figure_has_a_line_a_variant():
     (ax,) = equal_means.draw(BY_MEAN).axes
     assert {line.get_label() for line in ax.lines} >= {CONSTANT_RATE, TRIANGULAR, ONE_CYCLE}
