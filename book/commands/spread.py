@@ -14,6 +14,10 @@ Variants that guess to the end are nobody's like.
 Where no variant has two seeds, an accuracy may still differ by its binomial standard errors, and a
 loss is not judged.
 
+Student's t is that of a bell curve. Where one seed in ten goes astray, as with batch norms whose
+statistics are held still, that seed does not pass for the others: such variants are judged too
+strictly.
+
 Both trainings begin with the same weights and see the same examples in the same order, which can
 only bring them closer than two seeds are: the tolerance errs on the side of agreement.
 """

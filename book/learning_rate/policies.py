@@ -105,17 +105,22 @@ def growth_text(growth_step: int | None) -> str:
 
 
 def check_order(
-    lower: float | None, upper: float | None, names: str = "base_lr and max_lr"
+    lower: float | None,
+    upper: float | None,
+    names: str = "base_lr and max_lr",
+    *,
+    factor: float = 1.0,
 ) -> None:
-    """Refuse a range of learning rates that does not rise.
+    """Refuse a range of learning rates that does not rise, and by more than a factor.
 
     Where one of them is yet to be measured, nothing is known.
 
     Raises:
-        ParameterError: The lower one is not the lower one.
+        ParameterError: The upper one is not more than `factor` times the lower one.
     """
-    if lower is not None and upper is not None and lower >= upper:
-        raise ParameterError(f"{names} must rise; got {lower:g} and {upper:g}")
+    if lower is not None and upper is not None and factor * lower >= upper:
+        more = f" by more than a factor of {factor:g}" if factor > 1 else ""
+        raise ParameterError(f"{names} must rise{more}; got {lower:g} and {upper:g}")
 
 
 def base(

@@ -1,6 +1,8 @@
 """Batch norm and dropout with few and with many training images: where each begins to cost."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import TypeVar
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,18 +12,33 @@ from book.report import figures, tuning
 from book.report.comparisons import Comparison, compare, corrected, generalization_gap
 from book.report.experiments import Results, Variants, available_images, final
 from book.report.intervals import Interval, mean_interval
-from book.report.methods import BATCH_NORM, BOTH, DROPOUT, NEITHER
+from book.report.methods import BATCH_NORM, BATCH_NORM_ONE_SEED, BOTH, DROPOUT, NEITHER
 from models.records import Record
 from models.specs import RunSpec
+
+Value = TypeVar("Value")
 
 #: Results by the number of different training images.
 BySize = Mapping[int, Results]
 
-#: Candidate rates with few images: the lowest is best for no variant with all of them.
+#: Candidate rates with few images, beside the variants' own.
 RATES = tuning.RATES[1:]
 
 #: What is compared at every size: the first less the second.
-PAIRS = ((BATCH_NORM, NEITHER), (DROPOUT, NEITHER), (BOTH, NEITHER), (BOTH, BATCH_NORM))
+PAIRS = (
+    (BATCH_NORM, NEITHER),
+    (DROPOUT, NEITHER),
+    (BOTH, NEITHER),
+    (BOTH, BATCH_NORM),
+    (BOTH, DROPOUT),
+)
+
+#: What one seed's rate makes of batch norm, and how both compare with it.
+AT_ONE_SEED_RATE = (
+    (BATCH_NORM_ONE_SEED, NEITHER),
+    (BATCH_NORM, BATCH_NORM_ONE_SEED),
+    (BOTH, BATCH_NORM_ONE_SEED),
+)
 
 SMALLEST_ERROR = 0.01  # per cent: as far down as a bar reaches on a logarithmic axis
 ROOM = 4  # times as many images have a number beside the last one's
@@ -50,6 +67,11 @@ def left_to_judge(base: RunSpec, few: Variants, most: int) -> int:
     return min(most, available_images(base) - used)
 
 
+def with_one_seed_rate(rated: Mapping[str, Value], once: Mapping[str, Value]) -> dict[str, Value]:
+    """Return variants, or what they gave, with batch norm at one seed's rate beside them."""
+    return {BATCH_NORM_ONE_SEED: once[BATCH_NORM], **rated}
+
+
 def compared(by_size: BySize, first: str, second: str) -> dict[int, Comparison]:
     """Compare two networks' test accuracy at every size, as a family (Holm 1979)."""
     pairs = [compare(results, first, second) for results in by_size.values()]
@@ -68,18 +90,30 @@ def turn(by_size: BySize, first: str, second: str) -> tuple[int, int] | None:
     return (max(better), min(worse)) if better and worse and max(better) < min(worse) else None
 
 
+def falls(found: Iterable[Comparison]) -> bool:
+    """Return whether mean differences fall from each to the next."""
+    return all(one.difference.mean > two.difference.mean for one, two in pairwise(found))
+
+
 def rows(by_size: BySize) -> list[list[object]]:
     """Return a row a size, as `HEADERS` names it; in bold where a difference is clear."""
-    families = [compared(by_size, *pair) for pair in PAIRS]
     return [
         [
             size,
             _mean(final(results[NEITHER], "test_accuracy")),
             _mean(generalization_gap(results[NEITHER])),
-            *(family[size].marked for family in families),
+            *marked,
         ]
-        for size, results in by_size.items()
+        for (size, results), (_, *marked) in zip(
+            by_size.items(), differences(by_size, PAIRS), strict=True
+        )
     ]
+
+
+def differences(by_size: BySize, pairs: Iterable[tuple[str, str]]) -> list[list[object]]:
+    """Return a row a size: the first less the second; in bold where a difference is clear."""
+    families = [compared(by_size, *pair) for pair in pairs]
+    return [[size, *(family[size].marked for family in families)] for size in by_size]
 
 
 def _mean(values: Sequence[float]) -> str:

@@ -32,6 +32,9 @@ NEITHER = Method("neither", "neither of the two", GREY)
 NEITHER_LOWER_RATE = Method("neither, lower rate", "neither, at a lower rate,", BLACK)
 NEITHER_STANDARD = Method("neither, standardised", "neither, on a standardised input,", BLACK)
 BATCH_NORM = Method("batch norm", "batch norm alone", BLUE)
+BATCH_NORM_ONE_SEED = Method(
+    "batch norm at one seed's rate", "batch norm at the rate that one seed chose", BLACK
+)
 BATCH_NORM_INPUT = Method("batch norm, input too", "batch norm on the input too", GREEN, "--")
 NOISY_BATCH_NORM = Method("noisy batch norm", "batch norm with noise", SKY)
 DROPOUT = Method("dropout", "dropout alone", ORANGE)
@@ -72,7 +75,7 @@ METHODS: Mapping[str, Method] = {
     method.name: method
     for method in (
         *(NEITHER, NEITHER_LOWER_RATE, NEITHER_STANDARD),
-        *(BATCH_NORM, BATCH_NORM_INPUT, NOISY_BATCH_NORM),
+        *(BATCH_NORM, BATCH_NORM_ONE_SEED, BATCH_NORM_INPUT, NOISY_BATCH_NORM),
         *(DROPOUT, BOTH),
         *(NO_NORM, LAYER_NORM, GROUP_NORM, INSTANCE_NORM, CONV_BATCH_NORM),
         *(PLAIN, PLAIN_NORM, RESIDUAL, RESIDUAL_NORM),

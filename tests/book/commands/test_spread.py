@@ -164,8 +164,8 @@ def test_differences_far_smaller_than_those_of_seeds_speak_against_nothing():
     assert min(test.mean_p, test.spread_p) > 0.99
 
 
-#: Statistics that never move: judged with numbers that have nothing to do with the network, its
-#: losses scatter far from any bell curve, and one seed in ten does not pass for another.
+#: Batch norms whose statistics are held still: one seed in ten goes astray, which no bell curve of
+#: the other nine allows for, so that seeds fail more often than was said.
 RUINED = "batch-frozen-statistics"
 
 

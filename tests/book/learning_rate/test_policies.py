@@ -35,6 +35,12 @@ def test_rates_that_do_not_rise_are_refused(lower, upper):
         policies.check_order(lower, upper)
 
 
+def test_bounds_whose_means_would_be_rounded_onto_them_are_refused():
+    policies.check_order(0.1, 0.121, factor=1.2)
+    with pytest.raises(ParameterError, match=r"more than a factor of 1.2; got 0.1 and 0.101"):
+        policies.check_order(0.1, 0.101, factor=1.2)
+
+
 def test_rates_that_are_given_need_no_range_test(own_folders):
     assert policies.rate_bounds(BASE, 0.01, 0.1, epochs=1, seeds=1) == (0.01, 0.1)
     assert not any(own_folders.iterdir())

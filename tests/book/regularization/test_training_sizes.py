@@ -99,6 +99,25 @@ def test_a_row_says_how_far_neither_overfits_and_marks_what_is_clear():
     assert cells["dropout − neither"].startswith("**−2.00")
 
 
+def test_differences_have_a_row_a_size_and_a_column_a_pair():
+    pairs = [(DROPOUT, NEITHER), (BOTH, BATCH_NORM)]
+    few, many = training_sizes.differences(sizes(0.05, -0.02), pairs)
+    assert (few[0], many[0]) == (100, 1_000)
+    assert few[1].startswith("**+5.00")
+    assert many[1].startswith("**−2.00")
+    assert few[2].startswith("**+1.00")
+
+
+def test_mean_differences_fall_only_if_each_is_below_the_one_before():
+    for gains, expected in [
+        ((0.05, 0.03, -0.02), True),
+        ((0.05, 0.05), False),
+        ((0.01, 0.02), False),
+    ]:
+        found = training_sizes.compared(sizes(*gains), DROPOUT, NEITHER)
+        assert training_sizes.falls(found.values()) is expected
+
+
 def test_errors_are_drawn_from_above_zero_and_gains_from_neither():
     figure = training_sizes.draw(sizes(0.05, -0.02), variants.FOUR)
     errors, gains = figure.axes
