@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
 from book.report import figures, tuning
-from book.report.comparisons import Comparison, compare, corrected, generalization_gap
+from book.report.comparisons import Comparison, compare, corrected
 from book.report.experiments import Results, Variants, available_images, final
 from book.report.intervals import Interval, mean_interval
 from book.report.methods import BATCH_NORM, BATCH_NORM_ONE_SEED, BOTH, DROPOUT, NEITHER
@@ -46,7 +46,6 @@ ROOM = 4  # times as many images have a number beside the last one's
 HEADERS = (
     "images",
     "neither: test acc., %",
-    "neither: train − test, points",
     *(f"{first} − {second}" for first, second in PAIRS),
 )
 
@@ -101,7 +100,6 @@ def rows(by_size: BySize) -> list[list[object]]:
         [
             size,
             _mean(final(results[NEITHER], "test_accuracy")),
-            _mean(generalization_gap(results[NEITHER])),
             *marked,
         ]
         for (size, results), (_, *marked) in zip(

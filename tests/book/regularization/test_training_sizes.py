@@ -91,11 +91,11 @@ def test_one_rate_for_all_is_kept():
     assert training_sizes.keeping_ties({NEITHER: BASE.with_(lr=0.3)}, given) == given
 
 
-def test_a_row_says_how_far_neither_overfits_and_marks_what_is_clear():
+def test_a_row_says_what_neither_reaches_and_marks_what_is_clear():
     (row,) = training_sizes.rows(sizes(-0.02))
     cells = dict(zip(training_sizes.HEADERS, row, strict=True))
     assert cells["images"] == 100
-    assert cells["neither: train − test, points"].startswith("5.00")
+    assert cells["neither: test acc., %"].startswith("90.00")
     assert cells["dropout − neither"].startswith("**−2.00")
 
 
