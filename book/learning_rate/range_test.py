@@ -1,5 +1,6 @@
 """What the chapter on the range test compares: ways to try rates, their curves and bounds."""
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
@@ -23,7 +24,7 @@ from book.learning_rate.iterations import Stretch, stretches
 from book.report import figures
 from book.report.colours import BLACK, BLUE, GREEN, GREY, ORANGE
 from book.report.experiments import or_nan
-from book.report.intervals import Interval, mean_interval
+from book.report.intervals import Interval, mean_interval, paired_difference
 from models.records import Record
 from models.specs import RunSpec
 
@@ -84,6 +85,50 @@ def separate(records: Mapping[float, Record]) -> Curve:
     ends = [records[rate].final for rate in sorted(records)]
     losses = [or_nan(end.train_loss) for end in ends]
     return Curve(sorted(records), losses, [end.train_accuracy for end in ends])
+
+
+def nearest(curve: Curve) -> list[float]:
+    """Return the rate of the lowest loss and those beside it; none where no loss is a number."""
+    if math.isnan(lowest := best(curve)):
+        return []
+    place = list(curve.rates).index(lowest)
+    return list(curve.rates[max(0, place - 1) : place + 2])
+
+
+def seed_by_seed(first: Curve, again: Mapping[float, Sequence[Record]]) -> list[Curve]:
+    """Return the curves of fresh starts: the first seed's, and of each further one what it has."""
+    seeds = min(map(len, again.values()), default=1)
+    further = ({rate: records[seed] for rate, records in again.items()} for seed in range(1, seeds))
+    return [first, *map(separate, further)]
+
+
+def above_the_lowest(again: Mapping[float, Sequence[Record]]) -> dict[float, Interval]:
+    """Return by how much each rate's last training loss is above the lowest mean one, in nats.
+
+    Seed by seed, the lowest first; a rate with a loss that is no number is left out.
+    """
+    losses = {rate: _last_losses(records) for rate, records in again.items()}
+    told = {rate: found for rate, found in losses.items() if np.isfinite(found).all()}
+    ordered = sorted(told, key=lambda rate: np.mean(told[rate]))
+    return {rate: paired_difference(told[rate], told[ordered[0]]) for rate in ordered}
+
+
+def near_rows(again: Mapping[float, Sequence[Record]]) -> list[list[str]]:
+    """Return a row a rate: its last training loss, and by how much it is above the lowest one."""
+    above = above_the_lowest(again)
+    lowest = next(iter(above), None)
+    return [
+        [
+            f"{rate:g}",
+            mean_interval(_last_losses(records)).text(3) if rate in above else "no number",
+            above[rate].text(3, sign=True) if rate in above and rate != lowest else "–",
+        ]
+        for rate, records in again.items()
+    ]
+
+
+def _last_losses(records: Sequence[Record]) -> list[float]:
+    return [or_nan(record.final.train_loss) for record in records]
 
 
 # Their bounds

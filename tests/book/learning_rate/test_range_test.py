@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from recorded import ended
+from scipy import stats
 from trainings import trained
 
 from book.commands.agreement import DIFFERS, WITHIN, Judge
@@ -267,3 +269,50 @@ def test_fresh_starts_are_ordered_by_rate_and_a_lost_one_has_no_loss(digits):
     assert curve.rates == sorted(specs)
     assert math.isfinite(curve.losses[0])
     assert math.isnan(curve.losses[-1])
+
+
+def test_the_best_candidate_is_tried_again_with_those_beside_it():
+    rates = [0.001, 0.01, 0.1, 1.0]
+    assert range_test.nearest(curve([2.0, 1.0, 0.5, 3.0], rates)) == [0.01, 0.1, 1.0]
+    assert range_test.nearest(curve([0.5, 1.0, 2.0, math.nan], rates)) == [0.001, 0.01]
+    assert range_test.nearest(curve([math.nan] * 4, rates)) == []
+
+
+def started(rate, losses):
+    """A fresh start of each seed at a rate, with these last training losses."""
+    return [_ended(BASE.with_(lr=rate, epochs=1, seed=seed), loss) for seed, loss in losses]
+
+
+def _ended(spec, loss):
+    record = ended(spec, test_accuracy=0.5)
+    return record.model_copy(
+        update={"history": (record.final.model_copy(update={"train_loss": loss}),)}
+    )
+
+
+AGAIN = {
+    0.01: started(0.01, enumerate([0.52, 0.51, 0.53])),
+    0.1: started(0.1, enumerate([0.42, 0.40, 0.44])),
+    1.0: started(1.0, enumerate([0.7, None, 0.8])),
+}
+
+
+def test_fresh_starts_are_compared_with_the_best_of_them_seed_by_seed():
+    above = range_test.above_the_lowest(AGAIN)
+    assert list(above) == [0.1, 0.01], "the lowest first, and none with a loss that is no number"
+    assert above[0.01].mean == pytest.approx(0.1)
+    assert above[0.01].half_width == pytest.approx(0.01 / math.sqrt(3) * stats.t.isf(0.025, 2))
+    rows = {row[0]: row[1:] for row in range_test.near_rows(AGAIN)}
+    assert rows["0.1"][1] == "–"
+    assert rows["0.01"][1].startswith("+0.100")
+    assert rows["1"] == ["no number", "–"]
+    assert range_test.above_the_lowest({}) == {}
+
+
+def test_each_further_seed_has_a_curve_of_the_candidates_that_were_tried_again():
+    first = curve([2.0, 0.52, 0.42, 0.7], [0.001, 0.01, 0.1, 1.0])
+    curves = range_test.seed_by_seed(first, AGAIN)
+    assert curves[0] is first
+    assert [one.rates for one in curves[1:]] == [[0.01, 0.1, 1.0]] * 2
+    assert curves[2].losses == [0.53, 0.44, 0.8]
+    assert range_test.seed_by_seed(first, {}) == [first]
