@@ -111,7 +111,7 @@ def check_order(
     *,
     factor: float = 1.0,
 ) -> None:
-    """Refuse a range of learning rates that does not rise, and by more than a factor.
+    """Refuse a range of learning rates that does not rise by more than a factor.
 
     Where one of them is yet to be measured, nothing is known.
 

@@ -50,14 +50,13 @@ HEADERS = (
 )
 
 
-def keeping_ties(variants: Variants, tuned: tuning.Tuned) -> tuning.Tuned:
-    """Return the variants tuned, but for those whose own rate ties with the best: they keep it.
-
-    A rate changes only for one that is better by more than a standard error.
-    """
-    ties = {name: tuning.tied(trials, tuned.rates[name]) for name, trials in tuned.trials.items()}
-    kept = {name: own for name, own in variants.items() if own.lr in ties.get(name, ())}
-    return tuning.Tuned(tuned.variants | kept, tuned.trials)
+def needing_another_rate(variants: Variants, tuned: tuning.Tuned) -> list[str]:
+    """Return the variants whose own rate does not tie with the best, within a standard error."""
+    return [
+        name
+        for name, trials in tuned.trials.items()
+        if variants[name].lr not in tuning.tied(trials, tuned.rates[name])
+    ]
 
 
 def left_to_judge(base: RunSpec, few: Variants, most: int) -> int:

@@ -39,7 +39,7 @@ def made_by(record):
 
 
 def is_small(record):
-    """Whether a run has the fewest images, at the rates that its network has with all of them."""
+    """Whether a run has the fewest images, at the rate that one seed chose."""
     few = record.diagnostics["train_examples"] == 500
     return few and not record.spec.validation_size and record.spec.lr in (0.3, 1.0)
 

@@ -58,7 +58,7 @@ def test_a_size_counts_as_one_of_all():
     assert not training_sizes.compared(among, DROPOUT, NEITHER)[100].is_clear
 
 
-def test_a_rate_changes_only_where_another_is_shown_to_be_better():
+def test_a_variant_needs_another_rate_only_where_one_is_shown_to_be_better():
     own = {NEITHER: BASE.with_(lr=0.3), DROPOUT: BASE.with_(lr=0.3, dropout=0.5)}
     validated = {NEITHER: {0.1: 0.901, 0.3: 0.9}, DROPOUT: {0.1: 0.95, 0.3: 0.9}}
     trials = {
@@ -75,9 +75,7 @@ def test_a_rate_changes_only_where_another_is_shown_to_be_better():
         for name, found in validated.items()
     }
     tuned = Tuned({name: spec.with_(lr=0.1) for name, spec in own.items()}, trials)
-    kept = training_sizes.keeping_ties(own, tuned)
-    assert kept.variants == {NEITHER: own[NEITHER], DROPOUT: tuned.variants[DROPOUT]}
-    assert kept.trials == trials
+    assert training_sizes.needing_another_rate(own, tuned) == [DROPOUT]
 
 
 def test_no_more_images_judge_than_are_left():
@@ -86,9 +84,9 @@ def test_no_more_images_judge_than_are_left():
     assert training_sizes.left_to_judge(BASE, few, 400) == 400
 
 
-def test_one_rate_for_all_is_kept():
+def test_where_one_rate_was_given_for_all_none_needs_another():
     given = Tuned({NEITHER: BASE.with_(lr=0.1)}, {})
-    assert training_sizes.keeping_ties({NEITHER: BASE.with_(lr=0.3)}, given) == given
+    assert training_sizes.needing_another_rate({NEITHER: BASE.with_(lr=0.3)}, given) == []
 
 
 def test_a_row_says_what_neither_reaches_and_marks_what_is_clear():
